@@ -1,0 +1,38 @@
+import { assert } from "../assert.ts";
+
+/**
+ * Half-open ranges of unit numbers that changed since somebody last looked.
+ *
+ * Neighbouring changes fold into one range, so a long run of accepts is one entry. When the list is
+ * full the nearest thing to forget is nothing: the last range widens to cover the new one.
+ */
+export class DirtyRanges {
+  readonly starts: Float64Array;
+  readonly ends: Float64Array;
+  count = 0;
+
+  constructor(capacity = 64) {
+    assert(capacity >= 1, "a dirty list holds at least one range");
+    this.starts = new Float64Array(capacity);
+    this.ends = new Float64Array(capacity);
+  }
+
+  add(start: number, end: number): void {
+    const last = this.count - 1;
+    if (last >= 0 && start <= this.ends[last]! && this.starts[last]! <= end) this.widen(last, start, end);
+    else if (this.count === this.starts.length) this.widen(last, start, end);
+    else {
+      this.starts[this.count] = start;
+      this.ends[this.count++] = end;
+    }
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  private widen(index: number, start: number, end: number): void {
+    if (start < this.starts[index]!) this.starts[index] = start;
+    if (end > this.ends[index]!) this.ends[index] = end;
+  }
+}

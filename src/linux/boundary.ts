@@ -1,0 +1,51 @@
+import type { Regs } from "../abi/tdx/regs.ts";
+
+/**
+ * What the guest can reach outside itself. A model machine stands behind it in one world, QEMU and our
+ * TDX module in the other; nothing in linux/ or designs/ knows which.
+ */
+export interface Boundary {
+  /** General registers of a vCPU. */
+  regs(vcpu: number): Regs;
+  /**
+   * Executes TDCALL with the vCPU's registers.
+   *
+   * @returns the packed status (0: SUCCESS), or a negative number when the instruction did not retire
+   *   (a TD exit, or an interrupt): the step that issued it is done again once the vCPU is back
+   */
+  tdcall(vcpu: number): number;
+  /**
+   * A load or store by the CPU through a private or shared mapping.
+   *
+   * @param gpa byte address without the shared bit
+   * @returns 0 if it was done; negative if it has to be done again or never retires
+   */
+  access(vcpu: number, gpa: number, write: boolean, shared: boolean): number;
+  /** Guest memory that is not under test: firmware tables, boot parameters. A view, not a copy. */
+  memory(gpa: number, length: number): Uint8Array;
+  readonly virtioMem: readonly VirtioMemPort[];
+  readonly acpi: AcpiMemoryPort | undefined;
+}
+
+/** One virtio-mem device as its driver sees it. Sizes and addresses are bytes. */
+export interface VirtioMemPort {
+  readonly name: string;
+  readonly blockSize: number;
+  readonly nodeId: number;
+  readonly addr: number;
+  readonly regionSize: number;
+  usableRegionSize(): number;
+  pluggedSize(): number;
+  requestedSize(): number;
+  /** Puts a request into the queue. One is in flight at a time. */
+  send(type: number, addr: number, blocks: number): void;
+  /** @returns -1 while the request is out, else response type | state << 8; taking it empties the queue */
+  response(): number;
+}
+
+/** The memory-hotplug register block, offsets 0x00 to 0x17. */
+export interface AcpiMemoryPort {
+  readonly slots: number;
+  read(offset: number, width: 1 | 2 | 4): number;
+  write(offset: number, width: 1 | 2 | 4, value: number): void;
+}

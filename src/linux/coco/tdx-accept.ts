@@ -1,0 +1,101 @@
+import { RAX, RCX, type Regs, setNumber } from "../../abi/tdx/regs.ts";
+import { AGAIN } from "../../flat/procedure.ts";
+import { KERNEL_PROCEDURES, type Kernel, panic } from "../kernel.ts";
+
+export const TDG_MEM_PAGE_ACCEPT = 6;
+export const TDG_MEM_PAGE_RELEASE = 30;
+/** TD metadata CONFIG_FLAGS bit 6: the TD was made with TDG.MEM.PAGE.RELEASE. */
+export const CONFIG_PAGE_RELEASE = 0x40;
+
+const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30] as const;
+const ALIGN_MASK = [2 ** 12 - 1, 2 ** 21 - 1, 2 ** 30 - 1] as const;
+
+/** Largest level not above `highest` whose page starts at `at` and ends by `end`; -1 if none does. */
+const fittingLevel = (at: number, end: number, highest: number): number => {
+  let level = highest;
+  while (level >= 0 && ((at & ALIGN_MASK[level]!) !== 0 || end - at < LEVEL_BYTES[level]!)) level--;
+  return level;
+};
+
+/** One TDCALL on the page of `level` at `at`. Negative: did not retire; otherwise the packed status. */
+const pageCall = (k: Kernel, vcpu: number, leaf: number, at: number, level: number): number => {
+  const regs: Regs = k.hw.regs(vcpu);
+  setNumber(regs, RAX, leaf);
+  setNumber(regs, RCX, at + level);
+  return k.hw.tdcall(vcpu);
+};
+
+const accept = KERNEL_PROCEDURES.declare("tdx_accept_memory", {
+  args: ["at", "end"],
+  locals: ["refused"],
+  steps: ["page"],
+});
+
+/**
+ * tdx_accept_memory(start, end) in bytes: accepts page by page, trying 1 GiB, 2 MiB and 4 KiB at each place.
+ * Any non-zero RAX counts as a refusal, PAGE_ALREADY_ACCEPTED too.
+ *
+ * Returns 1 when all was accepted; 0 when a place refused every size, pages before it staying accepted.
+ * A start off 4 KiB is refused without a call.
+ *
+ * @source Linux arch/x86/coco/tdx/tdx-shared.c
+ */
+export const tdxAcceptMemory = accept.define({
+  page: (k, f) => {
+    const { v, at: label } = accept;
+    const at = f.get(v.at);
+    const end = f.get(v.end);
+    if (at >= end) return f.returns(1);
+    const level = fittingLevel(at, end, 2 - f.get(v.refused));
+    if (level < 0) return f.returns(0);
+    const status = pageCall(k, f.vcpu, TDG_MEM_PAGE_ACCEPT, at, level);
+    if (status < 0) return AGAIN;
+    if (status === 0) {
+      f.set(v.at, at + LEVEL_BYTES[level]!);
+      f.set(v.refused, 0);
+    } else f.set(v.refused, 3 - level);
+    return label.page;
+  },
+});
+
+const release = KERNEL_PROCEDURES.declare("tdx_release_memory", {
+  args: ["start", "end"],
+  locals: ["at", "refused"],
+  steps: ["enter", "page", "restored"],
+});
+
+/**
+ * tdx_unaccept_memory(start, end) in bytes: gives the pages back with TDG.MEM.PAGE.RELEASE, 1 GiB, 2 MiB,
+ * then 4 KiB.
+ *
+ * Returns 1 when all was released, and also, without a call, when the TD has no PAGE_RELEASE: the caller
+ * cannot tell. A place that refuses every size makes it accept again what it had released and return 0; if
+ * that fails the machine panics.
+ *
+ * @source RFCv2 "Support memory hotplug/unplug for TDX CoCo guests", patch 2
+ */
+export const tdxReleaseMemory = release.define({
+  enter: (k, f) => {
+    const { v, at: label } = release;
+    if ((k.cpus.configFlags & CONFIG_PAGE_RELEASE) === 0) return f.returns(1);
+    f.set(v.at, f.get(v.start));
+    return label.page;
+  },
+  page: (k, f) => {
+    const { v, at: label } = release;
+    const at = f.get(v.at);
+    const end = f.get(v.end);
+    if (at >= end) return f.returns(1);
+    const level = fittingLevel(at, end, 2 - f.get(v.refused));
+    if (level < 0) return f.call(tdxAcceptMemory, label.restored, f.get(v.start), at);
+    const status = pageCall(k, f.vcpu, TDG_MEM_PAGE_RELEASE, at, level);
+    if (status < 0) return AGAIN;
+    if (status === 0) {
+      f.set(v.at, at + LEVEL_BYTES[level]!);
+      f.set(v.refused, 0);
+    } else f.set(v.refused, 3 - level);
+    return label.page;
+  },
+  restored: (k, f) =>
+    f.result === 0 ? panic(k, "TDX: Failed to accept memory released before") : f.returns(0),
+});

@@ -1,0 +1,55 @@
+import type { Procedure } from "../flat/procedure.ts";
+import type { Kernel } from "./kernel.ts";
+
+/**
+ * A rival way of doing the guest's part: the points where the kernel calls it. A hook that is absent costs
+ * nothing. Ranges are byte addresses and byte lengths; results are 0 or a negative errno unless the hook
+ * says otherwise. A design keeps no state outside the kernel's.
+ */
+export interface Design {
+  readonly name: string;
+  /** One sentence for tables and help. */
+  readonly title: string;
+  /** Version of the unaccepted-memory table that its stub writes and its kernel reads. */
+  readonly tableVersion: 1 | 2;
+  /** Whether the stub widens the table over hot-pluggable SRAT ranges. */
+  readonly stubScansSrat: boolean;
+  readonly hooks: Hooks;
+}
+
+type Hook = Procedure<Kernel> | undefined;
+
+export interface Hooks {
+  /** add_memory, after the node is online and before memmap and direct mapping: (start, size). */
+  readonly addMemory?: Hook;
+  /** add_memory failed after addMemory had succeeded: (start, size). */
+  readonly addMemoryFailed?: Hook;
+  /** Before the memmap of a block is written into the block itself: (start, memmap bytes). */
+  readonly altmapAdd?: Hook;
+  /** That block could not be added: (start, memmap bytes). */
+  readonly altmapAddFailed?: Hook;
+  /** After arch_add_memory and memmap creation, before onlining: (start, size). */
+  readonly memoryAdded?: Hook;
+  /** remove_memory, before mapping and memmap go: (start, size). */
+  readonly removeMemory?: Hook;
+  /** After the mapping of a block with altmap went: (start, memmap bytes). */
+  readonly altmapRemoved?: Hook;
+  /** At the very end of remove_memory: (start, size). */
+  readonly memoryRemoved?: Hook;
+  /** MEM_GOING_ONLINE of one memory block; negative errno vetoes: (start, size). */
+  readonly goingOnline?: Hook;
+  /** Pages of a chunk about to enter the allocator by onlining: (start, size). */
+  readonly onlineChunk?: Hook;
+  /** virtio-mem PLUG was acknowledged: (addr, size). */
+  readonly virtioPlugged?: Hook;
+  /** Before UNPLUG is sent; a negative errno keeps it from being sent: (addr, size). */
+  readonly virtioUnplug?: Hook;
+  /** UNPLUG was answered: (addr, size, response type). */
+  readonly virtioUnplugAnswered?: Hook;
+  /** Before UNPLUG_ALL is sent: (region addr, region size). */
+  readonly virtioUnplugAll?: Hook;
+  /** UNPLUG_ALL was answered: (region addr, region size, response type). */
+  readonly virtioUnplugAllAnswered?: Hook;
+  /** fake_online gives contiguous pages straight back to the buddy lists: (start, size). */
+  readonly fakeOnlineContiguous?: Hook;
+}

@@ -1,0 +1,94 @@
+import { BLOCKED, type Next, type Procedure, ProcedureTable } from "../flat/procedure.ts";
+import type { AcceptingList } from "./accepting-list.ts";
+import type { Boundary } from "./boundary.ts";
+import type { Design } from "./design.ts";
+import type { Geometry } from "./geometry.ts";
+import type { Locks } from "./locks.ts";
+import type { MemMap } from "./mem-map.ts";
+import type { UnacceptedTable } from "./unaccepted-table.ts";
+import type { Variant } from "./variant.ts";
+
+/** All procedures of the guest kernel and of the designs. */
+export const KERNEL_PROCEDURES = new ProcedureTable<Kernel>();
+
+/** What the kernel command line and its build decide. */
+export interface KernelOptions {
+  /** accept_memory= */
+  readonly accept: "lazy" | "eager";
+  /** memory_hotplug.memmap_on_memory= */
+  readonly memmapOnMemory: boolean;
+  /** memhp_default_state= and auto_online_blocks */
+  readonly autoOnline: "offline" | "online" | "online_kernel" | "online_movable";
+  /** virtio_mem.unplug_online= */
+  readonly unplugOnline: boolean;
+  /** virtio_mem.force_bbm= and bbm_block_size= (0: not given) */
+  readonly forceBbm: boolean;
+  readonly bbmBlockSize: number;
+}
+
+/** What runs the guest's confidential-computing instructions: the calls of arch_accept_memory and its inverse. */
+export interface Platform {
+  readonly name: "tdx" | "snp";
+  /** (start, end) in bytes; returns 1 when all of it was accepted, else 0. */
+  readonly accept: Procedure<Kernel>;
+  /** (start, end) in bytes; returns 1 when all of it was released or the platform cannot release, else 0. */
+  readonly release: Procedure<Kernel>;
+  /** Message of the panic when accept answers 0. */
+  readonly acceptPanic: string;
+}
+
+/** A line of the kernel log, with the virtual time at which it was printed. */
+export interface LogSink {
+  (line: string): void;
+}
+
+/** The guest kernel: everything its procedures work on. Mutable state is in the typed arrays of its members. */
+export interface Kernel {
+  readonly geometry: Geometry;
+  readonly variant: Variant;
+  readonly options: KernelOptions;
+  readonly hw: Boundary;
+  readonly platform: Platform;
+  readonly design: Design;
+  readonly mm: MemMap;
+  /** Absent when firmware declared nothing unaccepted, or when the kernel dropped the table. */
+  readonly table: UnacceptedTable | undefined;
+  readonly accepting: AcceptingList;
+  readonly locks: Locks;
+  readonly cpus: Cpus;
+  readonly printk: LogSink;
+}
+
+/** Per-vCPU facts that decide what may run next. */
+export class Cpus {
+  /** Task number + 1 that has interrupts off on this vCPU; 0: none. Nothing else runs there meanwhile. */
+  readonly irqsOff: Int32Array;
+  /** [0]: 1 after a panic: nothing runs any more. [1]: TDX CONFIG_FLAGS, low 32 bits, as read at boot. */
+  readonly words: Float64Array;
+  panicMessage = "";
+
+  constructor(vcpus: number) {
+    this.irqsOff = new Int32Array(vcpus);
+    this.words = new Float64Array(2);
+  }
+
+  get panicked(): boolean {
+    return this.words[0] !== 0;
+  }
+
+  get configFlags(): number {
+    return this.words[1]!;
+  }
+
+  set configFlags(value: number) {
+    this.words[1] = value;
+  }
+}
+
+/** panic(): prints, stops the machine, and is the answer of the step that calls it. */
+export const panic = (k: Kernel, message: string): Next => {
+  k.printk(`Kernel panic - not syncing: ${message}`);
+  k.cpus.words[0] = 1;
+  k.cpus.panicMessage = message;
+  return BLOCKED;
+};

@@ -1,0 +1,134 @@
+import { clearRange, findNextSet } from "../flat/bitmap.ts";
+import { BLOCKED } from "../flat/procedure.ts";
+import { KERNEL_PROCEDURES, type Kernel, panic } from "./kernel.ts";
+import type { UnacceptedTable } from "./unaccepted-table.ts";
+
+/** Result of clampToWindow: bytes relative to phys_base, [0] start, [1] end. */
+const clamped = new Float64Array(2);
+
+/**
+ * Steps that accept_memory() and the contains-check share: page alignment (newer kernels), clamping to
+ * the window, and the guard unit behind a unit-aligned end.
+ *
+ * The guard exists because load_unaligned_zeropad() may read past the last page of a range and cannot
+ * recover from an EPT violation on unaccepted memory.
+ *
+ * @returns false if the range ends below the window
+ */
+const clampToWindow = (k: Kernel, table: UnacceptedTable, from: number, size: number): boolean => {
+  const { pageSize } = k.geometry;
+  let start = from;
+  let end = from + size;
+  if (k.variant.pageAlignsRanges) {
+    end += (pageSize - (end % pageSize)) % pageSize;
+    start -= start % pageSize;
+  }
+  if (start < table.physBase) start = table.physBase;
+  // Strict, as in the kernel: a range that ends at phys_base goes on and meets its guard, unit 0.
+  if (end < table.physBase) return false;
+  start -= table.physBase;
+  end -= table.physBase;
+  if (end % table.unitSize === 0) end += table.unitSize;
+  clamped[0] = start;
+  clamped[1] = Math.min(end, table.units * table.unitSize);
+  return true;
+};
+
+/** First unit at or above `from` that is unaccepted and, where the table knows, plugged; `end` if none. */
+const nextUnaccepted = (table: UnacceptedTable, from: number, end: number): number => {
+  const { unaccepted, plugged } = table;
+  let at = findNextSet(unaccepted, from, end);
+  if (plugged === undefined) return at;
+  while (at < end && (plugged[at >>> 3]! & (1 << (at & 7))) === 0) {
+    at = findNextSet(plugged, at, end);
+    if (at < end) at = findNextSet(unaccepted, at, end);
+  }
+  return at;
+};
+
+const isUnaccepted = (table: UnacceptedTable, unit: number): boolean => {
+  const mask = 1 << (unit & 7);
+  if ((table.unaccepted[unit >>> 3]! & mask) === 0) return false;
+  return table.plugged === undefined || (table.plugged[unit >>> 3]! & mask) !== 0;
+};
+
+/** End of the run of units that accept can take at once, starting at a unit that nextUnaccepted() found. */
+const runEnd = (table: UnacceptedTable, from: number, end: number): number => {
+  let at = from;
+  while (at < end && isUnaccepted(table, at)) at++;
+  return at;
+};
+
+/**
+ * range_contains_unaccepted_memory(): whether some unit of the range, or its guard, is unaccepted.
+ * It steps a unit at a time from the unaligned start, as the kernel does, and so can miss the last unit.
+ *
+ * @param start guest-physical bytes @param size bytes
+ * @source Linux drivers/firmware/efi/unaccepted_memory.c
+ */
+export const rangeContainsUnacceptedMemory = (k: Kernel, start: number, size: number): boolean => {
+  const { table } = k;
+  if (table === undefined || !clampToWindow(k, table, start, size)) return false;
+  const end = clamped[1]!;
+  for (let at = clamped[0]!; at < end; at += table.unitSize) {
+    if (isUnaccepted(table, Math.floor(at / table.unitSize))) return true;
+  }
+  return false;
+};
+
+const accept = KERNEL_PROCEDURES.declare("accept_memory", {
+  args: ["start", "size"],
+  locals: ["first", "end", "runStart", "runEnd"],
+  steps: ["enter", "register", "scan", "accepted"],
+});
+
+/**
+ * accept_memory(start, size) in bytes: accepts every unaccepted unit that the range and its guard touch.
+ *
+ * The range is registered in accepting_list, each run of set bits is accepted by the platform with
+ * interrupts off but without the lock, and its bits are cleared only after that. Overlapping requests spin.
+ * Returns 0; it never fails to its caller: it succeeds or the machine panics.
+ *
+ * @source Linux drivers/firmware/efi/unaccepted_memory.c; the AND with the plugged bitmap: RFCv2 patch 3
+ */
+export const acceptMemory = accept.define({
+  enter: (k, f) => {
+    const { v, at } = accept;
+    const { table } = k;
+    if (table === undefined || !clampToWindow(k, table, f.get(v.start), f.get(v.size))) return f.returns(0);
+    f.set(v.first, Math.floor(clamped[0]! / table.unitSize));
+    f.set(v.end, Math.ceil(clamped[1]! / table.unitSize));
+    return at.register;
+  },
+  register: (k, f) => {
+    const { v, at } = accept;
+    if (k.accepting.overlaps(f.get(v.first), f.get(v.end))) return BLOCKED;
+    k.accepting.insert(f.task, f.get(v.first), f.get(v.end));
+    k.cpus.irqsOff[f.vcpu] = f.task + 1;
+    f.set(v.runEnd, f.get(v.first));
+    return at.scan;
+  },
+  scan: (k, f) => {
+    const { v, at } = accept;
+    const table = k.table!;
+    const end = f.get(v.end);
+    const runStart = f.get(v.runEnd) < end ? nextUnaccepted(table, f.get(v.runEnd), end) : end;
+    if (runStart >= end) {
+      k.accepting.remove(f.task);
+      k.cpus.irqsOff[f.vcpu] = 0;
+      return f.returns(0);
+    }
+    const stop = runEnd(table, runStart, end);
+    f.set(v.runStart, runStart);
+    f.set(v.runEnd, stop);
+    const { physBase, unitSize } = table;
+    return f.call(k.platform.accept, at.accepted, physBase + runStart * unitSize, physBase + stop * unitSize);
+  },
+  accepted: (k, f) => {
+    const { v, at } = accept;
+    if (f.result === 0) return panic(k, k.platform.acceptPanic);
+    clearRange(k.table!.unaccepted, f.get(v.runStart), f.get(v.runEnd));
+    k.table!.changed(f.get(v.runStart), f.get(v.runEnd));
+    return at.scan;
+  },
+});
