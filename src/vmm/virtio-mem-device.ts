@@ -1,0 +1,278 @@
+import { GIB, type Gpa, MIB, roundUp } from "../units.ts";
+import { Injection } from "./injection.ts";
+import { demand, hex } from "./vmm-error.ts";
+
+/** Request types of the guest-request queue. */
+export const PLUG = 0;
+export const UNPLUG = 1;
+export const UNPLUG_ALL = 2;
+export const STATE = 3;
+
+/** Response types. */
+export const ACK = 0;
+export const NACK = 1;
+export const BUSY = 2;
+export const ERROR = 3;
+
+/** States that a STATE request answers. */
+export const PLUGGED = 0;
+export const UNPLUGGED = 1;
+export const MIXED = 2;
+
+/** A protocol violation: the device writes no response and waits for a reset. */
+export const NO_REPLY = -1;
+/** The request passed every check; what remains cannot be refused by the device's own state. */
+export const PROCEED = -2;
+
+/** Smallest block QEMU takes. */
+const MIN_BLOCK_SIZE = MIB;
+/** The usable region reaches this much beyond the target: two x86 memory blocks of 128 MiB. */
+const USABLE_EXTENT = 256 * MIB;
+/** Smallest slot that `dynamic-memslots` cuts the region into, and how many slots it makes at most. */
+const MIN_DYNAMIC_SLOT = GIB;
+const MAX_DYNAMIC_SLOTS = 256;
+
+/** Properties of one device, fixed when it is realized. Sizes are bytes. */
+export interface VirtioMemProperties {
+  readonly id: string;
+  /** Bytes of the backend, which is the region. */
+  readonly size: number;
+  /** First address of the region. */
+  readonly memaddr: Gpa;
+  /** Default 2 MiB. */
+  readonly blockSize?: number;
+  readonly node?: number;
+  readonly requestedSize?: number;
+  /** Host memory of the shared plane is populated inside PLUG. */
+  readonly prealloc?: boolean;
+  /** The region is cut into slots that exist only while they hold a plugged block. */
+  readonly dynamicMemslots?: boolean;
+  /** Cloud Hypervisor and Firecracker make the whole region usable from the start. Default: QEMU's rule. */
+  readonly usable?: "extent" | "region";
+  readonly usableExtent?: number;
+  readonly minBlockSize?: number;
+  readonly minSlotSize?: number;
+}
+
+/** Places in the device's numbers. */
+const USABLE = 0;
+const PLUGGED_BYTES = 1;
+const REQUESTED = 2;
+const GENERATION = 3;
+const NEEDS_RESET = 4;
+const MIGRATING = 5;
+
+/**
+ * A virtio-mem device as QEMU implements it: which blocks are plugged, what the guest may ask for.
+ *
+ * A request is checked first and committed later, because giving memory back takes steps in between. The
+ * checks come in QEMU's order: range before target before block state before migration.
+ *
+ * @source virtio specification, memory device; QEMU hw/virtio/virtio-mem.c
+ * @missing feature negotiation, the virtqueue's rings, migration streams, device removal
+ */
+export class VirtioMemDevice {
+  readonly id: string;
+  readonly node: number;
+  readonly addr: Gpa;
+  readonly regionSize: number;
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly prealloc: boolean;
+  readonly dynamicMemslots: boolean;
+  /** Bytes of one memslot: the region, or a part of it with dynamic memslots. */
+  readonly slotSize: number;
+  readonly injection = new Injection();
+  /** One byte a block: 1 plugged. */
+  readonly plugged: Uint8Array;
+  /** Usable, plugged and requested bytes, generation, NEEDS_RESET, migration running. */
+  readonly words = new Float64Array(6);
+  private readonly usableExtent: number;
+
+  /** @throws VmmError for properties QEMU refuses to realize */
+  constructor(properties: VirtioMemProperties) {
+    checkProperties(properties);
+    const { id, size, memaddr, blockSize = 2 * MIB, node = 0, dynamicMemslots = false } = properties;
+    this.id = id;
+    this.node = node;
+    this.addr = memaddr;
+    this.regionSize = size;
+    this.blockSize = blockSize;
+    this.blocks = size / blockSize;
+    this.prealloc = properties.prealloc ?? false;
+    this.dynamicMemslots = dynamicMemslots;
+    const slotSize = Math.max(properties.minSlotSize ?? MIN_DYNAMIC_SLOT, size / MAX_DYNAMIC_SLOTS);
+    this.slotSize = dynamicMemslots ? Math.min(size, roundUp(slotSize, blockSize)) : size;
+    this.usableExtent = properties.usable === "region" ? size : (properties.usableExtent ?? USABLE_EXTENT);
+    this.plugged = new Uint8Array(this.blocks);
+    this.words[REQUESTED] = properties.requestedSize ?? 0;
+    this.resizeUsable(true);
+  }
+
+  get usableRegionSize(): number {
+    return this.words[USABLE]!;
+  }
+
+  get pluggedSize(): number {
+    return this.words[PLUGGED_BYTES]!;
+  }
+
+  get requestedSize(): number {
+    return this.words[REQUESTED]!;
+  }
+
+  /** Moves with every change that the host makes, never with a request. */
+  get generation(): number {
+    return this.words[GENERATION]!;
+  }
+
+  get needsReset(): boolean {
+    return this.words[NEEDS_RESET] !== 0;
+  }
+
+  /** While set, every change of the plugged blocks is answered BUSY. */
+  set migrating(running: boolean) {
+    this.words[MIGRATING] = running ? 1 : 0;
+  }
+
+  /**
+   * What the device says to a request before it does anything.
+   *
+   * @param addr guest-physical address in bytes @param count blocks, as the 16-bit field has it
+   * @returns an answer (ACK and its state for STATE as `ACK | state << 8`), NO_REPLY, or PROCEED
+   */
+  check(type: number, addr: number, count: number): number {
+    if (this.needsReset) return NO_REPLY;
+    if (type < PLUG || type > STATE) {
+      this.words[NEEDS_RESET] = 1;
+      return NO_REPLY;
+    }
+    if (type === UNPLUG_ALL) return this.checkUnplugAll();
+    if (!this.inUsableRegion(addr, count)) return ERROR;
+    if (type === STATE) return this.answerState(addr, count);
+    if (type === PLUG && this.pluggedSize + count * this.blockSize > this.requestedSize) return NACK;
+    if (this.stateOf(addr, count) !== (type === PLUG ? UNPLUGGED : PLUGGED)) return ERROR;
+    return this.busyOrProceed(type);
+  }
+
+  /** Marks blocks that `check` let through. */
+  commit(type: number, addr: number, count: number): void {
+    if (type === UNPLUG_ALL) {
+      this.plugged.fill(0);
+      this.words[PLUGGED_BYTES] = 0;
+      this.resizeUsable(true);
+      return;
+    }
+    const first = this.blockAt(addr);
+    this.plugged.fill(type === PLUG ? 1 : 0, first, first + count);
+    this.words[PLUGGED_BYTES]! += (type === PLUG ? count : -count) * this.blockSize;
+  }
+
+  /**
+   * The operator's target. Writing the value it has already still tells the guest.
+   *
+   * @throws VmmError unless it is a multiple of the block size and at most the region
+   */
+  setRequestedSize(bytes: number): void {
+    demand(
+      Number.isSafeInteger(bytes) && bytes >= 0 && bytes % this.blockSize === 0,
+      `${this.id} requested-size`,
+      () => `a multiple of the block-size ${hex(this.blockSize)}`,
+      () => hex(bytes),
+    );
+    demand(
+      bytes <= this.regionSize,
+      `${this.id} requested-size`,
+      () => `at most the memory backend size ${hex(this.regionSize)}`,
+      () => hex(bytes),
+    );
+    this.words[REQUESTED] = bytes;
+    this.resizeUsable(false);
+    this.words[GENERATION]!++;
+  }
+
+  /** Status := 0 by the driver: neither blocks nor sizes change. */
+  deviceReset(): void {
+    this.words[NEEDS_RESET] = 0;
+  }
+
+  /** Index of the block that holds an address of the region. */
+  blockAt(addr: number): number {
+    return Math.floor((addr - this.addr) / this.blockSize);
+  }
+
+  /** Whether the address lies in a plugged block; false outside the region. */
+  isPlugged(addr: number): boolean {
+    return this.plugged[this.blockAt(addr)] === 1;
+  }
+
+  /** PLUGGED, UNPLUGGED or MIXED over whole blocks of the region. */
+  stateOf(addr: number, count: number): number {
+    const first = this.blockAt(addr);
+    const state = this.plugged[first]!;
+    for (let block = first + 1; block < first + count; block++) {
+      if (this.plugged[block] !== state) return MIXED;
+    }
+    return state === 1 ? PLUGGED : UNPLUGGED;
+  }
+
+  private inUsableRegion(addr: number, count: number): boolean {
+    if (count === 0 || addr < this.addr || (addr - this.addr) % this.blockSize !== 0) return false;
+    return addr - this.addr + count * this.blockSize <= this.usableRegionSize;
+  }
+
+  private answerState(addr: number, count: number): number {
+    const arranged = this.injection.take(STATE);
+    return arranged === -1 ? ACK | (this.stateOf(addr, count) << 8) : arranged;
+  }
+
+  private checkUnplugAll(): number {
+    if (this.pluggedSize > 0) return this.busyOrProceed(UNPLUG_ALL);
+    const arranged = this.injection.take(UNPLUG_ALL);
+    return arranged === -1 ? PROCEED : arranged;
+  }
+
+  private busyOrProceed(type: number): number {
+    if (this.words[MIGRATING] !== 0) return BUSY;
+    const arranged = this.injection.take(type);
+    return arranged === -1 ? PROCEED : arranged;
+  }
+
+  /** The usable region grows with the target; it shrinks only where the guest cannot rely on it. */
+  private resizeUsable(mayShrink: boolean): void {
+    const wanted = this.requestedSize === 0 ? 0 : this.requestedSize + this.usableExtent;
+    const usable = roundUp(Math.min(this.regionSize, wanted), this.blockSize);
+    if (mayShrink || usable > this.usableRegionSize) this.words[USABLE] = usable;
+  }
+}
+
+const isPowerOfTwo = (n: number): boolean => n > 0 && Number.isInteger(Math.log2(n));
+
+const checkProperties = (properties: VirtioMemProperties): void => {
+  const { id, size, memaddr, blockSize = 2 * MIB, requestedSize = 0 } = properties;
+  const smallest = properties.minBlockSize ?? MIN_BLOCK_SIZE;
+  demand(
+    isPowerOfTwo(blockSize) && blockSize >= smallest,
+    `${id} block-size`,
+    () => `a power of two, at least ${hex(smallest)}`,
+    () => hex(blockSize),
+  );
+  demand(
+    Number.isSafeInteger(size) && size > 0 && size % blockSize === 0,
+    `${id} memory backend size`,
+    () => `a positive multiple of the block-size ${hex(blockSize)}`,
+    () => hex(size),
+  );
+  demand(
+    memaddr % blockSize === 0,
+    `${id} memaddr`,
+    () => `a multiple of the block-size ${hex(blockSize)}`,
+    () => hex(memaddr),
+  );
+  demand(
+    Number.isSafeInteger(requestedSize) && requestedSize % blockSize === 0 && requestedSize <= size,
+    `${id} requested-size`,
+    () => `a multiple of ${hex(blockSize)}, at most ${hex(size)}`,
+    () => hex(requestedSize),
+  );
+};
