@@ -6,7 +6,13 @@ import { assert } from "../assert.ts";
  *
  * @source Linux mm/memory_hotplug.c, drivers/base/core.c, drivers/virtio/virtio_mem.c
  */
-export const LOCKS = ["device_hotplug_lock", "mem_hotplug_lock", "memory_block_chain"] as const;
+export const LOCKS = [
+  "device_hotplug_lock",
+  "mem_hotplug_lock",
+  "memory_block_chain",
+  // A spinlock; RFCv2's unaccept holds it across TDCALLs, which is the only reason that it stands here.
+  "unaccepted_memory_lock",
+] as const;
 export type LockName = (typeof LOCKS)[number];
 
 /** Who holds which lock: task number + 1, or 0. virtio-mem devices have one hotplug mutex each, after the fixed ones. */
@@ -29,6 +35,10 @@ export class Locks {
   release(lock: number, task: number): void {
     assert(this.holder[lock] === task + 1, `lock ${lock} is released by its holder, not by task ${task}`);
     this.holder[lock] = 0;
+  }
+
+  isFree(lock: number): boolean {
+    return this.holder[lock] === 0;
   }
 
   heldBy(lock: number, task: number): boolean {
