@@ -1,0 +1,36 @@
+import { cpus } from "node:os";
+
+/** Seconds that `work` took. */
+export const seconds = (work: () => void): number => {
+  const start = process.hrtime.bigint();
+  work();
+  return Number(process.hrtime.bigint() - start) / 1e9;
+};
+
+export const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+};
+
+/** Median seconds of `runs` runs of `work`, each after `prepare`, which is not timed. */
+export const medianSeconds = (runs: number, work: () => void, prepare: () => void = () => {}): number => {
+  const times: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    prepare();
+    times.push(seconds(work));
+  }
+  return median(times);
+};
+
+/** One figure of a benchmark: what, how much, and what it is held against. */
+export const figure = (what: string, value: string, against = ""): void => {
+  process.stdout.write(`  ${what.padEnd(58)} ${value.padStart(18)}  ${against}\n`);
+};
+
+export const heading = (title: string): void => {
+  process.stdout.write(`${title} (${cpus()[0]?.model.trim() ?? "unknown CPU"}, Node ${process.version})\n`);
+};
+
+export const millions = (perSecond: number): string => `${(perSecond / 1e6).toFixed(1)} M/s`;
+export const gigabytes = (bytesPerSecond: number): string => `${(bytesPerSecond / 1e9).toFixed(1)} GB/s`;
