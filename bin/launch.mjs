@@ -1,0 +1,38 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = new URL("../", import.meta.url);
+
+/** A reader that closes the pipe early (`| head`) ends us as SIGPIPE ends other programs, without a trace. */
+const endQuietlyOnClosedPipe = () => {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error) => {
+      if (error.code !== "EPIPE") throw error;
+      process.exit(141);
+    });
+  }
+};
+
+/**
+ * Brings a checkout's dist/ up to date. An installed package has neither sources nor scripts, and needs none.
+ *
+ * @returns false if that failed; the user was told and the exit status is set
+ */
+export const prepare = async () => {
+  if (!existsSync(new URL("src", root)) || !existsSync(new URL("scripts/set-up", root))) return true;
+  const { prepareToRun } = await import("../scripts/set-up/prepare.mjs");
+  return prepareToRun({ packages: false, dist: true });
+};
+
+/** Runs the program with `args`. Importing dist/tidemark.mjs runs it; it reads process.argv. */
+export const launch = async (args) => {
+  endQuietlyOnClosedPipe();
+  const program = new URL("dist/tidemark.mjs", root);
+  if (!existsSync(program)) {
+    process.stderr.write("tidemark: dist/tidemark.mjs is missing from this package; install it again\n");
+    process.exitCode = 3;
+    return;
+  }
+  process.argv = [process.argv[0], fileURLToPath(new URL("tidemark.mjs", import.meta.url)), ...args];
+  await import(program.href);
+};
