@@ -15,12 +15,13 @@ export interface Boundary {
    */
   tdcall(vcpu: number): number;
   /**
-   * A load or store by the CPU through a private or shared mapping.
+   * Loads or stores by the CPU through a private or shared mapping, from `gpa` upward.
    *
-   * @param gpa byte address without the shared bit
-   * @returns 0 if it was done; negative if it has to be done again or never retires
+   * @param gpa byte address without the shared bit @param length bytes, at least 1
+   * @returns bytes done, at least 1, which may be fewer than asked; negative if the first page did not let
+   *   the access through: the step is done again, or never retires
    */
-  access(vcpu: number, gpa: number, write: boolean, shared: boolean): number;
+  access(vcpu: number, gpa: number, length: number, write: boolean, shared: boolean): number;
   /** Guest memory that is not under test: firmware tables, boot parameters. A view, not a copy. */
   memory(gpa: number, length: number): Uint8Array;
   readonly virtioMem: readonly VirtioMemPort[];

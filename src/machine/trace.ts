@@ -1,0 +1,95 @@
+/** One visible effect: who did what to which memory, what came of it, and what state the memory has now. */
+export interface TraceEvent {
+  /** Number of the machine step it belongs to. */
+  readonly step: number;
+  /** Virtual time of the actor, nanoseconds. */
+  readonly ns: number;
+  readonly actor: string;
+  /** vCPU that executed it, or -1. */
+  readonly vcpu: number;
+  /** Leaf, request or verb, in the field's own words. */
+  readonly what: string;
+  /** Guest-physical bytes, half open; equal where the effect has no place. */
+  readonly start: number;
+  readonly end: number;
+  readonly status: string;
+  /** State of the memory afterwards; empty where nothing changed. */
+  readonly after: string;
+  /** Equal effects on neighbouring ranges that this event stands for. */
+  readonly count: number;
+}
+
+export type TraceSink = (event: TraceEvent) => void;
+
+/**
+ * Turns effects into events. Effects that differ only in their place, each starting where the last one
+ * ended, become one event in the folded stream; the raw stream, where somebody listens, has every one.
+ */
+export class Trace {
+  folded: TraceSink | undefined;
+  raw: TraceSink | undefined;
+  private pending: TraceEvent | undefined;
+  private end = 0;
+  private count = 0;
+
+  get on(): boolean {
+    return this.folded !== undefined || this.raw !== undefined;
+  }
+
+  emit(
+    step: number,
+    ns: number,
+    actor: string,
+    vcpu: number,
+    what: string,
+    start: number,
+    end: number,
+    status: string,
+    after = "",
+  ): void {
+    if (!this.on) return;
+    const folds = this.continues(actor, what, start, end, status, after);
+    if (folds) this.extend(end);
+    if (folds && this.raw === undefined) return;
+    const event = { step, ns, actor, vcpu, what, start, end, status, after, count: 1 };
+    this.raw?.(event);
+    if (folds) return;
+    this.flush();
+    this.pending = event;
+    this.end = end;
+    this.count = 1;
+  }
+
+  private extend(end: number): void {
+    this.end = end;
+    this.count++;
+  }
+
+  /** Hands out the event that is still growing. */
+  flush(): void {
+    const { pending } = this;
+    if (pending === undefined) return;
+    this.pending = undefined;
+    this.folded?.(this.count === 1 ? pending : { ...pending, end: this.end, count: this.count });
+  }
+
+  private continues(
+    actor: string,
+    what: string,
+    start: number,
+    end: number,
+    status: string,
+    after: string,
+  ): boolean {
+    const { pending } = this;
+    return (
+      pending !== undefined &&
+      this.end === start &&
+      end > start &&
+      pending.what === what &&
+      pending.status === status &&
+      pending.after === after &&
+      pending.actor === actor
+    );
+  }
+}
