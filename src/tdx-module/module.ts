@@ -1,0 +1,124 @@
+import type { TdxFeature } from "../abi/tdx/td-controls.ts";
+import { assert } from "../assert.ts";
+import { DEFAULT_BEHAVIOUR, type ModuleBehaviour } from "./behaviour.ts";
+import { Faults } from "./faults.ts";
+import { type Flat, flatSize, loadFlat, saveFlat } from "./flat-range.ts";
+import { type PageStore, TagStore } from "./page-store.ts";
+import { Pamt } from "./pamt.ts";
+import { Td } from "./td.ts";
+import type { Tdmr } from "./tdmr.ts";
+
+/** Widths of host-physical addresses, in bits. */
+export interface Platform {
+  /** MAXPA. */
+  readonly maxPa: number;
+  /** Bits below MAXPA that hold the key id. */
+  readonly hkidBits: number;
+  /** First key id that is private; lower ones are for the host's own use. */
+  readonly firstPrivateHkid: number;
+}
+
+export interface ModuleOptions {
+  readonly tdmrs: readonly Tdmr[];
+  readonly behaviour?: Partial<ModuleBehaviour>;
+  readonly pages?: PageStore;
+  readonly platform?: Partial<Platform>;
+  /** TDs that can exist at once. */
+  readonly maxTds?: number;
+  /** What the module says of itself: 1.5 and the features of `MODELLED_FEATURES` by default. */
+  readonly version?: { readonly major: number; readonly minor: number };
+  readonly features?: readonly TdxFeature[];
+}
+
+/** Features that this model has, or that do not show in it. */
+export const MODELLED_FEATURES: readonly TdxFeature[] = [
+  "NO_RBP_MOD",
+  "TOPOLOGY_ENUM",
+  "PENDING_EPT_VIOLATION_V2",
+  "MAXPA_VIRT",
+  "CPUID2_VIRT",
+  "VE_REDUCTION",
+  "MAXGPA_VIRT",
+  "PAGE_RELEASE",
+  "VE_INFO_INTR_STATE",
+  "ENHANCED_DEMOTE_INTERRUPTIBILITY",
+];
+
+const DEFAULT_PLATFORM: Platform = { maxPa: 52, hkidBits: 6, firstPrivateHkid: 32 };
+
+/**
+ * A TDX module that is configured and ready: TDMRs initialised, global key set.
+ *
+ * @missing TDH.SYS.* (the module starts ready), TDX Module Extensions, dynamic PAMT, several packages
+ */
+export class TdxModule {
+  readonly behaviour: ModuleBehaviour;
+  readonly platform: Platform;
+  readonly pamt: Pamt;
+  readonly pages: PageStore;
+  readonly faults = new Faults();
+  readonly tds: readonly Td[];
+  /** The TD that the SEAMCALL in progress names; meaningless between calls. */
+  td: Td;
+  /** `hpaHi >>> hpaShift` is zero for a host address without key id and below MAXPA. */
+  readonly hpaShift: number;
+  readonly version: { readonly major: number; readonly minor: number };
+  readonly features: readonly TdxFeature[];
+
+  constructor(options: ModuleOptions) {
+    this.behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour };
+    this.platform = { ...DEFAULT_PLATFORM, ...options.platform };
+    this.pamt = new Pamt(options.tdmrs);
+    this.pages = options.pages ?? new TagStore();
+    this.version = options.version ?? { major: 1, minor: 5 };
+    this.features = options.features ?? MODELLED_FEATURES;
+    const maxTds = options.maxTds ?? 4;
+    this.tds = Array.from({ length: maxTds }, (_, number) => new Td(number));
+    this.td = this.tds[0]!;
+    this.hpaShift = this.platform.maxPa - this.platform.hkidBits - 32;
+    assert(0 <= this.hpaShift && this.hpaShift <= 20, "a host address has 32 to 52 bits beside the key id");
+  }
+
+  /** The TD of that number; asserts that it exists. */
+  tdAt(number: number): Td {
+    const td = this.tds[number];
+    assert(td?.isAlive === true, `TD ${number} exists`);
+    return td;
+  }
+
+  private parts(): Flat[] {
+    const parts: Flat[] = [this.faults, this.pamt];
+    if (this.pages instanceof TagStore) parts.push(this.pages.tags);
+    for (const td of this.tds) parts.push(td);
+    return parts;
+  }
+
+  /** Bytes that `save` needs now. */
+  snapshotSize(): number {
+    let size = this.parts().reduce((sum, part) => sum + flatSize(part), 0);
+    for (const td of this.tds) if (td.isAlive) size += flatSize(td.sept);
+    return size;
+  }
+
+  /** Copies the whole state into `to` from `offset` on; answers the offset behind it. */
+  saveInto(to: Uint8Array, offset = 0): number {
+    let at = offset;
+    for (const part of this.parts()) at = saveFlat(part, to, at);
+    for (const td of this.tds) if (td.isAlive) at = saveFlat(td.sept, to, at);
+    return at;
+  }
+
+  save(): Uint8Array {
+    const bytes = new Uint8Array(this.snapshotSize());
+    this.saveInto(bytes);
+    return bytes;
+  }
+
+  /** Restores a state that `save` copied from a module of the same configuration. */
+  load(from: Uint8Array, offset = 0): number {
+    let at = offset;
+    for (const part of this.parts()) at = loadFlat(part, from, at);
+    for (const td of this.tds) if (td.isAlive) at = loadFlat(td.sept, from, at);
+    return at;
+  }
+}

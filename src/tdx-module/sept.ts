@@ -1,0 +1,292 @@
+import {
+  SEPT_FREE,
+  SEPT_IS_LEAF,
+  SEPT_MAPPED,
+  SEPT_NL_BLOCKED,
+  SEPT_NL_MAPPED,
+  SEPT_PENDING,
+} from "../abi/tdx/sept-entry.ts";
+import { assert } from "../assert.ts";
+import { ChangedUnits } from "./changed-units.ts";
+import { type FlatRange, range } from "./flat-range.ts";
+import { capacityFor, grown8, grown16, grown32 } from "./growth.ts";
+
+const ENTRIES = 512;
+/** The table that the walk starts from. Slot 0 is never freed, so 0 also ends the list of free slots. */
+const ROOT = 0;
+const MAX_SLOTS = 2 ** 22;
+
+const LEVELS = 0;
+const USED = 1;
+const FREE_HEAD = 2;
+const LIVE = 3;
+
+/**
+ * The secure EPT of one TD: a radix tree of 512-entry tables that lie in a pool of slots.
+ *
+ * Flat: each entry is one state byte and one 32-bit payload. A leaf's payload is its host frame; in a
+ * PENDING 2 MiB leaf the low nine bits are ACCEPT_COUNTER, as in hardware. A non-leaf's payload is the slot
+ * of its table. Frames fit 32 bits because the module covers no more than 16 TiB of host memory
+ * (`Pamt` refuses a larger one), and an address outside is refused before it comes here.
+ *
+ * The walk leaves its result in `at` (entry number), `level` and `unit`; it allocates nothing.
+ */
+export class Sept {
+  /** Slots in use, free list head, number of levels. */
+  readonly words = new Uint32Array(4);
+  state: Uint8Array;
+  payload: Uint32Array;
+  /** Host frame that holds the table of a slot. */
+  tableFrame: Uint32Array;
+  /** Children of a slot that are not FREE, that are MAPPED, that are PENDING. */
+  usedCount: Uint16Array;
+  mappedCount: Uint16Array;
+  pendingCount: Uint16Array;
+  /** 2 MiB units whose leaf state changed, for invariants and fingerprints. Not part of a snapshot. */
+  readonly changed = new ChangedUnits();
+
+  /** Where the last walk ended: entry number (slot times 512 plus index), its level, the 2 MiB unit. */
+  at = 0;
+  level = 0;
+  unit = 0;
+
+  constructor(slots = 8) {
+    assert(2 <= slots && slots <= MAX_SLOTS, "a pool holds the root and at least one more table");
+    this.state = new Uint8Array(slots * ENTRIES);
+    this.payload = new Uint32Array(slots * ENTRIES);
+    this.tableFrame = new Uint32Array(slots);
+    this.usedCount = new Uint16Array(slots);
+    this.mappedCount = new Uint16Array(slots);
+    this.pendingCount = new Uint16Array(slots);
+  }
+
+  /** Empties the tree. `levels` is 4 or 5; `rootFrame` is the host frame that holds the root table. */
+  reset(levels: number, rootFrame: number): void {
+    assert(levels === 4 || levels === 5, `a secure EPT has 4 or 5 levels, not ${levels}`);
+    const used = this.words[USED]!;
+    this.state.fill(0, 0, used * ENTRIES);
+    this.payload.fill(0, 0, used * ENTRIES);
+    for (const counts of [this.usedCount, this.mappedCount, this.pendingCount]) counts.fill(0, 0, used);
+    this.tableFrame.fill(0, 0, used);
+    this.words[LEVELS] = levels;
+    this.words[USED] = 1;
+    this.words[FREE_HEAD] = 0;
+    this.words[LIVE] = 1;
+    this.tableFrame[ROOT] = rootFrame;
+    this.changed.everything();
+  }
+
+  get levels(): number {
+    return this.words[LEVELS]!;
+  }
+  /** Tables in the tree, the root included. */
+  get tableCount(): number {
+    return this.words[LIVE]!;
+  }
+
+  /**
+   * Walks from the root to `level`. Ends there, or earlier at the first entry that is not NL_MAPPED.
+   * Takes the GPA as two halves; bits 11:0 and those above the tree's width do not matter.
+   */
+  walk(lo: number, hi: number, level: number): void {
+    this.unit = (lo >>> 21) | (hi << 11);
+    this.at = this.find(lo, hi, level);
+  }
+
+  private find(lo: number, hi: number, level: number): number {
+    const state = this.state;
+    const payload = this.payload;
+    let slot = ROOT;
+    if (this.words[LEVELS] === 5) {
+      const at4 = (hi >>> 16) & 511;
+      this.level = 4;
+      if (level === 4 || state[at4] !== SEPT_NL_MAPPED) return at4;
+      slot = payload[at4]!;
+    }
+    const at3 = (slot << 9) | ((hi >>> 7) & 511);
+    this.level = 3;
+    if (level === 3 || state[at3] !== SEPT_NL_MAPPED) return at3;
+    const at2 = (payload[at3]! << 9) | (((lo >>> 30) | (hi << 2)) & 511);
+    this.level = 2;
+    if (level === 2 || state[at2] !== SEPT_NL_MAPPED) return at2;
+    const at1 = (payload[at2]! << 9) | ((lo >>> 21) & 511);
+    this.level = 1;
+    if (level === 1 || state[at1] !== SEPT_NL_MAPPED) return at1;
+    this.level = 0;
+    return (payload[at1]! << 9) | ((lo >>> 12) & 511);
+  }
+
+  /** State byte of the entry where the last walk ended. */
+  get stateHere(): number {
+    return this.state[this.at]!;
+  }
+  /** Payload of that entry. */
+  get payloadHere(): number {
+    return this.payload[this.at]!;
+  }
+
+  /** Writes state and payload of the entry where the last walk ended, which is not a non-leaf before or after. */
+  setLeaf(next: number, payload: number): void {
+    const at = this.at;
+    const before = this.state[at]!;
+    this.state[at] = next;
+    this.payload[at] = payload;
+    this.recount(at >>> 9, before, next);
+    if (this.level <= 1) this.changed.add(this.unit);
+    else this.changed.everything();
+  }
+
+  /** The same for a state alone. */
+  setState(next: number): void {
+    this.setLeaf(next, this.payload[this.at]!);
+  }
+
+  private recount(slot: number, before: number, next: number): void {
+    if (before === next) return;
+    if (before === SEPT_FREE) this.usedCount[slot]!++;
+    else if (before === SEPT_MAPPED) this.mappedCount[slot]!--;
+    else if (before === SEPT_PENDING) this.pendingCount[slot]!--;
+    if (next === SEPT_FREE) this.usedCount[slot]!--;
+    else if (next === SEPT_MAPPED) this.mappedCount[slot]!++;
+    else if (next === SEPT_PENDING) this.pendingCount[slot]!++;
+  }
+
+  /** Stores the progress of an interrupted 2 MiB accept in the PENDING entry where the last walk ended. */
+  setAcceptCounter(chunks: number): void {
+    this.payload[this.at] = (this.payload[this.at]! & ~511) | chunks;
+    this.changed.add(this.unit);
+  }
+
+  /** Hangs an empty table, held by host frame `frame`, below the FREE entry where the last walk ended. */
+  addTable(frame: number): number {
+    const slot = this.takeSlot(frame);
+    this.setNonLeaf(SEPT_NL_MAPPED, slot);
+    return slot;
+  }
+
+  /** Frees the empty table below the entry where the last walk ended; answers its host frame. */
+  removeTable(): number {
+    const slot = this.payload[this.at]!;
+    assert(this.usedCount[slot] === 0, "a table is freed when all its entries are FREE");
+    const frame = this.releaseSlot(slot);
+    this.setNonLeaf(SEPT_FREE, 0);
+    return frame;
+  }
+
+  /** Blocks or unblocks the non-leaf where the last walk ended, or replaces it. */
+  setNonLeaf(next: number, payload: number): void {
+    const at = this.at;
+    const before = this.state[at]!;
+    this.state[at] = next;
+    this.payload[at] = payload;
+    this.recount(at >>> 9, before, next);
+    if (this.level === 1) this.changed.add(this.unit);
+    else this.changed.everything();
+  }
+
+  /** Frame of the table below the non-leaf where the last walk ended. */
+  get tableFrameHere(): number {
+    return this.tableFrame[this.payload[this.at]!]!;
+  }
+  /** Slot of that table. */
+  get tableHere(): number {
+    return this.payload[this.at]!;
+  }
+  isLeafHere(): boolean {
+    return SEPT_IS_LEAF[this.state[this.at]!] === 1;
+  }
+
+  /**
+   * Splits the leaf where the last walk ended into a table of 512 leaves, all in state `next`.
+   *
+   * @param frame host frame that holds the new table
+   */
+  split(frame: number, next: number): void {
+    const pages = this.payload[this.at]!;
+    const stride = this.level === 1 ? 1 : ENTRIES;
+    const slot = this.takeSlot(frame);
+    const first = slot << 9;
+    this.state.fill(next, first, first + ENTRIES);
+    for (let i = 0; i < ENTRIES; i++) this.payload[first + i] = pages + i * stride;
+    this.usedCount[slot] = ENTRIES;
+    this.mappedCount[slot] = next === SEPT_MAPPED ? ENTRIES : 0;
+    this.pendingCount[slot] = next === SEPT_PENDING ? ENTRIES : 0;
+    this.setNonLeaf(SEPT_NL_MAPPED, slot);
+  }
+
+  /** Replaces the table below the entry where the last walk ended by one leaf; answers the table's frame. */
+  merge(next: number, pages: number): number {
+    const slot = this.payload[this.at]!;
+    const first = slot << 9;
+    this.state.fill(0, first, first + ENTRIES);
+    this.payload.fill(0, first, first + ENTRIES);
+    const frame = this.releaseSlot(slot);
+    this.setNonLeaf(next, pages);
+    return frame;
+  }
+
+  private takeSlot(frame: number): number {
+    let slot = this.words[FREE_HEAD]!;
+    if (slot !== 0) this.words[FREE_HEAD] = this.tableFrame[slot]!;
+    else {
+      slot = this.words[USED]!;
+      if (slot === this.tableFrame.length) this.grow(slot * 2);
+      this.words[USED] = slot + 1;
+    }
+    this.tableFrame[slot] = frame;
+    this.words[LIVE]!++;
+    return slot;
+  }
+
+  /** A free slot's table is all FREE and its frame word links the list. */
+  private releaseSlot(slot: number): number {
+    const frame = this.tableFrame[slot]!;
+    this.usedCount[slot] = 0;
+    this.mappedCount[slot] = 0;
+    this.pendingCount[slot] = 0;
+    this.tableFrame[slot] = this.words[FREE_HEAD]!;
+    this.words[FREE_HEAD] = slot;
+    this.words[LIVE]!--;
+    return frame;
+  }
+
+  private grow(slots: number): void {
+    assert(slots <= MAX_SLOTS, "a secure EPT fits its pool");
+    this.state = grown8(this.state, slots * ENTRIES);
+    this.payload = grown32(this.payload, slots * ENTRIES);
+    this.tableFrame = grown32(this.tableFrame, slots);
+    this.usedCount = grown16(this.usedCount, slots);
+    this.mappedCount = grown16(this.mappedCount, slots);
+    this.pendingCount = grown16(this.pendingCount, slots);
+  }
+
+  /** Every byte of the state, for snapshots: `words` first, because it tells the lengths of the rest. */
+  flat(): readonly FlatRange[] {
+    const used = this.words[USED]!;
+    return [
+      range(this.words, this.words.length),
+      range(this.state, used * ENTRIES),
+      range(this.payload, used * ENTRIES),
+      range(this.tableFrame, used),
+      range(this.usedCount, used),
+      range(this.mappedCount, used),
+      range(this.pendingCount, used),
+    ];
+  }
+
+  /** Makes room for the lengths that `words`, just loaded, tells; clears what lies beyond. */
+  reserve(): void {
+    const used = this.words[USED]!;
+    const slots = capacityFor(this.tableFrame.length, used);
+    if (slots > this.tableFrame.length) this.grow(slots);
+    this.state.fill(0, used * ENTRIES);
+    this.payload.fill(0, used * ENTRIES);
+    this.usedCount.fill(0, used);
+    this.mappedCount.fill(0, used);
+    this.pendingCount.fill(0, used);
+    this.changed.clear();
+  }
+}
+
+/** Whether a state byte is one of a present or blocked table. */
+export const isTable = (state: number): boolean => state === SEPT_NL_MAPPED || state === SEPT_NL_BLOCKED;

@@ -1,0 +1,212 @@
+import type { Regs } from "../abi/tdx/regs.ts";
+import { REGS_LENGTH } from "../abi/tdx/regs.ts";
+import { CONFIG_FLAGS_LO, TD_CTLS_LO } from "../abi/tdx/td-controls.ts";
+import { LIFECYCLE } from "../abi/tdx/td-state.ts";
+import { type Flat, type FlatRange, range } from "./flat-range.ts";
+import { capacityFor, grown32 } from "./growth.ts";
+import { Locks } from "./locks.ts";
+import { Sept } from "./sept.ts";
+
+/** Words of a TD's control state (TDR and TDCS). 64-bit words are two, low half first. */
+export const TD_WORD = {
+  ALIVE: 0,
+  TDR_FRAME: 1,
+  HKID: 2,
+  LIFECYCLE: 3,
+  OP_STATE: 4,
+  FATAL: 5,
+  TDCX_COUNT: 6,
+  /** 4 KiB pages that the TD owns, the TDR not counted. */
+  CHILD_COUNT: 7,
+  ATTRIBUTES: 8,
+  XFAM: 10,
+  CONFIG_FLAGS: 12,
+  TD_CTLS: 14,
+  NOTIFY_ENABLES: 16,
+  FEATURE_PARAVIRT_CTLS: 18,
+  /** Width of a guest-physical address, shared bit included. */
+  GPAW: 20,
+  /** Bits of a private guest-physical address above the low 32. */
+  PRIVATE_HI_BITS: 21,
+  VIRT_MAXPA: 22,
+  EPTP_CONTROLS: 23,
+  TSC_FREQUENCY: 24,
+  NUM_L2_VMS: 25,
+  MAX_VCPUS: 26,
+  VCPUS_CREATED: 27,
+  VCPUS_INITIALIZED: 28,
+  VCPUS_ASSOCIATED: 29,
+  TD_EPOCH: 30,
+  /** REFCOUNT by the parity of the epoch. */
+  REFCOUNT: 31,
+  TOPOLOGY_ENUM_CONFIGURED: 33,
+  /** Host frames of the first TDCX pages; page 3 holds the root of the secure EPT. */
+  TDCX_FRAMES: 34,
+  UUID: 44,
+  MRCONFIGID: 52,
+  MROWNER: 64,
+  MROWNERCONFIG: 76,
+  MRTD: 88,
+  /** Four registers. */
+  RTMR: 100,
+} as const;
+const TD_WORDS = 148;
+
+/** A 64-bit word of the control state, for metadata accesses. */
+export const getWord64 = (words: Uint32Array, at: number): bigint =>
+  (BigInt(words[at + 1]!) << 32n) | BigInt(words[at]!);
+export const setWord64 = (words: Uint32Array, at: number, value: bigint): void => {
+  words[at] = Number(value & 0xffff_ffffn);
+  words[at + 1] = Number(value >> 32n);
+};
+
+/** Words of one vCPU (TDVPS). */
+export const VCPU_WORD = {
+  STATE: 0,
+  TDVPR_FRAME: 1,
+  PAGES: 2,
+  INDEX: 3,
+  /** 1 while a logical processor runs this vCPU's guest. */
+  ENTERED: 4,
+  /** TD_EPOCH at the last entry. */
+  EPOCH: 5,
+  /** 0: no interrupt is coming; n: the n-th poll from now sees one pending. */
+  INTERRUPT_IN: 6,
+  VE_VALID: 7,
+  VE_REASON: 8,
+  VE_CATEGORY: 9,
+  VE_QUALIFICATION: 10,
+  VE_LINEAR: 12,
+  VE_GPA: 14,
+  VE_LENGTH: 16,
+  VE_INFORMATION: 17,
+  VE_INTERRUPTIBILITY: 18,
+  X2APIC_ID: 19,
+  INITIAL_RCX: 20,
+  CPUIDVE: 22,
+  /** What the host's registers hold at the last TD exit: 16 registers, two halves each. */
+  EXIT_REGS: 24,
+} as const;
+const VCPU_WORDS = VCPU_WORD.EXIT_REGS + REGS_LENGTH;
+
+/** State of a vCPU. */
+export const VCPU_STATE = { UNINITIALIZED: 0, READY: 1, ACTIVE: 2 } as const;
+
+/**
+ * One trust domain: control state, vCPUs, secure EPT, and the locks that somebody else holds. All flat.
+ *
+ * @missing service TDs, partitioning, migration
+ */
+export class Td implements Flat {
+  /** Number of the TD in its module; its owner number in the PAMT is one more. */
+  readonly number: number;
+  readonly words = new Uint32Array(TD_WORDS);
+  readonly sept: Sept;
+  readonly locks = new Locks();
+  vcpus: Uint32Array;
+
+  constructor(number: number, vcpus = 4, septSlots = 8) {
+    this.number = number;
+    this.vcpus = new Uint32Array(vcpus * VCPU_WORDS);
+    this.sept = new Sept(septSlots);
+  }
+
+  /** Back to a TD that does not exist. */
+  reset(): void {
+    this.words.fill(0);
+    this.vcpus.fill(0);
+    this.locks.releaseAll();
+  }
+
+  get isAlive(): boolean {
+    return this.words[TD_WORD.ALIVE] !== 0;
+  }
+  get opState(): number {
+    return this.words[TD_WORD.OP_STATE]!;
+  }
+  get lifecycle(): number {
+    return this.words[TD_WORD.LIFECYCLE]!;
+  }
+  get hasKeys(): boolean {
+    return this.words[TD_WORD.LIFECYCLE] === LIFECYCLE.KEYS_CONFIGURED;
+  }
+  get gpaw(): number {
+    return this.words[TD_WORD.GPAW]!;
+  }
+  /** Bytes of private guest-physical address space. */
+  get privateBytes(): number {
+    return 2 ** (32 + this.words[TD_WORD.PRIVATE_HI_BITS]!);
+  }
+  /** The shared bit as a number: a GPA plus this is the same GPA, shared. */
+  get sharedBit(): number {
+    return 2 ** (this.gpaw - 1);
+  }
+  hasConfigFlag(flag: keyof typeof CONFIG_FLAGS_LO): boolean {
+    return (this.words[TD_WORD.CONFIG_FLAGS]! & CONFIG_FLAGS_LO[flag]) !== 0;
+  }
+  get pendingVeDisabled(): boolean {
+    return (this.words[TD_WORD.TD_CTLS]! & TD_CTLS_LO.PENDING_VE_DISABLE) !== 0;
+  }
+  get vcpuCount(): number {
+    return this.words[TD_WORD.VCPUS_CREATED]!;
+  }
+  get epoch(): number {
+    return this.words[TD_WORD.TD_EPOCH]!;
+  }
+
+  /** One word of a vCPU. */
+  vcpu(vcpu: number, field: number): number {
+    return this.vcpus[vcpu * VCPU_WORDS + field]!;
+  }
+  setVcpu(vcpu: number, field: number, value: number): void {
+    this.vcpus[vcpu * VCPU_WORDS + field] = value;
+  }
+  /** Index of a vCPU's word in `vcpus`, for code that reads several. */
+  vcpuAt(vcpu: number, field: number): number {
+    return vcpu * VCPU_WORDS + field;
+  }
+  /** The register set that the last TD exit of a vCPU gave the host. Aliases the state; growth detaches it. */
+  exitRegs(vcpu: number): Regs {
+    const at = vcpu * VCPU_WORDS + VCPU_WORD.EXIT_REGS;
+    return this.vcpus.subarray(at, at + REGS_LENGTH);
+  }
+  /** Makes room for one vCPU more. */
+  reserveVcpu(count: number): void {
+    const room = capacityFor(this.vcpus.length / VCPU_WORDS, count);
+    if (room * VCPU_WORDS > this.vcpus.length) this.vcpus = grown32(this.vcpus, room * VCPU_WORDS);
+  }
+
+  /** An interrupt becomes pending for the vCPU at the `polls`-th poll from now; 1 is the very next. */
+  interruptIn(vcpu: number, polls: number): void {
+    this.setVcpu(vcpu, VCPU_WORD.INTERRUPT_IN, polls);
+  }
+  /** The interrupt was delivered, or none is coming. */
+  clearInterrupt(vcpu: number): void {
+    this.setVcpu(vcpu, VCPU_WORD.INTERRUPT_IN, 0);
+  }
+
+  /**
+   * Whether no vCPU can still hold a translation that was valid when the page was blocked.
+   *
+   * @source TDX module 1.5.25, TLB tracking
+   */
+  isTracked(bepoch: number): boolean {
+    const epoch = this.words[TD_WORD.TD_EPOCH]!;
+    if (bepoch < epoch - 1) return true;
+    return bepoch === epoch - 1 && this.words[TD_WORD.REFCOUNT + (bepoch & 1)] === 0;
+  }
+
+  /** Control state, vCPUs and locks; the secure EPT is a flat state of its own. */
+  flat(): readonly FlatRange[] {
+    return [
+      range(this.words, TD_WORDS),
+      range(this.vcpus, this.vcpuCount * VCPU_WORDS),
+      ...this.locks.flat(),
+    ];
+  }
+
+  reserve(): void {
+    this.reserveVcpu(this.vcpuCount);
+    this.vcpus.fill(0, this.vcpuCount * VCPU_WORDS);
+  }
+}

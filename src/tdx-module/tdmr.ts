@@ -1,0 +1,98 @@
+import { assert } from "../assert.ts";
+import { NotModelled } from "../not-modelled.ts";
+
+/** A part of a TDMR that stays outside TDX, in bytes from the TDMR's base. */
+export interface ReservedArea {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** One trust domain memory region, in bytes: base and size are multiples of 1 GiB. */
+export interface Tdmr {
+  readonly base: number;
+  readonly size: number;
+  readonly reserved?: readonly ReservedArea[];
+}
+
+/** What a host address is to the module. */
+export const COVERED = 0;
+export const RESERVED = 1;
+export const OUTSIDE = 2;
+
+const GIB = 2 ** 30;
+
+/**
+ * The TDMR list, as sorted runs of frames. Fixed once the module is configured, so it is no state.
+ *
+ * @missing host memory above 16 TiB
+ */
+export class TdmrList {
+  /** Runs of frames: `[start, end)` and what they are, ascending; the gaps between are OUTSIDE. */
+  private readonly starts: Float64Array;
+  private readonly ends: Float64Array;
+  private readonly kinds: Uint8Array;
+  /** First and one past the last frame of all TDMRs. */
+  readonly firstFrame: number;
+  readonly endFrame: number;
+  /** The COVERED run hit last. */
+  private runStart = 1;
+  private runEnd = 0;
+
+  constructor(tdmrs: readonly Tdmr[]) {
+    assert(tdmrs.length > 0, "a configured module has a TDMR");
+    const runs = tdmrs.flatMap(runsOf);
+    for (let i = 1; i < runs.length; i++) {
+      assert(runs[i - 1]!.end <= runs[i]!.start, "TDMRs and their reserved areas ascend and do not overlap");
+    }
+    this.starts = Float64Array.from(runs, (run) => run.start);
+    this.ends = Float64Array.from(runs, (run) => run.end);
+    this.kinds = Uint8Array.from(runs, (run) => run.kind);
+    this.firstFrame = runs[0]!.start;
+    this.endFrame = runs[runs.length - 1]!.end;
+    if (this.endFrame > 2 ** 32) throw new NotModelled("host memory above 16 TiB");
+  }
+
+  /** COVERED, RESERVED or OUTSIDE. `frame` is below 2^40. */
+  kindOf(frame: number): number {
+    if (this.runStart <= frame && frame < this.runEnd) return COVERED;
+    for (let i = 0; i < this.starts.length && this.starts[i]! <= frame; i++) {
+      if (frame >= this.ends[i]!) continue;
+      const kind = this.kinds[i]!;
+      if (kind === COVERED) {
+        this.runStart = this.starts[i]!;
+        this.runEnd = this.ends[i]!;
+      }
+      return kind;
+    }
+    return OUTSIDE;
+  }
+
+  /** Whether the aligned run of `count` frames lies in one COVERED run. */
+  coversWhole(frame: number, count: number): boolean {
+    return this.kindOf(frame) === COVERED && frame + count <= this.runEnd;
+  }
+}
+
+interface Run {
+  readonly start: number;
+  readonly end: number;
+  readonly kind: number;
+}
+
+const runsOf = ({ base, size, reserved = [] }: Tdmr): Run[] => {
+  assert(base % GIB === 0 && size % GIB === 0 && size > 0, "a TDMR is aligned to 1 GiB in base and size");
+  const runs: Run[] = [];
+  let at = base / 4096;
+  const end = at + size / 4096;
+  for (const area of reserved) {
+    assert(area.offset % 4096 === 0 && area.size % 4096 === 0, "a reserved area is a run of 4 KiB frames");
+    const start = (base + area.offset) / 4096;
+    const stop = start + area.size / 4096;
+    assert(at <= start && start < stop && stop <= end, "reserved areas ascend inside their TDMR");
+    if (at < start) runs.push({ start: at, end: start, kind: COVERED });
+    runs.push({ start, end: stop, kind: RESERVED });
+    at = stop;
+  }
+  if (at < end) runs.push({ start: at, end, kind: COVERED });
+  return runs;
+};
