@@ -1,31 +1,10 @@
+import { sratTable } from "../abi/acpi/srat.ts";
+import { SRAT_MEMORY, type SratEntry, sratMemory, sratProcessor } from "../abi/acpi/srat-subtables.ts";
 import { KIB, MIB } from "../units.ts";
 import type { GpaRange, GuestLayout } from "./layout.ts";
 import { demand, hex } from "./vmm-error.ts";
 
-export const SRAT_ENABLED = 1;
-export const SRAT_HOT_PLUGGABLE = 2;
-export const SRAT_NON_VOLATILE = 4;
-
-/** A memory affinity entry (type 1). An entry of length 0 with no flags is padding. */
-export interface SratMemory {
-  readonly proximity: number;
-  readonly base: number;
-  readonly length: number;
-  readonly flags: number;
-}
-
-/** A processor entry: type 0 below APIC id 255, else type 2. */
-export interface SratCpu {
-  readonly proximity: number;
-  readonly apicId: number;
-}
-
-export interface SratPlan {
-  readonly cpus: readonly SratCpu[];
-  readonly memory: readonly SratMemory[];
-}
-
-/** Part of the guest's boot memory that lies on one NUMA node, and the vCPUs on it. */
+/** Part of the guest's boot memory that lies on one NUMA node, which may be none. */
 export interface NumaNode {
   /** Bytes of boot memory on this node; the nodes take the RAM ranges in order. */
   readonly memory: number;
@@ -39,35 +18,49 @@ const HOLE_END = MIB;
  * The entries of QEMU's SRAT, in QEMU's order: processors, boot memory of each node, padding until there are
  * two entries more than nodes, and last one entry for the whole device-memory window, on the highest node.
  *
- * A machine without nodes has no SRAT; QEMU makes one node when slots or maxmem are given.
- *
  * @param cpuNodes node of each vCPU; its index is the APIC id
  * @throws VmmError when the nodes' memory does not add up to the boot memory, or a vCPU names no node
  * @source QEMU hw/i386/acpi-build.c (build_srat)
  * @missing NVDIMM, SGX and generic-initiator entries
  */
-export const sratPlan = (
+export const sratEntries = (
   layout: GuestLayout,
   nodes: readonly NumaNode[],
   cpuNodes: readonly number[],
-): SratPlan => {
+): SratEntry[] => {
   checkNodes(layout, nodes, cpuNodes);
-  const memory: SratMemory[] = [];
-  for (const [proximity, ranges] of nodeRanges(layout.ram, nodes).entries()) {
-    for (const { start, size } of ranges) {
-      memory.push({ proximity, base: start, length: size, flags: SRAT_ENABLED });
-    }
-  }
-  while (memory.length < nodes.length + 2) memory.push({ proximity: 0, base: 0, length: 0, flags: 0 });
+  const memory = nodeRanges(layout.ram, nodes).flatMap((ranges, node) =>
+    ranges.map(({ start, size }) => sratMemory(node, BigInt(start), BigInt(size), SRAT_MEMORY.ENABLED)),
+  );
+  while (memory.length < nodes.length + 2) memory.push(sratMemory(0, 0n, 0n, 0));
   if (layout.deviceMemory) {
-    memory.push({
-      proximity: nodes.length - 1,
-      base: layout.deviceMemory.start,
-      length: layout.deviceMemory.size,
-      flags: SRAT_ENABLED | SRAT_HOT_PLUGGABLE,
-    });
+    const { start, size } = layout.deviceMemory;
+    const flags = SRAT_MEMORY.ENABLED | SRAT_MEMORY.HOT_PLUGGABLE;
+    memory.push(sratMemory(nodes.length - 1, BigInt(start), BigInt(size), flags));
   }
-  return { cpus: cpuNodes.map((proximity, apicId) => ({ proximity, apicId })), memory };
+  return [...cpuNodes.map(sratProcessor), ...memory];
+};
+
+/**
+ * The SRAT that QEMU would put into the guest's memory. A machine without NUMA nodes has none; QEMU makes one
+ * node by itself where slots or maxmem are given.
+ *
+ * @throws VmmError as sratEntries
+ */
+export const qemuSrat = (
+  layout: GuestLayout,
+  nodes: readonly NumaNode[],
+  cpuNodes: readonly number[],
+): Uint8Array | undefined => {
+  if (nodes.length > 0) return sratTable(sratEntries(layout, nodes, cpuNodes));
+  if (layout.deviceMemory === undefined && layout.slots === 0) return undefined;
+  return sratTable(
+    sratEntries(
+      layout,
+      [{ memory: layout.memory }],
+      cpuNodes.map(() => 0),
+    ),
+  );
 };
 
 /** Cuts the RAM ranges into the nodes' shares, without the hole below 1 MiB. */

@@ -1,37 +1,36 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { VIRTIO_MEM_REQUEST } from "../abi/virtio-mem/request.ts";
+import {
+  VIRTIO_MEM_RESPONSE,
+  VIRTIO_MEM_STATE,
+  virtioMemResponseName,
+  virtioMemStateName,
+} from "../abi/virtio-mem/response.ts";
 import { GIB, gpa, MIB } from "../units.ts";
-import * as d from "./virtio-mem-device.ts";
+import { NO_REPLY, PROCEED, VirtioMemDevice } from "./virtio-mem-device.ts";
+
+const d = { ...VIRTIO_MEM_REQUEST, ...VIRTIO_MEM_RESPONSE, ...VIRTIO_MEM_STATE };
 
 const BASE = 4 * GIB;
-const device = (requestedSize = 0): d.VirtioMemDevice =>
-  new d.VirtioMemDevice({ id: "vm0", size: 2 * GIB, memaddr: gpa(BASE), requestedSize });
+const device = (requestedSize = 0): VirtioMemDevice =>
+  new VirtioMemDevice({ id: "vm0", size: 2 * GIB, memaddr: gpa(BASE), requestedSize });
 
 /** Checks and, if nothing speaks against it, commits: what the device answers when giving back never fails. */
-const ask = (device: d.VirtioMemDevice, type: number, addr = 0, count = 0): number => {
+const ask = (device: VirtioMemDevice, type: number, addr = 0, count = 0): number => {
   const answer = device.check(type, addr, count);
-  if (answer !== d.PROCEED) return answer;
+  if (answer !== PROCEED) return answer;
   device.commit(type, addr, count);
   return d.ACK;
 };
 
-const TYPES = { PLUG: d.PLUG, UNPLUG: d.UNPLUG, UNPLUG_ALL: d.UNPLUG_ALL, STATE: d.STATE } as const;
-const ANSWERS: Record<number, string> = {
-  [d.NO_REPLY]: "-",
-  [d.ACK]: "ACK",
-  [d.NACK]: "NACK",
-  [d.BUSY]: "BUSY",
-  [d.ERROR]: "ERROR",
-};
-const STATES = ["PLUGGED", "UNPLUGGED", "MIXED"];
-
 /** One row a step: request, MiB from the base, blocks, answer; or a host action; then plugged and usable MiB. */
-const replay = (device: d.VirtioMemDevice, transcript: string): string => {
+const replay = (device: VirtioMemDevice, transcript: string): string => {
   const rows = transcript.trim().split("\n");
   return rows.map((row) => oneRow(device, row.trim().split(/\s+/))).join("\n");
 };
 
-const oneRow = (device: d.VirtioMemDevice, [what, at, count]: string[]): string => {
+const oneRow = (device: VirtioMemDevice, [what, at, count]: string[]): string => {
   const sizes = (): string => `plugged ${device.pluggedSize / MIB} usable ${device.usableRegionSize / MIB}`;
   if (what === "requested") {
     device.setRequestedSize(Number(at) * MIB);
@@ -41,13 +40,15 @@ const oneRow = (device: d.VirtioMemDevice, [what, at, count]: string[]): string 
     device.deviceReset();
     return `device-reset ${sizes()}`;
   }
-  const type = TYPES[what as keyof typeof TYPES];
+  const type = VIRTIO_MEM_REQUEST[what as keyof typeof VIRTIO_MEM_REQUEST];
   const answer = ask(device, type, BASE + Number(at) * MIB, Number(count));
   return `${what} ${at} ${count} ${text(type, answer)} ${sizes()}`;
 };
 
-const text = (type: number, answer: number): string | undefined =>
-  type === d.STATE && answer % 256 === d.ACK ? STATES[answer >> 8] : ANSWERS[answer];
+const text = (type: number, answer: number): string =>
+  type === d.STATE && answer % 256 === d.ACK
+    ? virtioMemStateName(answer >> 8)
+    : virtioMemResponseName(answer);
 
 const rule = (name: string, start: number, transcript: string): void =>
   it(name, () => {
@@ -107,8 +108,8 @@ it("moves the generation with every write of the target and with nothing else", 
 
 it("stops at a type it does not know until the driver resets it", () => {
   const vm0 = device(64 * MIB);
-  expect(ask(vm0, 9, BASE, 1)).toBe(d.NO_REPLY);
-  expect([vm0.needsReset, ask(vm0, d.PLUG, BASE, 1)]).toEqual([true, d.NO_REPLY]);
+  expect(ask(vm0, 9, BASE, 1)).toBe(NO_REPLY);
+  expect([vm0.needsReset, ask(vm0, d.PLUG, BASE, 1)]).toEqual([true, NO_REPLY]);
   vm0.deviceReset();
   expect(ask(vm0, d.PLUG, BASE, 1)).toBe(d.ACK);
 });
@@ -134,7 +135,7 @@ it("gives arranged answers in order, to requests that would have succeeded", () 
 });
 
 it("makes the whole region usable from the start where the VMM does so", () => {
-  const vm0 = new d.VirtioMemDevice({
+  const vm0 = new VirtioMemDevice({
     id: "vm0",
     size: GIB,
     memaddr: gpa(BASE),
@@ -153,7 +154,7 @@ it.each([
   ["vm0 memaddr", { memaddr: gpa(MIB) }],
 ])("refuses a wrong %s", (what, wrong) => {
   const right = { id: "vm0", size: 2 * GIB, memaddr: gpa(BASE) };
-  expect(() => new d.VirtioMemDevice({ ...right, ...wrong })).toThrow(
+  expect(() => new VirtioMemDevice({ ...right, ...wrong })).toThrow(
     expect.objectContaining({ name: "VmmError", what }),
   );
 });
@@ -218,7 +219,7 @@ it("agrees with the rules written the slow way, over any run of requests", () =>
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const real = new d.VirtioMemDevice({ id: "vm0", size: 512 * MIB, memaddr: gpa(BASE) });
+      const real = new VirtioMemDevice({ id: "vm0", size: 512 * MIB, memaddr: gpa(BASE) });
       const naive = new NaiveDevice(256);
       for (const s of steps) {
         if ("requested" in s) {

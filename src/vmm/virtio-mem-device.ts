@@ -1,23 +1,13 @@
+import { VIRTIO_MEM_REQUEST } from "../abi/virtio-mem/request.ts";
+import { VIRTIO_MEM_RESPONSE, VIRTIO_MEM_STATE } from "../abi/virtio-mem/response.ts";
+import { clearRange, findNextClear, findNextSet, getBit, setRange } from "../flat/bitmap.ts";
 import { GIB, type Gpa, MIB, roundUp } from "../units.ts";
 import { Injection } from "./injection.ts";
 import { demand, hex } from "./vmm-error.ts";
 
-/** Request types of the guest-request queue. */
-export const PLUG = 0;
-export const UNPLUG = 1;
-export const UNPLUG_ALL = 2;
-export const STATE = 3;
-
-/** Response types. */
-export const ACK = 0;
-export const NACK = 1;
-export const BUSY = 2;
-export const ERROR = 3;
-
-/** States that a STATE request answers. */
-export const PLUGGED = 0;
-export const UNPLUGGED = 1;
-export const MIXED = 2;
+const { PLUG, UNPLUG_ALL, STATE } = VIRTIO_MEM_REQUEST;
+const { ACK, NACK, BUSY, ERROR } = VIRTIO_MEM_RESPONSE;
+const { PLUGGED, UNPLUGGED, MIXED } = VIRTIO_MEM_STATE;
 
 /** A protocol violation: the device writes no response and waits for a reset. */
 export const NO_REPLY = -1;
@@ -83,7 +73,7 @@ export class VirtioMemDevice {
   /** Bytes of one memslot: the region, or a part of it with dynamic memslots. */
   readonly slotSize: number;
   readonly injection = new Injection();
-  /** One byte a block: 1 plugged. */
+  /** One bit a block: set is plugged. */
   readonly plugged: Uint8Array;
   /** Usable, plugged and requested bytes, generation, NEEDS_RESET, migration running. */
   readonly words = new Float64Array(6);
@@ -104,7 +94,7 @@ export class VirtioMemDevice {
     const slotSize = Math.max(properties.minSlotSize ?? MIN_DYNAMIC_SLOT, size / MAX_DYNAMIC_SLOTS);
     this.slotSize = dynamicMemslots ? Math.min(size, roundUp(slotSize, blockSize)) : size;
     this.usableExtent = properties.usable === "region" ? size : (properties.usableExtent ?? USABLE_EXTENT);
-    this.plugged = new Uint8Array(this.blocks);
+    this.plugged = new Uint8Array(Math.ceil(this.blocks / 8));
     this.words[REQUESTED] = properties.requestedSize ?? 0;
     this.resizeUsable(true);
   }
@@ -143,7 +133,7 @@ export class VirtioMemDevice {
    */
   check(type: number, addr: number, count: number): number {
     if (this.needsReset) return NO_REPLY;
-    if (type < PLUG || type > STATE) {
+    if (!(PLUG <= type && type <= STATE)) {
       this.words[NEEDS_RESET] = 1;
       return NO_REPLY;
     }
@@ -164,7 +154,7 @@ export class VirtioMemDevice {
       return;
     }
     const first = this.blockAt(addr);
-    this.plugged.fill(type === PLUG ? 1 : 0, first, first + count);
+    (type === PLUG ? setRange : clearRange)(this.plugged, first, first + count);
     this.words[PLUGGED_BYTES]! += (type === PLUG ? count : -count) * this.blockSize;
   }
 
@@ -203,17 +193,33 @@ export class VirtioMemDevice {
 
   /** Whether the address lies in a plugged block; false outside the region. */
   isPlugged(addr: number): boolean {
-    return this.plugged[this.blockAt(addr)] === 1;
+    const block = this.blockAt(addr);
+    return 0 <= block && block < this.blocks && getBit(this.plugged, block);
+  }
+
+  /** Whether a memslot maps an address of the region. */
+  hasSlot(addr: number): boolean {
+    return !this.dynamicMemslots || this.isPlugged(addr) || !this.isSlotEmpty(this.slotAt(addr));
+  }
+
+  /** Number of the memslot that covers an address of the region. */
+  slotAt(addr: number): number {
+    return Math.floor((addr - this.addr) / this.slotSize);
+  }
+
+  /** Whether a memslot holds no plugged block, so that dynamic memslots unmap it. */
+  isSlotEmpty(slot: number): boolean {
+    const first = (slot * this.slotSize) / this.blockSize;
+    const end = Math.min(this.blocks, first + this.slotSize / this.blockSize);
+    return findNextSet(this.plugged, end, first) === end;
   }
 
   /** PLUGGED, UNPLUGGED or MIXED over whole blocks of the region. */
   stateOf(addr: number, count: number): number {
     const first = this.blockAt(addr);
-    const state = this.plugged[first]!;
-    for (let block = first + 1; block < first + count; block++) {
-      if (this.plugged[block] !== state) return MIXED;
-    }
-    return state === 1 ? PLUGGED : UNPLUGGED;
+    const end = first + count;
+    if (findNextClear(this.plugged, end, first) === end) return PLUGGED;
+    return findNextSet(this.plugged, end, first) === end ? UNPLUGGED : MIXED;
   }
 
   private inUsableRegion(addr: number, count: number): boolean {

@@ -1,0 +1,124 @@
+import { assert } from "../assert.ts";
+import { type HostMemory, NO_BLOCK } from "./host-memory.ts";
+import { PageSet, UNIT_PAGES } from "./page-set.ts";
+
+/** Flags of a unit. */
+const HUGE = 1;
+const STAY_4K = 2;
+
+/**
+ * Backing of one piece of guest memory: what a RAM block and its guest_memfd are to QEMU and KVM.
+ *
+ * Pages are numbered from the start of the piece. Four facts of a page are independent of one another and of
+ * whether its device block is plugged: the KVM attribute, shared backing, private backing, private mapping.
+ *
+ * @source QEMU system/physmem.c, system/ram-block-attributes.c; KVM guest_memfd and memory attributes
+ */
+export class GuestMemfd {
+  readonly id: string;
+  readonly pages: number;
+  /** Pages whose KVM attribute is private. */
+  readonly isPrivate: PageSet;
+  /** Pages that have a page of shared memory. */
+  readonly shared: PageSet;
+  /** Pages that have a page of guest_memfd. */
+  readonly backed: PageSet;
+  /** Pages that the secure EPT maps, at whatever level: KVM's own mirror of it. */
+  readonly mapped: PageSet;
+  /** By unit: host block of its guest_memfd pages + 1, or 0. */
+  readonly block: Uint32Array;
+  /** By unit: HUGE if mapped by one 2 MiB leaf; STAY_4K after a guest accepted less than that. */
+  readonly flags: Uint8Array;
+  private readonly host: HostMemory;
+
+  constructor(id: string, pages: number, host: HostMemory, startPrivate: boolean) {
+    assert(pages > 0, "a piece of guest memory is not empty");
+    this.id = id;
+    this.pages = pages;
+    this.host = host;
+    this.isPrivate = new PageSet(pages, startPrivate);
+    this.shared = new PageSet(pages);
+    this.backed = new PageSet(pages);
+    this.mapped = new PageSet(pages);
+    this.block = new Uint32Array(Math.ceil(pages / UNIT_PAGES));
+    this.flags = new Uint8Array(this.block.length);
+  }
+
+  /** Host frame of a page of guest_memfd, which is allocated if need be; NO_BLOCK when the host has none. */
+  allocate(page: number): number {
+    const unit = page >>> 9;
+    const frame = this.unitFrame(unit);
+    if (frame === NO_BLOCK) return NO_BLOCK;
+    this.backed.add(page);
+    return frame + (page & 511);
+  }
+
+  /** The same for a whole unit: the first of its contiguous frames. */
+  allocateUnit(unit: number): number {
+    const frame = this.unitFrame(unit);
+    if (frame !== NO_BLOCK) this.backed.addRange(unit * UNIT_PAGES, (unit + 1) * UNIT_PAGES);
+    return frame;
+  }
+
+  private unitFrame(unit: number): number {
+    const block = this.block[unit]!;
+    if (block !== 0) return this.host.frameOf(block - 1);
+    const fresh = this.host.takeBlock();
+    if (fresh === NO_BLOCK) return NO_BLOCK;
+    this.block[unit] = fresh + 1;
+    return this.host.frameOf(fresh);
+  }
+
+  /** Host frame of a page that is backed. */
+  frameOf(page: number): number {
+    const block = this.block[page >>> 9]!;
+    assert(block !== 0, "only a page with private backing has a host frame");
+    return this.host.frameOf(block - 1) + (page & 511);
+  }
+
+  /** Gives pages [from, to) of guest_memfd back. They are not mapped any more. */
+  free(from: number, to: number): void {
+    this.backed.removeRange(from, to);
+    for (let unit = from >>> 9; unit * UNIT_PAGES < to; unit++) {
+      if (this.block[unit] === 0 || !this.backed.lacksUnit(unit)) continue;
+      this.host.freeBlock(this.block[unit]! - 1);
+      this.block[unit] = 0;
+    }
+  }
+
+  isHuge(unit: number): boolean {
+    return (this.flags[unit]! & HUGE) !== 0;
+  }
+
+  setHuge(unit: number, huge: boolean): void {
+    if (huge) this.flags[unit]! |= HUGE;
+    else this.flags[unit]! &= ~HUGE;
+  }
+
+  /** The guest showed that it accepts this unit in small pages. */
+  keepSmall(unit: number): void {
+    this.flags[unit]! |= STAY_4K;
+  }
+
+  /**
+   * Whether a large mapping of the unit is possible: it is whole, private throughout, nothing of it is mapped
+   * yet, and the guest never asked for less.
+   *
+   * @param offset pages by which the piece's guest address is past a multiple of 2 MiB
+   */
+  mayMapHuge(unit: number, offset: number): boolean {
+    if (offset !== 0 || (this.flags[unit]! & STAY_4K) !== 0) return false;
+    return (
+      this.isPrivate.hasUnit(unit) && this.mapped.lacksUnit(unit) && (unit + 1) * UNIT_PAGES <= this.pages
+    );
+  }
+
+  /** Every byte of the state. */
+  flat(): readonly Uint8Array[] {
+    return [...this.sets().flatMap((set) => set.flat()), new Uint8Array(this.block.buffer), this.flags];
+  }
+
+  sets(): readonly PageSet[] {
+    return [this.isPrivate, this.shared, this.backed, this.mapped];
+  }
+}

@@ -1,0 +1,91 @@
+import { assert } from "../assert.ts";
+import { clearBit, findNextClear, setBit } from "../flat/bitmap.ts";
+import { UNIT_PAGES } from "./page-set.ts";
+
+/** Host frames that the VMM may use for its guest, in bytes. Both are multiples of 2 MiB. */
+export interface HostRange {
+  readonly base: number;
+  readonly size: number;
+}
+
+const USED_BLOCKS = 0;
+const HINT = 1;
+const TABLE_FRAME = 2;
+const TABLE_PAGES = 3;
+
+/** No block of 2 MiB is free. */
+export const NO_BLOCK = -1;
+
+/**
+ * The host's page allocator as far as the guest can tell: aligned blocks of 2 MiB, lowest first.
+ *
+ * A unit of guest memory gets a block of its own at its first private page, so its pages are contiguous
+ * whenever a large mapping wants them to be; a unit that has one page in use still counts as one page. Single
+ * frames for secure-EPT tables and control pages come from blocks of their own and are never given back, as
+ * KVM keeps the tables of a running guest.
+ */
+export class HostMemory {
+  readonly firstFrame: number;
+  readonly blocks: number;
+  /** One bit a block: set is taken. */
+  readonly taken: Uint8Array;
+  /** Blocks taken, lowest block that may be free, next frame for a table (0: none), table pages given out. */
+  readonly words = new Float64Array(4);
+
+  constructor(range: HostRange) {
+    const unit = UNIT_PAGES * 4096;
+    assert(range.base % unit === 0 && range.size % unit === 0, "host memory is whole blocks of 2 MiB");
+    this.firstFrame = range.base / 4096;
+    this.blocks = range.size / unit;
+    this.taken = new Uint8Array(Math.ceil(this.blocks / 8));
+  }
+
+  get usedBlocks(): number {
+    return this.words[USED_BLOCKS]!;
+  }
+
+  /** Pages given out for tables and control structures. */
+  get tablePages(): number {
+    return this.words[TABLE_PAGES]!;
+  }
+
+  /** Takes the lowest free block. @returns its number, or NO_BLOCK */
+  takeBlock(): number {
+    const block = findNextClear(this.taken, this.blocks, this.words[HINT]!);
+    this.words[HINT] = block;
+    if (block === this.blocks) return NO_BLOCK;
+    setBit(this.taken, block);
+    this.words[HINT] = block + 1;
+    this.words[USED_BLOCKS]!++;
+    return block;
+  }
+
+  freeBlock(block: number): void {
+    clearBit(this.taken, block);
+    this.words[USED_BLOCKS]!--;
+    if (block < this.words[HINT]!) this.words[HINT] = block;
+  }
+
+  /** First host frame of a block. */
+  frameOf(block: number): number {
+    return this.firstFrame + block * UNIT_PAGES;
+  }
+
+  /** Takes one frame that is never given back. @returns the frame, or NO_BLOCK */
+  takeTableFrame(): number {
+    if (this.words[TABLE_FRAME]! % UNIT_PAGES === this.firstFrame % UNIT_PAGES) {
+      const block = this.takeBlock();
+      if (block === NO_BLOCK) return NO_BLOCK;
+      this.words[TABLE_FRAME] = this.frameOf(block);
+    }
+    this.words[TABLE_PAGES]!++;
+    return this.words[TABLE_FRAME]!++;
+  }
+
+  /** Every byte of the state. */
+  flat(): readonly Uint8Array[] {
+    return [new Uint8Array(this.words.buffer), this.taken];
+  }
+
+  reserve(): void {}
+}

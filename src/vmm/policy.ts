@@ -1,0 +1,36 @@
+/** What a VMM may do one way or another. The defaults are QEMU and KVM with huge pages, as of 2026. */
+export interface VmmPolicy {
+  /** Largest mapping that a fault makes. KVM up to 6.17 knows 4K only. */
+  readonly augSize: "4K" | "2M";
+  /** Private pages are mapped when the guest needs them, or as soon as they may be needed. */
+  readonly aug: "fault" | "ahead";
+  /** KVM attribute of a memslot when it is created. */
+  readonly start: "private" | "shared";
+  /** A private access or accept of a page whose attribute is shared. */
+  readonly implicitConversion: "convert" | "kill" | "spin";
+  /**
+   * A private access or accept in an unplugged block. `allocate` is QEMU's live memslot; where there is no
+   * memslot at all, `allocate` means `kill`, because there is nothing to allocate from.
+   */
+  readonly unplugged: "allocate" | "kill" | "spin";
+  /** An accept of 4 KiB inside a mapping of 2 MiB. */
+  readonly smallAccept: "demote" | "kill" | "spin";
+  /** What UNPLUG gives back. QEMU today: the shared plane only. */
+  readonly discard: "none" | "shared-only" | "both";
+  /** A page that the guest did not release cannot be taken back: refuse the unplug, or end the VM. */
+  readonly pinned: "busy" | "kill";
+  /** Unresolved exits in a row after which a spinning vCPU ends the VM. */
+  readonly spinLimit: number;
+}
+
+export const DEFAULT_POLICY: VmmPolicy = {
+  augSize: "2M",
+  aug: "fault",
+  start: "private",
+  implicitConversion: "convert",
+  unplugged: "allocate",
+  smallAccept: "demote",
+  discard: "shared-only",
+  pinned: "busy",
+  spinLimit: 64,
+};
