@@ -1,0 +1,156 @@
+import { buildExpectations } from "./build-expectations.ts";
+import { buildStep } from "./build-steps.ts";
+import { checkMachine, type Refuse, refuserOf } from "./check-machine.ts";
+import { checkSteps } from "./check-steps.ts";
+import { suggest } from "./nearest-name.ts";
+import { override } from "./override.ts";
+import type { MachineSpec, Scenario, Srat, Step } from "./scenario.ts";
+import { describe, oneLine, pathText, ScenarioError } from "./scenario-error.ts";
+import { refusalsOf, wordIssue } from "./schema/refusal.ts";
+import { type ScenarioDraft, scenarioSchema } from "./schema/scenario-schema.ts";
+import { type PlacedData, readYaml, type Source } from "./yaml-tree.ts";
+
+export interface LoadOptions {
+  /** Name of the file for messages, as the user gave it. */
+  readonly file: string;
+  /** Names of the designs that exist. */
+  readonly designs: readonly string[];
+  /** Reads a file that the scenario names, relative to the scenario; throws if it cannot. */
+  readonly readBytes: (path: string) => Uint8Array;
+  /** `path=value` texts that go over the scenario's own fields. */
+  readonly overrides?: readonly string[];
+}
+
+/**
+ * Reads, validates and completes a scenario.
+ *
+ * @throws ScenarioError for every mistake in `text` or in an override, with its place; nothing else
+ */
+export const loadScenario = (text: string, options: LoadOptions): Scenario => {
+  const source = readYaml(text, options.file);
+  if (source.data === null) {
+    const advice = "see docs/scenarios.md";
+    throw new ScenarioError(source.placeOf([]), "", {
+      expected: "a scenario",
+      found: "an empty file",
+      advice,
+    });
+  }
+  for (const option of options.overrides ?? []) override(source, option);
+  const draft = validate(source);
+  const refuse = refuserOf(source);
+  checkDesign(draft, options.designs, refuse);
+  const scenario = build(draft, source, options, refuse);
+  checkMachine(scenario.machine, refuse);
+  checkSteps(scenario, refuse);
+  return scenario;
+};
+
+const validate = (source: PlacedData): ScenarioDraft => {
+  const result = scenarioSchema.safeParse(source.data, { error: wordIssue });
+  if (result.success) return result.data;
+  const refusals = refusalsOf(result.error.issues).map((refused) => {
+    const place = refused.aboutKey ? source.placeOfKey(refused.path) : source.placeOf(refused.path);
+    return { ...refused, place };
+  });
+  // A mistyped key often makes another one missing, so it is the more useful of the two to name.
+  refusals.sort((a, b) => Number(b.aboutKey) - Number(a.aboutKey) || a.place.line - b.place.line);
+  const first = refusals[0]!;
+  const path = first.aboutKey ? first.path.slice(0, -1) : first.path;
+  throw new ScenarioError(first.place, pathText(path), first.refusal);
+};
+
+const checkDesign = ({ guest }: ScenarioDraft, designs: readonly string[], refuse: Refuse): void => {
+  if (designs.includes(guest.design)) return;
+  const advice = suggest(guest.design, designs);
+  refuse(["guest", "design"], { expected: "a design", found: describe(guest.design), advice });
+};
+
+const build = (draft: ScenarioDraft, source: Source, options: LoadOptions, refuse: Refuse): Scenario => {
+  const steps = draft.steps.map((step, i) => buildStep(step, ["steps", i], source));
+  return {
+    file: options.file,
+    name: draft.name,
+    title: draft.title,
+    about: draft.about,
+    machine: buildMachine(draft.machine, steps, options, refuse),
+    guest: draft.guest,
+    vmm: draft.vmm,
+    platform: draft.platform,
+    seed: draft.seed,
+    faults: draft.faults.map((fault, i) => ({ ...fault, place: source.placeOf(["faults", i]) })),
+    steps,
+    expect: buildExpectations(draft.expect, ["expect"], source),
+    mustBreak: draft.invariants.broken.map((invariant, i) => ({
+      invariant,
+      place: source.placeOf(["invariants", "broken", i]),
+    })),
+  };
+};
+
+type MachineDraft = ScenarioDraft["machine"];
+
+const buildMachine = (
+  { host: _reserved, firmware, ...draft }: MachineDraft,
+  steps: readonly Step[],
+  options: LoadOptions,
+  refuse: Refuse,
+): MachineSpec => {
+  const { sizes, count } = pluggedBy(steps);
+  const devices = [...draft.dimms, ...draft.virtioMem].reduce((bytes, { size }) => bytes + size, 0);
+  const srat = buildSrat(firmware.srat, options, refuse);
+  return {
+    ...draft,
+    slots: draft.slots ?? draft.dimms.length + count,
+    maxmem: draft.maxmem ?? draft.memory + devices + sizes,
+    firmware: { ...firmware, srat },
+  };
+};
+
+/** What the steps plug: the sum of the sizes of all DIMMs by name, and how many names there are. */
+const pluggedBy = (steps: readonly Step[]): { sizes: number; count: number } => {
+  const sizeOf = new Map<string, number>();
+  for (const step of steps) {
+    for (const action of step.kind === "parallel" ? step.actions : [step]) {
+      if (action.kind !== "plug") continue;
+      sizeOf.set(action.dimm, Math.max(action.size, sizeOf.get(action.dimm) ?? 0));
+    }
+  }
+  return { sizes: [...sizeOf.values()].reduce((sum, size) => sum + size, 0), count: sizeOf.size };
+};
+
+const LONGEST_SRAT = 2 ** 20;
+
+type SratDraft = MachineDraft["firmware"]["srat"];
+
+const buildSrat = (srat: SratDraft, options: LoadOptions, refuse: Refuse): Srat => {
+  if (srat.kind === "none" || srat.kind === "generated") return { kind: srat.kind };
+  const path = ["machine", "firmware", "srat", srat.kind];
+  const bytes = srat.kind === "hex" ? hexBytes(srat.hex) : fileBytes(srat.file, options, refuse);
+  if (bytes === undefined) {
+    return refuse(path, { expected: "pairs of hexadecimal digits", found: "something else", advice: "" });
+  }
+  if (bytes.length > LONGEST_SRAT) {
+    return refuse(path, { expected: "at most 1 MiB", found: `${bytes.length} bytes`, advice: "" });
+  }
+  return { kind: "bytes", from: srat.kind === "hex" ? "hex" : srat.file, bytes };
+};
+
+const fileBytes = (file: string, { readBytes }: LoadOptions, refuse: Refuse): Uint8Array => {
+  try {
+    return readBytes(file);
+  } catch (cause) {
+    const found = oneLine(cause instanceof Error ? cause.message : String(cause));
+    const advice = "give a path relative to the scenario file";
+    const path = ["machine", "firmware", "srat", "file"];
+    return refuse(path, { expected: "a readable file", found, advice });
+  }
+};
+
+const hexBytes = (hex: string): Uint8Array | undefined => {
+  const digits = hex.replace(/\s+/g, "");
+  if (!/^([0-9a-f]{2})+$/i.test(digits)) return undefined;
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
+    Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
+  );
+};

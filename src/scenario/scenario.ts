@@ -1,0 +1,221 @@
+import type { Expectation } from "./expectation.ts";
+import type { Place } from "./scenario-error.ts";
+
+/**
+ * A scenario after validation: plain data, every size in bytes, every address a guest-physical byte
+ * address, every duration in nanoseconds of virtual time, every default filled in. Ranges are half open.
+ */
+export interface Scenario {
+  /** The file it was read from, as the user named it. */
+  readonly file: string;
+  readonly name: string;
+  readonly title: string;
+  readonly about: string;
+  readonly machine: MachineSpec;
+  readonly guest: GuestSpec;
+  readonly vmm: VmmPolicy;
+  readonly platform: Platform;
+  /** Decides every choice that real machines leave open: which vCPU runs next, and so on. 0 to 2^53 - 1. */
+  readonly seed: number;
+  readonly faults: readonly Fault[];
+  readonly steps: readonly Step[];
+  /** What must hold after the last step. */
+  readonly expect: readonly Expectation[];
+  /** Invariants that must break: a known bug shown on purpose. */
+  readonly mustBreak: readonly DeclaredBreak[];
+}
+
+export type Platform = "tdx";
+
+export interface AddressRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The virtual machine as its operator describes it, in QEMU's words. */
+export interface MachineSpec {
+  /** RAM at boot, in bytes. */
+  readonly memory: number;
+  readonly vcpus: number;
+  /** NUMA nodes; RAM is split evenly. */
+  readonly nodes: number;
+  /** `q35`: low RAM to 2.75 GiB or 2 GiB, the rest from 4 GiB. Otherwise the ranges of RAM, ascending. */
+  readonly layout: "q35" | readonly RamRange[];
+  /** DIMM slots; each adds 1 GiB of alignment slack to the hot-plug window. */
+  readonly slots: number;
+  /** Upper limit of all memory, in bytes; at least `memory`. */
+  readonly maxmem: number;
+  readonly virtioMem: readonly VirtioMemSpec[];
+  /** DIMMs present when the machine starts. */
+  readonly dimms: readonly DimmSpec[];
+  readonly firmware: FirmwareSpec;
+}
+
+export interface RamRange extends AddressRange {
+  readonly node: number;
+}
+
+/** A virtio-mem device: `requestedSize` is the host's target, `size` the region. */
+export interface VirtioMemSpec {
+  readonly id: string;
+  readonly node: number;
+  readonly size: number;
+  readonly blockSize: number;
+  readonly requestedSize: number;
+  /** Start of the region; null lets the VMM choose. */
+  readonly memaddr: number | null;
+}
+
+export interface DimmSpec {
+  readonly id: string;
+  readonly size: number;
+  readonly node: number;
+  /** null lets the VMM choose the lowest free slot. */
+  readonly slot: number | null;
+  /** null lets the VMM choose the first fit. */
+  readonly addr: number | null;
+}
+
+export interface FirmwareSpec {
+  readonly srat: Srat;
+  /** Which RAM the firmware leaves unaccepted (EFI memory type 15). */
+  readonly unaccepted: "none" | "above-4g" | "all" | readonly AddressRange[];
+  /** Descriptors put over the firmware's own memory map. */
+  readonly efiMemoryMap: readonly EfiEntry[];
+  /** Where EFI pool memory, hence the unaccepted table, is allocated; null lets the firmware choose. */
+  readonly poolAddress: number | null;
+}
+
+/** Where the SRAT comes from: made as QEMU makes it, given as bytes, or absent. */
+export type Srat =
+  | { readonly kind: "none" }
+  | { readonly kind: "generated" }
+  | { readonly kind: "bytes"; readonly from: string; readonly bytes: Uint8Array };
+
+export interface EfiEntry extends AddressRange {
+  /** EFI memory type, 0 to 15 or a number the firmware made up. */
+  readonly type: number;
+  /** Names of attribute bits, such as WB or HOT_PLUGGABLE. */
+  readonly attributes: readonly string[];
+}
+
+export const KERNELS = ["6.12", "7.3"] as const;
+export const ACCEPT_MODES = ["lazy", "eager"] as const;
+export const AUTO_ONLINE = ["offline", "online", "online_kernel", "online_movable"] as const;
+export const ONLINE_KINDS = ["online", "online_kernel", "online_movable"] as const;
+export type Kernel = (typeof KERNELS)[number];
+export type OnlineKind = (typeof ONLINE_KINDS)[number];
+
+export interface GuestSpec {
+  readonly kernel: Kernel;
+  readonly accept: (typeof ACCEPT_MODES)[number];
+  /** Name of the design that does the guest's part of hotplug. */
+  readonly design: string;
+  /** Options of that design, which it checks itself. */
+  readonly designOptions: { readonly [name: string]: string | number | boolean };
+  readonly memmapOnMemory: boolean;
+  readonly autoOnline: (typeof AUTO_ONLINE)[number];
+}
+
+/** The choices that specifications leave to the VMM and the host kernel. */
+export interface VmmPolicy {
+  /** Largest page the host adds to the secure EPT: 4096 or 2 MiB. */
+  readonly augSize: number;
+  /** `fault`: a page is added when the guest needs it. `ahead`: when memory is plugged. */
+  readonly aug: "fault" | "ahead";
+  /** What unplug throws away: nothing, shared copies only (QEMU so far), or private pages too. */
+  readonly discard: "none" | "shared-only" | "both";
+  /** TDCS bit PAGE_RELEASE: the guest can and must give private pages back before the host removes them. */
+  readonly pageRelease: boolean;
+  /** State of plugged memory before the guest does anything. */
+  readonly start: "private" | "shared";
+  /** What happens if the guest touches memory that is not plugged. */
+  readonly unpluggedAccess: "allocate" | "kill" | "spin";
+  /** An access through the wrong kind of mapping converts the page. */
+  readonly implicitConversion: boolean;
+}
+
+/** Makes one call answer something else: the `at`-th call (from 1) of `call` answers `answer`. */
+export interface Fault {
+  readonly call: string;
+  readonly at: number;
+  readonly answer: string | number;
+  readonly place: Place;
+}
+
+export interface DeclaredBreak {
+  readonly invariant: string;
+  readonly place: Place;
+}
+
+interface Placed {
+  readonly place: Place;
+}
+
+/** Memory named by a step: an address, or what an `allocate` step called it. */
+export type Target =
+  | { readonly kind: "gpa"; readonly gpa: number }
+  | { readonly kind: "name"; readonly name: string };
+
+/** Memory blocks `first` to `last`, both included. */
+export interface BlockRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A step that a world performs. */
+export type Action =
+  | (Placed & { readonly kind: "boot" })
+  /** System reset: the same machine starts again and boots. */
+  | (Placed & { readonly kind: "reset" })
+  | (Placed & {
+      readonly kind: "plug";
+      readonly dimm: string;
+      readonly size: number;
+      readonly slot: number | null;
+      readonly node: number;
+      readonly addr: number | null;
+    })
+  | (Placed & { readonly kind: "unplug"; readonly dimm: string })
+  /** The operator sets the requested size of a virtio-mem device. */
+  | (Placed & { readonly kind: "resize"; readonly device: string; readonly to: number })
+  | (Placed & {
+      readonly kind: "allocate";
+      readonly name: string;
+      readonly size: number;
+      /** Order of each allocation; null: the largest that fits, down to single pages. */
+      readonly order: number | null;
+      readonly movable: boolean;
+      readonly node: number | null;
+      readonly vcpu: number;
+    })
+  | (Placed & { readonly kind: "free"; readonly name: string; readonly vcpu: number })
+  | (Placed & {
+      readonly kind: "touch";
+      readonly target: Target;
+      /** Bytes from the start of the target; null: all of it. */
+      readonly size: number | null;
+      readonly access: "read" | "write";
+      readonly vcpu: number;
+    })
+  /** A word read that begins in the page before `across` and whose last bytes lie behind it. */
+  | (Placed & { readonly kind: "read"; readonly across: number; readonly vcpu: number })
+  /** Allocates until MemFree is at most `leave` bytes. */
+  | (Placed & { readonly kind: "pressure"; readonly leave: number; readonly vcpu: number })
+  | (Placed & { readonly kind: "online"; readonly blocks: BlockRange; readonly as: OnlineKind })
+  | (Placed & { readonly kind: "offline"; readonly blocks: BlockRange })
+  /** Operators on different vCPUs at once; the seed decides how they interleave. */
+  | (Placed & { readonly kind: "parallel"; readonly actions: readonly Action[] });
+
+export type ActionKind = Action["kind"];
+
+export type Step =
+  | Action
+  | (Placed & { readonly kind: "wait"; readonly for: WaitFor; readonly timeoutNs: number })
+  | (Placed & { readonly kind: "expect"; readonly expectations: readonly Expectation[] })
+  | (Placed & { readonly kind: "note"; readonly text: string });
+
+export type WaitFor =
+  | { readonly kind: "idle" }
+  | { readonly kind: "time"; readonly ns: number }
+  | { readonly kind: "condition"; readonly expectations: readonly Expectation[] };

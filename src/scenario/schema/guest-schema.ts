@@ -1,0 +1,62 @@
+import * as z from "zod";
+import { ACCEPT_MODES, AUTO_ONLINE, KERNELS } from "../scenario.ts";
+import { expecting, expectingName } from "./refusal.ts";
+import { flag, oneOf, size, text, whole } from "./scalar-schema.ts";
+
+// YAML reads 7.3 as a number; both spellings mean the release.
+const kernel = z
+  .union([z.enum(KERNELS), z.literal(KERNELS.map(Number))], { error: expectingName("6.12 or 7.3", KERNELS) })
+  .transform((release) => String(release) as (typeof KERNELS)[number])
+  .meta({ description: "Linux release whose memory management the guest runs" });
+
+export const guestSchema = z
+  .strictObject({
+    kernel: kernel.default("7.3"),
+    accept: oneOf("The accept_memory= parameter", ACCEPT_MODES).default("lazy"),
+    design: text("Design that does the guest's part of hotplug; `none` is what Linux does", 64).default(
+      "none",
+    ),
+    designOptions: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+      .default({})
+      .meta({ description: "Options of the design" }),
+    memmapOnMemory: flag("memory_hotplug.memmap_on_memory").default(false),
+    autoOnline: oneOf("memhp_default_state=", AUTO_ONLINE).default("online"),
+  })
+  .meta({ description: "The Linux guest" });
+
+const augSize = size("Largest page the host adds to the secure EPT: 4K or 2M")
+  .default(4096)
+  .refine((bytes) => bytes === 4096 || bytes === 2 ** 21, { error: expecting("4K or 2M") });
+
+export const vmmSchema = z
+  .strictObject({
+    augSize,
+    aug: oneOf("When the host adds pages: on a fault, or ahead at plug", ["fault", "ahead"]).default("fault"),
+    discard: oneOf("What unplug throws away; shared-only is what QEMU does so far", [
+      "none",
+      "shared-only",
+      "both",
+    ]).default("shared-only"),
+    pageRelease: flag("The TD may give private pages back (TDG.MEM.PAGE.RELEASE)").default(true),
+    start: oneOf("State of plugged memory before the guest converts it", ["private", "shared"]).default(
+      "private",
+    ),
+    unpluggedAccess: oneOf("What happens when the guest touches memory that is not plugged", [
+      "allocate",
+      "kill",
+      "spin",
+    ]).default("allocate"),
+    implicitConversion: flag("An access through the wrong kind of mapping converts the page").default(true),
+  })
+  .meta({ description: "Choices that specifications leave to the VMM" });
+
+export const faultSchema = z
+  .strictObject({
+    call: text("Call to answer differently, such as TDG.MEM.PAGE.ACCEPT or virtio-mem PLUG", 100),
+    at: whole("Which call of that name, from 1", 1, 2 ** 40),
+    answer: z
+      .union([z.string().max(100), z.number()], { error: expecting("a status by name or number") })
+      .meta({ description: "Status it answers instead" }),
+  })
+  .meta({ description: "One call that answers something else" });
