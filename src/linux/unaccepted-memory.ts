@@ -1,11 +1,4 @@
-import {
-  clearRange,
-  findEndOfBoth,
-  findNextBoth,
-  findNextClear,
-  findNextSet,
-  getBit,
-} from "../flat/bitmap.ts";
+import { findEndOfBoth, findNextBoth, findNextClear, findNextSet, getBit } from "../flat/bitmap.ts";
 import { BLOCKED } from "../flat/procedure.ts";
 import { KERNEL_PROCEDURES, type Kernel, panic } from "./kernel.ts";
 import { lockNumber } from "./locks.ts";
@@ -129,8 +122,7 @@ export const acceptMemory = accept.define({
     const { v, at } = accept;
     if (f.result === 0) return panic(k, k.platform.acceptPanic);
     if (!k.locks.isFree(UNACCEPTED_MEMORY_LOCK)) return BLOCKED;
-    clearRange(k.table!.unaccepted, f.get(v.runStart), f.get(v.runEnd));
-    k.table!.changed(f.get(v.runStart), f.get(v.runEnd));
+    k.table!.markAccepted(f.get(v.runStart), f.get(v.runEnd));
     return at.scan;
   },
 });

@@ -1,4 +1,13 @@
+import { clearRange, setRange } from "../flat/bitmap.ts";
 import { DirtyRanges } from "../flat/dirty-ranges.ts";
+
+/** Is told of every change of a bit as it is made. Ranges are units relative to the window, half open. */
+export interface TableObserver {
+  accepted(start: number, end: number): void;
+  unaccepted(start: number, end: number): void;
+  plugged(start: number, end: number): void;
+  unplugged(start: number, end: number): void;
+}
 
 /**
  * The kernel's view of the unaccepted-memory table in guest memory: where its window lies and its bitmaps.
@@ -21,6 +30,7 @@ export class UnacceptedTable {
   readonly plugged: Uint8Array | undefined;
   /** Units (absolute) whose bits changed. */
   readonly dirty = new DirtyRanges();
+  observer: TableObserver | undefined;
 
   constructor(
     address: number,
@@ -49,8 +59,30 @@ export class UnacceptedTable {
     return this.physBase + this.units * this.unitSize;
   }
 
-  /** Tells that bits [start, end) of either bitmap changed; unit numbers relative to the window. */
-  changed(start: number, end: number): void {
+  /** Clears unaccepted bits [start, end), relative to the window. */
+  markAccepted(start: number, end: number): void {
+    clearRange(this.unaccepted, start, end);
+    this.changed(start, end);
+    this.observer?.accepted(start, end);
+  }
+
+  /** Sets unaccepted bits [start, end). */
+  markUnaccepted(start: number, end: number): void {
+    setRange(this.unaccepted, start, end);
+    this.changed(start, end);
+    this.observer?.unaccepted(start, end);
+  }
+
+  /** Sets or clears plugged bits [start, end) of a version 2 table. */
+  markPlugged(start: number, end: number, plugged: boolean): void {
+    if (plugged) setRange(this.plugged!, start, end);
+    else clearRange(this.plugged!, start, end);
+    this.changed(start, end);
+    if (plugged) this.observer?.plugged(start, end);
+    else this.observer?.unplugged(start, end);
+  }
+
+  private changed(start: number, end: number): void {
     const base = this.physBase / this.unitSize;
     this.dirty.add(base + start, base + end);
   }
