@@ -1,12 +1,21 @@
 import { BLOCKED, type Next, type Procedure, ProcedureTable } from "../flat/procedure.ts";
 import type { AcceptingList } from "./accepting-list.ts";
+import type { BootLayout } from "./boot/boot-layout.ts";
+import type { AcpiMemory } from "./acpi-memory/acpi-memory.ts";
 import type { Boundary } from "./boundary.ts";
 import type { Design } from "./design.ts";
 import type { Geometry } from "./geometry.ts";
 import type { Locks } from "./locks.ts";
 import type { MemMap } from "./mem-map.ts";
+import type { Memblock } from "./memblock.ts";
+import type { MemoryBlocks } from "./memory-block.ts";
+import type { FirmwareMap } from "./memory-hotplug/firmware-map.ts";
+import type { MemoryGroups } from "./memory-hotplug/memory-group.ts";
+import type { Zones } from "./page-allocator/zones.ts";
+import type { ResourceTree } from "./resource.ts";
 import type { UnacceptedTable } from "./unaccepted-table.ts";
 import type { Variant } from "./variant.ts";
+import type { VirtioMemDriver } from "./virtio-mem/driver.ts";
 
 /** All procedures of the guest kernel and of the designs. */
 export const KERNEL_PROCEDURES = new ProcedureTable<Kernel>();
@@ -38,9 +47,7 @@ export interface Platform {
 }
 
 /** A line of the kernel log, with the virtual time at which it was printed. */
-export interface LogSink {
-  (line: string): void;
-}
+export type LogSink = (line: string) => void;
 
 /** The guest kernel: everything its procedures work on. Mutable state is in the typed arrays of its members. */
 export interface Kernel {
@@ -51,9 +58,21 @@ export interface Kernel {
   readonly platform: Platform;
   readonly design: Design;
   readonly mm: MemMap;
+  readonly zones: Zones;
+  readonly memblock: Memblock;
+  /** What firmware and loader left in memory; read while booting only. */
+  readonly boot: BootLayout;
   /** Absent when firmware declared nothing unaccepted, or when the kernel dropped the table. */
   readonly table: UnacceptedTable | undefined;
   readonly accepting: AcceptingList;
+  readonly iomem: ResourceTree;
+  readonly firmwareMap: FirmwareMap;
+  readonly blocks: MemoryBlocks;
+  readonly groups: MemoryGroups;
+  /** One driver instance a device of hw.virtioMem, in the same order. */
+  readonly virtioMem: readonly VirtioMemDriver[];
+  /** Absent when hw.acpi is. */
+  readonly acpiMemory: AcpiMemory | undefined;
   readonly locks: Locks;
   readonly cpus: Cpus;
   readonly printk: LogSink;

@@ -53,6 +53,8 @@ export class MemMap {
   readonly geometry: Geometry;
   /** Use and order, by page index. */
   use: Uint8Array;
+  /** Who has an allocated page, by page index; 0: nobody in particular. */
+  owner: Uint16Array;
   /** Zone number by pageblock index (page index >> pageblockOrder); 0xff: none. */
   zone: Uint8Array;
   /** Non-zero while isolated (MIGRATE_ISOLATE), by pageblock index. */
@@ -76,6 +78,7 @@ export class MemMap {
     const sections = Math.ceil(top / geometry.sectionSize);
     this.root = new Int32Array(Math.ceil(sections / ROOT_SECTIONS)).fill(NIL);
     this.use = new Uint8Array(0);
+    this.owner = new Uint16Array(0);
     this.zone = new Uint8Array(0);
     this.isolated = new Uint8Array(0);
     this.section = new Float64Array(0);
@@ -160,6 +163,7 @@ export class MemMap {
     const { pagesPerSection: per, pageblockOrder } = this.geometry;
     this.touch(slot * per, per);
     this.use.fill(USE.HOLE, slot * per, (slot + 1) * per);
+    this.owner.fill(0, slot * per, (slot + 1) * per);
     const blocks = per / 2 ** pageblockOrder;
     this.zone.fill(0xff, slot * blocks, (slot + 1) * blocks);
     this.isolated.fill(0, slot * blocks, (slot + 1) * blocks);
@@ -184,6 +188,7 @@ export class MemMap {
     const pages = slots * pagesPerSection;
     const blocks = pages / 2 ** pageblockOrder;
     this.use = grown(this.use, new Uint8Array(pages));
+    this.owner = grown(this.owner, new Uint16Array(pages));
     this.zone = grown(this.zone, new Uint8Array(blocks).fill(0xff));
     this.isolated = grown(this.isolated, new Uint8Array(blocks));
     this.section = grown(this.section, new Float64Array(slots).fill(-1));
@@ -198,7 +203,9 @@ export class MemMap {
 
   private slotOf(section: number): number {
     const leaf = this.root[Math.floor(section / ROOT_SECTIONS)];
-    return leaf === undefined || leaf === NIL ? NIL : this.leaf[leaf * ROOT_SECTIONS + (section % ROOT_SECTIONS)]!;
+    return leaf === undefined || leaf === NIL
+      ? NIL
+      : this.leaf[leaf * ROOT_SECTIONS + (section % ROOT_SECTIONS)]!;
   }
 
   private touch(index: number, count: number): void {
@@ -208,7 +215,7 @@ export class MemMap {
   }
 }
 
-const grown = <A extends Uint8Array | Int32Array | Float64Array>(old: A, wider: A): A => {
+const grown = <A extends Uint8Array | Uint16Array | Int32Array | Float64Array>(old: A, wider: A): A => {
   wider.set(old);
   return wider;
 };

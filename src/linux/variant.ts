@@ -13,6 +13,10 @@ export interface Variant {
   readonly noLockSkipsAccept: boolean;
   /** MEM_PREPARE_ONLINE and MEM_FINISH_OFFLINE are sent around altmap set-up (memory_hotplug.c). */
   readonly prepareOnlineNotifier: boolean;
+  /** A TD asks its module at boot for fewer #VE, or else for topology enumeration (coco/tdx/tdx.c). */
+  readonly reducesUnnecessaryVe: boolean;
+  /** meminfo and node meminfo end with Balloon and, in meminfo, GPUActive and GPUReclaim (fs/proc/meminfo.c). */
+  readonly meminfoBalloon: boolean;
   /** Words of the e820 printout (e820.c). */
   readonly e820Wording: "6.12" | "7.3";
 }
@@ -24,6 +28,8 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     kexecAcceptsSegments: false,
     noLockSkipsAccept: false,
     prepareOnlineNotifier: true,
+    reducesUnnecessaryVe: false,
+    meminfoBalloon: false,
     e820Wording: "6.12",
   },
   "7.3": {
@@ -32,6 +38,8 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     kexecAcceptsSegments: true,
     noLockSkipsAccept: true,
     prepareOnlineNotifier: false,
+    reducesUnnecessaryVe: true,
+    meminfoBalloon: true,
     e820Wording: "7.3",
   },
 };

@@ -1,0 +1,47 @@
+import { EARLY_ALLOCATIONS, type EarlyAllocation } from "./early-allocations.ts";
+
+/** Half-open range of guest-physical bytes. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A range that must not be given to the allocator, and who has it ("kernel", "initrd", "ACPI tables"). */
+export interface Reservation extends ByteRange {
+  readonly what: string;
+}
+
+/** Memory of one node, as the SRAT says. */
+export interface NodeRange extends ByteRange {
+  readonly node: number;
+}
+
+/** What the kernel finds when it starts: the input of bootMemory(). Nothing here changes. */
+export interface BootLayout {
+  /** What e820 lists as RAM, ascending, disjoint. */
+  readonly ram: readonly ByteRange[];
+  /** Taken before memblock gives out anything. The unaccepted table adds its own region. */
+  readonly reservations: readonly Reservation[];
+  /** SRAT memory affinity of memory present at boot. RAM that no range covers belongs to node 0. */
+  readonly affinity: readonly NodeRange[];
+  /** CONFIG_DEFERRED_STRUCT_PAGE_INIT: most memory enters the allocator late, in parallel. */
+  readonly deferredInit: boolean;
+  /** Transparent huge pages enabled: khugepaged raises min_free_kbytes. */
+  readonly hugePages: boolean;
+  /** What the kernel allocates from memblock for itself. */
+  readonly early: readonly EarlyAllocation[];
+}
+
+/** A layout with the usual choices of a distribution's kernel. */
+export const bootLayout = (
+  ram: readonly ByteRange[],
+  rest: Partial<Omit<BootLayout, "ram">> = {},
+): BootLayout => ({
+  ram,
+  reservations: [],
+  affinity: [],
+  deferredInit: true,
+  hugePages: true,
+  early: EARLY_ALLOCATIONS,
+  ...rest,
+});
