@@ -11,7 +11,7 @@ export const VMM_EVENT = {
   ATTRIBUTE: ["start", "size", "private"],
   /** A vCPU touched a page with the wrong polarity, and the VMM converted it. */
   IMPLICIT_CONVERSION: ["vcpu", "gpa", "private"],
-  MAP_GPA: ["vcpu", "start", "size", "status"],
+  MAP_GPA: ["vcpu", "start", "size", "private"],
   /** An exit that the VMM does not resolve: how often in a row this vCPU came back with it. */
   UNRESOLVED: ["vcpu", "gpa", "count"],
   /** Pages of a range were given back: private and shared bytes freed. */
@@ -70,8 +70,10 @@ export const VM_END = {
   NONE: 0,
   /** A private page was touched before it was accepted. */
   PENDING_ACCESS: 1,
-  /** A private access or accept met an unplugged block or no memory at all. */
+  /** A private access or accept met an address without a memslot. */
   NO_MEMORY_THERE: 2,
+  /** A private access or accept met an unplugged block. */
+  UNPLUGGED_BLOCK: 10,
   /** A private access met a shared page, and the VMM does not convert. */
   WRONG_POLARITY: 3,
   /** The host has no frame left. */

@@ -5,6 +5,7 @@ import { PageSet, UNIT_PAGES } from "./page-set.ts";
 /** Flags of a unit. */
 const HUGE = 1;
 const STAY_4K = 2;
+const HAS_TABLE = 4;
 
 /**
  * Backing of one piece of guest memory: what a RAM block and its guest_memfd are to QEMU and KVM.
@@ -27,7 +28,7 @@ export class GuestMemfd {
   readonly mapped: PageSet;
   /** By unit: host block of its guest_memfd pages + 1, or 0. */
   readonly block: Uint32Array;
-  /** By unit: HUGE if mapped by one 2 MiB leaf; STAY_4K after a guest accepted less than that. */
+  /** By unit: HUGE if one leaf of 2 MiB maps it; STAY_4K, HAS_TABLE: no such leaf will be made any more. */
   readonly flags: Uint8Array;
   private readonly host: HostMemory;
 
@@ -76,23 +77,44 @@ export class GuestMemfd {
     return this.host.frameOf(block - 1) + (page & 511);
   }
 
-  /** Gives pages [from, to) of guest_memfd back. They are not mapped any more. */
-  free(from: number, to: number): void {
-    this.backed.removeRange(from, to);
+  /** Gives pages [from, to) of guest_memfd back. They are not mapped any more. @returns how many there were */
+  free(from: number, to: number): number {
+    const freed = this.backed.removeRange(from, to);
     for (let unit = from >>> 9; unit * UNIT_PAGES < to; unit++) {
       if (this.block[unit] === 0 || !this.backed.lacksUnit(unit)) continue;
       this.host.freeBlock(this.block[unit]! - 1);
       this.block[unit] = 0;
     }
+    return freed;
   }
 
   isHuge(unit: number): boolean {
     return (this.flags[unit]! & HUGE) !== 0;
   }
 
-  setHuge(unit: number, huge: boolean): void {
-    if (huge) this.flags[unit]! |= HUGE;
-    else this.flags[unit]! &= ~HUGE;
+  /** One leaf of 2 MiB maps the unit now. */
+  setMappedHuge(unit: number): void {
+    this.flags[unit]! |= HUGE;
+    this.mapped.addRange(unit * UNIT_PAGES, (unit + 1) * UNIT_PAGES);
+  }
+
+  /** A leaf of 4 KiB maps the page now; the table that holds it stays for the life of the TD. */
+  setMapped(page: number): void {
+    this.flags[page >>> 9]! |= HAS_TABLE;
+    this.mapped.add(page);
+  }
+
+  /** The leaf of 2 MiB became 512 of 4 KiB. */
+  setSplit(unit: number): void {
+    this.flags[unit] = (this.flags[unit]! & ~HUGE) | HAS_TABLE;
+  }
+
+  /** The leaf that mapped the page is gone. */
+  setUnmapped(page: number): void {
+    const unit = page >>> 9;
+    if (!this.isHuge(unit)) this.mapped.removeRange(page, page + 1);
+    else this.mapped.removeRange(unit * UNIT_PAGES, (unit + 1) * UNIT_PAGES);
+    this.flags[unit]! &= ~HUGE;
   }
 
   /** The guest showed that it accepts this unit in small pages. */
@@ -101,8 +123,8 @@ export class GuestMemfd {
   }
 
   /**
-   * Whether a large mapping of the unit is possible: it is whole, private throughout, nothing of it is mapped
-   * yet, and the guest never asked for less.
+   * Whether a large mapping of the unit is possible: it is whole, private throughout, none of it was ever mapped
+   * in small pages (their table would be in the way), and the guest never asked for less.
    *
    * @param offset pages by which the piece's guest address is past a multiple of 2 MiB
    */

@@ -11,7 +11,8 @@ export interface HostRange {
 const USED_BLOCKS = 0;
 const HINT = 1;
 const TABLE_FRAME = 2;
-const TABLE_PAGES = 3;
+const TABLE_LEFT = 3;
+const TABLE_PAGES = 4;
 
 /** No block of 2 MiB is free. */
 export const NO_BLOCK = -1;
@@ -29,8 +30,8 @@ export class HostMemory {
   readonly blocks: number;
   /** One bit a block: set is taken. */
   readonly taken: Uint8Array;
-  /** Blocks taken, lowest block that may be free, next frame for a table (0: none), table pages given out. */
-  readonly words = new Float64Array(4);
+  /** Blocks taken, lowest block that may be free, next frame for a table and how many follow it, tables. */
+  readonly words = new Float64Array(5);
 
   constructor(range: HostRange) {
     const unit = UNIT_PAGES * 4096;
@@ -73,13 +74,22 @@ export class HostMemory {
 
   /** Takes one frame that is never given back. @returns the frame, or NO_BLOCK */
   takeTableFrame(): number {
-    if (this.words[TABLE_FRAME]! % UNIT_PAGES === this.firstFrame % UNIT_PAGES) {
+    if (this.words[TABLE_LEFT] === 0) {
       const block = this.takeBlock();
       if (block === NO_BLOCK) return NO_BLOCK;
       this.words[TABLE_FRAME] = this.frameOf(block);
+      this.words[TABLE_LEFT] = UNIT_PAGES;
     }
     this.words[TABLE_PAGES]!++;
+    this.words[TABLE_LEFT]!--;
     return this.words[TABLE_FRAME]!++;
+  }
+
+  /** The frame taken last was not used after all. */
+  untakeTableFrame(): void {
+    this.words[TABLE_PAGES]!--;
+    this.words[TABLE_LEFT]!++;
+    this.words[TABLE_FRAME]!--;
   }
 
   /** Every byte of the state. */

@@ -5,6 +5,7 @@ import { PAGE_SIZE } from "../units.ts";
 import { ATTRIBUTE_EVENT, KILLED_EVENT, VM_END, type VmmSink } from "./events.ts";
 import { GuestMemfd } from "./guest-memfd.ts";
 import { HostMemory, type HostRange } from "./host-memory.ts";
+import { Injection } from "./injection.ts";
 import type { GuestLayout } from "./layout.ts";
 import {
   type AreaDefinition,
@@ -40,6 +41,8 @@ export interface VmmConfig {
   readonly exitRegs: (vcpu: number) => Regs;
   /** Whether a vCPU runs guest code right now, so that a kick has to wait for it. */
   readonly inGuest?: (vcpu: number) => boolean;
+  /** Whether an interrupt waits for a vCPU, for which a long MapGPA breaks off. */
+  readonly hasEvent?: (vcpu: number) => boolean;
   /** Width of a guest-physical address; its top bit means shared. */
   readonly gpaw?: 48 | 52;
   readonly sink?: VmmSink;
@@ -75,9 +78,12 @@ export class Vmm {
   readonly devices: readonly VirtioMemDevice[];
   readonly mailboxes: readonly VirtioMemMailbox[];
   readonly seam: Seam;
+  /** Arranged answers to MapGPA, by type MAP_GPA_INJECTION. */
+  readonly injection = new Injection();
   readonly sink: VmmSink | undefined;
   readonly exitRegs: (vcpu: number) => Regs;
   readonly inGuest: (vcpu: number) => boolean;
+  readonly hasEvent: (vcpu: number) => boolean;
   /** First frame with the shared bit set. */
   readonly sharedBit: number;
   /** Units, counted from address 0, whose plugged truth changed since somebody cleared the list. */
@@ -99,6 +105,7 @@ export class Vmm {
     this.seam = new Seam(config.seamcall, config.sink);
     this.exitRegs = config.exitRegs;
     this.inGuest = config.inGuest ?? (() => false);
+    this.hasEvent = config.hasEvent ?? (() => false);
     this.sharedBit = 2 ** ((config.gpaw ?? 52) - 1);
     this.hostLimitPages = (config.hostLimit ?? Number.POSITIVE_INFINITY) / PAGE_SIZE;
     this.kicks = new Uint8Array(config.vcpus);
@@ -202,9 +209,20 @@ export class Vmm {
     if (used > words[PEAK_PAGES]!) words[PEAK_PAGES] = used;
   }
 
+  /** Backing of an area that is there. */
+  pieceOf(area: number): GuestMemfd {
+    return this.pieces[this.map.piece(area)]!;
+  }
+
+  /** Pages [from, to) of an area's piece become private, and their shared memory is given back. */
+  makePrivate(area: number, from: number, to: number): void {
+    this.setAttribute(area, from, to, true);
+    this.account(0, -this.pieceOf(area).shared.removeRange(from, to));
+  }
+
   /** Sets the KVM attribute of pages [from, to) of an area's piece. */
   setAttribute(area: number, from: number, to: number, isPrivate: boolean): void {
-    const set = this.pieces[this.map.piece(area)]!.isPrivate;
+    const set = this.pieceOf(area).isPrivate;
     const changed = isPrivate ? set.addRange(from, to) : set.removeRange(from, to);
     if (changed === 0) return;
     const start = this.map.start(area) + from;
