@@ -1,7 +1,7 @@
 import { assert } from "../../assert.ts";
 import { type Frame, type Next, RETURN } from "../../flat/procedure.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
-import { NIL, orderOf, USE, useOf } from "../mem-map.ts";
+import { NIL, orderOf, USE, type Use, useOf } from "../mem-map.ts";
 import { condAcceptMemory, pagesToAccept } from "./cond-accept.ts";
 import { freeBlock, takeBlock } from "./free-lists.ts";
 import { GFP, highestZone } from "./gfp.ts";
@@ -20,17 +20,22 @@ export const zonelistAt = (k: Kernel, place: number, node: number, flags: number
   return zoneNumber((node + hop) % k.zones.nodes, depth - 1 - (place % depth));
 };
 
-/** Marks a block as allocated: its use by the flags, its owner on every page. */
-const claim = (k: Kernel, index: number, order: number, owner: number): void => {
-  k.mm.owner.fill(owner, index, index + 2 ** order);
+/**
+ * Marks a block as allocated. Movable pages are in pieces of a pageblock at most, as pages on the kernel's
+ * LRU lists are, so that a part of them can be migrated.
+ */
+const claim = (k: Kernel, index: number, order: number, flags: number, owner: number): void => {
+  const { mm, zones, geometry } = k;
+  mm.owner.fill(owner, index, index + 2 ** order);
+  if ((flags & GFP.MOVABLE) === 0) return;
+  zones.movable[zoneOfIndex(k, index)]! += 2 ** order;
+  if (order <= geometry.pageblockOrder) return;
+  for (let at = index; at < index + 2 ** order; at += geometry.pagesPerBlock) {
+    mm.setBlock(at, geometry.pageblockOrder, USE.MOVABLE);
+  }
 };
 
-const useFor = (flags: number) => ((flags & GFP.MOVABLE) !== 0 ? USE.MOVABLE : USE.ALLOCATED);
-
-const count = (k: Kernel, zone: number, flags: number, pages: number): void => {
-  const counter = (flags & GFP.MOVABLE) !== 0 ? k.zones.movable : k.zones.unmovable;
-  counter[zone]! += pages;
-};
+const useFor = (flags: number): Use => ((flags & GFP.MOVABLE) !== 0 ? USE.MOVABLE : USE.ALLOCATED);
 
 const { v, at, define } = KERNEL_PROCEDURES.declare("__alloc_pages", {
   args: ["order", "flags", "node", "owner"],
@@ -46,8 +51,7 @@ const grab = (k: Kernel, f: Frame<Kernel>): Next => {
   const flags = f.get(v.flags);
   const index = takeBlock(k, zone, order, useFor(flags));
   if (index === NIL) return NONE_THERE;
-  claim(k, index, order, f.get(v.owner));
-  count(k, zone, flags, 2 ** order);
+  claim(k, index, order, flags, f.get(v.owner));
   return f.returns(k.mm.pfnOf(index));
 };
 
@@ -118,19 +122,25 @@ export const allocPages = define({
   },
 });
 
+/** Frees the block that starts at `index`, which is allocated. @returns its pages */
+const freePiece = (k: Kernel, index: number): number => {
+  const use = useOf(k.mm.use[index]!);
+  const order = orderOf(k.mm.use[index]!);
+  assert(use === USE.ALLOCATED || use === USE.MOVABLE, `page index ${index} is allocated`);
+  assert(index % 2 ** order === 0, `page index ${index} heads its block`);
+  if (use === USE.MOVABLE) k.zones.movable[zoneOfIndex(k, index)]! -= 2 ** order;
+  k.mm.owner.fill(0, index, index + 2 ** order);
+  freeBlock(k, index, order, false);
+  return 2 ** order;
+};
+
 /**
- * Gives an allocated block back.
+ * Gives 2^order pages back that were allocated together, or in pieces that make them up.
  *
- * @param pfn first frame of the block that allocPages() returned, or of one page of a bulk allocation
  * @source Linux mm/page_alloc.c, __free_pages
  */
 export const freePages = (k: Kernel, pfn: number, order: number): void => {
   const index = k.mm.indexOf(pfn);
   assert(index !== NIL, `page ${pfn} has a memmap`);
-  const use = useOf(k.mm.use[index]!);
-  assert(use === USE.ALLOCATED || use === USE.MOVABLE, `page ${pfn} is allocated`);
-  assert(orderOf(k.mm.use[index]!) === order, `page ${pfn} was allocated with order ${order}`);
-  count(k, zoneOfIndex(k, index), use === USE.MOVABLE ? GFP.MOVABLE : 0, -(2 ** order));
-  k.mm.owner.fill(0, index, index + 2 ** order);
-  freeBlock(k, index, order, false);
+  for (let freed = 0; freed < 2 ** order; ) freed += freePiece(k, index + freed);
 };

@@ -53,9 +53,8 @@ export class Zones {
   readonly unaccepted: Float64Array;
   /** First frame, by node, that waits for deferred initialisation; Infinity when none does. */
   readonly firstDeferred: Float64Array;
-  /** Pages allocated as movable, and as not movable. */
+  /** Pages allocated as movable. */
   readonly movable: Float64Array;
-  readonly unmovable: Float64Array;
   /** Pageblocks whose migrate type is ISOLATE. */
   readonly isolatedPageblocks: Float64Array;
   readonly min: Float64Array;
@@ -85,7 +84,6 @@ export class Zones {
     this.unaccepted = counter();
     this.firstDeferred = new Float64Array(nodes).fill(Number.POSITIVE_INFINITY);
     this.movable = counter();
-    this.unmovable = counter();
     this.isolatedPageblocks = counter();
     this.min = counter();
     this.low = counter();
@@ -155,7 +153,7 @@ export class Zones {
   views(): ArrayBufferView[] {
     return [
       ...[this.managed, this.present, this.spannedStart, this.spannedEnd, this.free, this.unaccepted],
-      ...[this.movable, this.unmovable, this.isolatedPageblocks, this.min, this.low, this.high, this.promo],
+      ...[this.movable, this.isolatedPageblocks, this.min, this.low, this.high, this.promo],
       ...[this.firstDeferred, this.lowmemReserve, this.head, this.tail, this.length, this.words],
     ];
   }

@@ -80,8 +80,8 @@ export class FakeBoundary implements Boundary {
     return this.script?.(call) ?? this.answer(regs, call);
   }
 
-  access(): number {
-    return 0;
+  access(_vcpu: number, _gpa: number, length: number): number {
+    return length;
   }
 
   memory(gpa: number, length: number): Uint8Array {

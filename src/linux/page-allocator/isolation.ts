@@ -1,0 +1,234 @@
+import type { Frame, Next } from "../../flat/procedure.ts";
+import { ERRNO } from "../errno.ts";
+import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
+import { NIL, orderOf, USE, useOf } from "../mem-map.ts";
+import {
+  freeBlock,
+  headOf,
+  isFree,
+  isIsolated,
+  pushBlock,
+  removeFreeBlock,
+  unlinkBlock,
+} from "./free-lists.ts";
+import { acceptPage, headsUnaccepted } from "./unaccepted-list.ts";
+import { forPageblocks } from "./zone-span.ts";
+import { ZONE, zoneOfIndex, zoneType } from "./zones.ts";
+
+/** What a range is isolated for: to be offlined, or to be allocated as one piece. */
+export const ISOLATE = { OFFLINE: 0, CONTIG: 1 } as const;
+
+/** Changes the migrate type of a pageblock. */
+const mark = (k: Kernel, index: number, isolated: boolean): void => {
+  k.mm.isolated[index >> k.geometry.pageblockOrder] = isolated ? 1 : 0;
+  k.zones.isolatedPageblocks[zoneOfIndex(k, index)]! += isolated ? 1 : -1;
+};
+
+/** Moves the free blocks of a pageblock to the tails of its new type's lists. None is wider than it. */
+const moveFreeBlocks = (k: Kernel, index: number, isolated: boolean): void => {
+  const { zones, mm, geometry } = k;
+  const zone = zoneOfIndex(k, index);
+  for (let at = index; at < index + geometry.pagesPerBlock; ) {
+    const order = orderOf(mm.use[at]!);
+    if (isFree(k, at)) {
+      unlinkBlock(k, zones.freeList(zone, order, !isolated), at, order);
+      pushBlock(k, zones.freeList(zone, order, isolated), at, order, true);
+      zones.free[zone]! += isolated ? -(2 ** order) : 2 ** order;
+    }
+    at += 2 ** order;
+  }
+};
+
+/**
+ * Gives a pageblock the type ISOLATE or MOVABLE and moves its free pages along. A free block wider than the
+ * pageblock is cut, so that each part is listed under its own type.
+ *
+ * @source Linux mm/page_alloc.c, move_freepages_block_isolate
+ */
+const setIsolated = (k: Kernel, index: number, isolated: boolean): void => {
+  const { pageblockOrder } = k.geometry;
+  const head = headOf(k, index);
+  const order = orderOf(k.mm.use[head]!);
+  if (isFree(k, head) && order > pageblockOrder) {
+    removeFreeBlock(k, head, order, USE.IN_TRANSIT);
+    mark(k, index, isolated);
+    freeBlock(k, head, order, false);
+    return;
+  }
+  moveFreeBlocks(k, index, isolated);
+  mark(k, index, isolated);
+};
+
+/**
+ * unset_migratetype_isolate. A free pageblock whose buddy is free and not isolated merges with it now.
+ *
+ * @source Linux mm/page_isolation.c
+ */
+const unsetIsolated = (k: Kernel, index: number): void => {
+  const { pageblockOrder, maxOrder } = k.geometry;
+  const buddy = index ^ (1 << pageblockOrder);
+  const whole = USE.FREE | pageblockOrder;
+  const merges =
+    pageblockOrder < maxOrder &&
+    k.mm.use[index] === whole &&
+    k.mm.use[buddy] === whole &&
+    !isIsolated(k, buddy);
+  if (!merges) {
+    setIsolated(k, index, false);
+    return;
+  }
+  removeFreeBlock(k, index, pageblockOrder, USE.IN_TRANSIT);
+  mark(k, index, false);
+  freeBlock(k, index, pageblockOrder, true);
+};
+
+/**
+ * Whether some page of [index, end) can neither be free nor be moved. Pages of ZONE_MOVABLE always can,
+ * except reserved ones. A page without references (free, listed as unaccepted, under way) is no obstacle here:
+ * the final test finds it.
+ *
+ * @source Linux mm/page_isolation.c, has_unmovable_pages
+ */
+const hasUnmovable = (k: Kernel, index: number, end: number, mode: number): boolean => {
+  const movableZone = zoneType(zoneOfIndex(k, index)) === ZONE.MOVABLE;
+  for (let at = index; at < end; at++) {
+    const use = useOf(k.mm.use[at]!);
+    if (use === USE.HOLE || use === USE.RESERVED || use === USE.MEMMAP) return true;
+    if (movableZone) continue;
+    if (use === USE.ALLOCATED) return true;
+    if (mode !== ISOLATE.OFFLINE && (use === USE.OFFLINE || use === USE.FAKE_OFFLINE)) return true;
+  }
+  return false;
+};
+
+/** set_migratetype_isolate without the accepting. @returns 0 or -EBUSY with nothing changed */
+const isolateBlock = (k: Kernel, pfn: number, from: number, to: number, mode: number): number => {
+  const index = k.mm.indexOf(pfn);
+  if (isIsolated(k, index)) return ERRNO.EBUSY;
+  const start = index + Math.max(0, from - pfn);
+  const end = index + Math.min(k.geometry.pagesPerBlock, to - pfn);
+  if (hasUnmovable(k, start, end, mode)) return ERRNO.EBUSY;
+  setIsolated(k, index, true);
+  return 0;
+};
+
+const { v, at, define } = KERNEL_PROCEDURES.declare("start_isolate_page_range", {
+  args: ["startPfn", "n", "mode"],
+  locals: ["turn"],
+  steps: ["accept", "isolate"],
+});
+
+const blocksOf = (k: Kernel, f: Frame<Kernel>): readonly [first: number, blocks: number] => {
+  const { pagesPerBlock } = k.geometry;
+  const first = Math.floor(f.get(v.startPfn) / pagesPerBlock);
+  return [first, Math.ceil((f.get(v.startPfn) + f.get(v.n)) / pagesPerBlock) - first];
+};
+
+/** Frame of the pageblock whose turn it is: the first of the range, then the last, then those between. */
+const blockAt = (k: Kernel, first: number, blocks: number, turn: number): number => {
+  const block = turn === 0 ? 0 : turn === 1 ? blocks - 1 : turn - 1;
+  return (first + block) * k.geometry.pagesPerBlock;
+};
+
+/** The first and the last pageblock are judged as a whole, those between by what of the range is in them. */
+const isolateTurn = (k: Kernel, f: Frame<Kernel>): Next => {
+  const [first, blocks] = blocksOf(k, f);
+  const { pagesPerBlock } = k.geometry;
+  const turn = f.get(v.turn);
+  const pfn = blockAt(k, first, blocks, turn);
+  const error = isolateBlock(k, pfn, pfn, pfn + pagesPerBlock, f.get(v.mode));
+  if (error !== 0) {
+    for (let done = 0; done < turn; done++) {
+      unsetIsolated(k, k.mm.indexOf(blockAt(k, first, blocks, done)));
+    }
+    return f.returns(error);
+  }
+  f.set(v.turn, turn + 1);
+  return turn + 1 === blocks ? f.returns(0) : at.accept;
+};
+
+/**
+ * Isolates every pageblock that the range touches: (startPfn, n, mode of ISOLATE). Free pages in them are
+ * not allocated any more. Returns 0, or -EBUSY with the types as before.
+ *
+ * A pageblock whose first page heads an unaccepted chunk is accepted first. The other pageblocks of a chunk
+ * carry no mark, so they are isolated with their pages still unaccepted, and the final test will fail.
+ *
+ * @source Linux mm/page_isolation.c, start_isolate_page_range, set_migratetype_isolate
+ */
+export const startIsolatePageRange = define({
+  accept: (k, f) => {
+    const [first, blocks] = blocksOf(k, f);
+    const index = k.mm.indexOf(blockAt(k, first, blocks, f.get(v.turn)));
+    if (index === NIL) return f.returns(ERRNO.EBUSY);
+    return headsUnaccepted(k, index) ? f.call(acceptPage, at.isolate, index) : isolateTurn(k, f);
+  },
+  isolate: isolateTurn,
+});
+
+/** Makes every isolated pageblock of the range MOVABLE again; its free pages become allocatable. */
+export const undoIsolatePageRange = (k: Kernel, startPfn: number, n: number): void => {
+  forPageblocks(k, startPfn, n, (block) => {
+    if (k.mm.isolated[block] !== 0) unsetIsolated(k, block * k.geometry.pagesPerBlock);
+  });
+};
+
+/** Gives the pageblocks of memory about to be onlined, which holds no free page, the type ISOLATE. */
+export const isolatePageblocks = (k: Kernel, startPfn: number, n: number): void => {
+  forPageblocks(k, startPfn, n, (block) => {
+    if (k.mm.isolated[block] === 0) mark(k, block * k.geometry.pagesPerBlock, true);
+  });
+};
+
+/**
+ * Whether the range is isolated and every page of it free. Pages of type "offline" count as free when the
+ * range is to be offlined (their driver agreed in MEM_GOING_OFFLINE).
+ *
+ * @source Linux mm/page_isolation.c, test_pages_isolated
+ */
+export const testPagesIsolated = (
+  k: Kernel,
+  startPfn: number,
+  n: number,
+  mode: number = ISOLATE.OFFLINE,
+): boolean => {
+  let isolated = true;
+  forPageblocks(k, startPfn, n, (block) => {
+    if (k.mm.isolated[block] === 0) isolated = false;
+  });
+  for (let pfn = startPfn; isolated && pfn < startPfn + n; ) {
+    const index = k.mm.indexOf(pfn);
+    const use = useOf(k.mm.use[index]!);
+    const offline = use === USE.OFFLINE || use === USE.FAKE_OFFLINE;
+    if (use !== USE.FREE && !(offline && mode === ISOLATE.OFFLINE)) return false;
+    pfn += headOf(k, index) + 2 ** orderOf(k.mm.use[index]!) - index;
+  }
+  return isolated;
+};
+
+/**
+ * Takes the isolated free pages of the range off the lists for good and makes all its pages OFFLINE. They
+ * stop being managed; the pageblocks lose their type.
+ *
+ * @returns pages that were managed until now: those not offline already
+ * @source Linux mm/page_alloc.c, __offline_isolated_pages
+ */
+export const offlineIsolatedPages = (k: Kernel, startPfn: number, n: number): number => {
+  const zone = zoneOfIndex(k, k.mm.indexOf(startPfn));
+  let taken = 0;
+  for (let pfn = startPfn; pfn < startPfn + n; ) {
+    const index = k.mm.indexOf(pfn);
+    const order = orderOf(k.mm.use[index]!);
+    if (isFree(k, index)) {
+      removeFreeBlock(k, index, order, USE.OFFLINE);
+      taken += 2 ** order;
+    }
+    pfn += 2 ** order;
+  }
+  k.mm.setPages(startPfn, n, USE.OFFLINE);
+  k.zones.managed[zone]! -= taken;
+  forPageblocks(k, startPfn, n, (block) => {
+    if (k.mm.isolated[block] !== 0) mark(k, block * k.geometry.pagesPerBlock, false);
+  });
+  return taken;
+};
