@@ -143,7 +143,7 @@ export interface LogLine {
 /**
  * Where a scenario is played: our own machine, or a real kernel. The player knows nothing else of it.
  *
- * Order of calls: `onEvent`, `start`, then `perform`, `settle`, `elapse` and queries in any order, `stop` last.
+ * Order of calls: `onEvent`, `start`, then `perform`, `elapse` and queries in any order, `stop` last.
  * Queries change nothing. A world that cannot be run throws WorldUnavailable from `start`; what it does not
  * model yet it throws as NotModelled, from any call.
  */
@@ -154,12 +154,14 @@ export interface World {
   onEvent(listener: (event: TraceEvent) => void): void;
   /** Builds the machine; nothing has run yet. */
   start(scenario: Scenario): Eventually<void>;
-  /** Begins one step and does as much of it as needs no waiting; `settle` does the rest. */
-  perform(action: Action): Eventually<Outcome>;
-  /** Goes on until nobody can, unless time passes. Work that waits for a timer stays where it is. */
-  settle(): Eventually<void>;
   /**
-   * Lets time pass to the next timer, at most to `untilNs`, and settles.
+   * Does one step, and everything that follows from it until nobody can go on unless time passes.
+   * Work that waits for a timer stays where it is. An operator's request that the VMM took is a SUCCESS, even
+   * if the guest is not done with it. For `parallel`: SUCCESS, or the first refusal.
+   */
+  perform(action: Action): Eventually<Outcome>;
+  /**
+   * Lets time pass to the next timer, at most to `untilNs`, and does what follows from it.
    *
    * @returns "timer" if one expired (time may be before `untilNs`), "until" if none was due and it is `untilNs`
    */

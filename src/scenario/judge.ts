@@ -1,0 +1,213 @@
+import { amountText, inUnitOf, normalRuns, passes, runsText } from "./compare.ts";
+import type { BitRun, Comparison, Expectation, LineTest } from "./expectation.ts";
+import { type CounterUnit, counterUnit } from "./kernel-counters.ts";
+import type { Observation } from "./observation.ts";
+import { formatAddress, formatDuration, formatRange, formatSize } from "./quantity.ts";
+import type { Judgement } from "./report.ts";
+import { expectationText } from "./step-text.ts";
+import type { DeviceState, MapRun, MemoryBlocks } from "./world.ts";
+
+/** What was wanted and what there is; `held` says whether they agree. */
+interface Finding {
+  readonly held: boolean;
+  readonly expected: string;
+  readonly found: string;
+}
+
+/** Judges one expectation against the world as it is. */
+export const judge = async (expectation: Expectation, seen: Observation): Promise<Judgement> => {
+  const { line, column } = expectation.place;
+  const what = expectationText(expectation);
+  return { line, column, what, ...(await find(expectation, seen)), implicit: false };
+};
+
+const find = async (expectation: Expectation, seen: Observation): Promise<Finding> => {
+  switch (expectation.kind) {
+    case "counter": {
+      const unit = counterUnit(expectation.name);
+      const counter = (await seen.counters()).find(({ name }) => name === expectation.name);
+      return counter === undefined ? missing("a value") : number(expectation.test, counter.value, unit);
+    }
+    case "range":
+      return findRange(expectation, await seen.map());
+    case "bitmap":
+    case "no-bitmap":
+      return findBitmap(expectation, seen);
+    case "dmesg":
+      return findLine(
+        expectation.line,
+        (await seen.dmesg()).map(({ text }) => text),
+      );
+    case "iomem":
+      return findLine(expectation.line, await seen.iomem());
+    case "tdcalls":
+      return number(expectation.test, (await seen.cost()).tdcalls[expectation.leaf] ?? 0, "count");
+    case "exits":
+      return number(expectation.test, (await seen.cost()).exits, "count");
+    case "virtual-time": {
+      const ns = await seen.now();
+      return {
+        held: passes(expectation.test, ns),
+        expected: expectation.test.text,
+        found: formatDuration(ns),
+      };
+    }
+    case "block-size":
+      return bytes(expectation.test, (await seen.blocks()).size);
+    case "block-count": {
+      const { blocks } = await seen.blocks();
+      const count = blocks.filter(({ state }) => state === expectation.state).length;
+      return number(expectation.test, count, "count");
+    }
+    case "block-state":
+      return findBlockStates(expectation, await seen.blocks());
+    case "device":
+      return findDevice(expectation, await seen.devices());
+    case "machine": {
+      const { state, why } = await seen.fate();
+      const found = why === "" ? state : `${state} (${why})`;
+      return { held: state === expectation.state, expected: expectation.state, found };
+    }
+    case "status":
+      return { held: seen.status === expectation.status, expected: expectation.status, found: seen.status };
+    default: {
+      const broken = (await seen.violations()).some(({ invariant }) => invariant === expectation.invariant);
+      return { held: broken, expected: "broken", found: broken ? "broken" : "held" };
+    }
+  }
+};
+
+const missing = (expected: string): Finding => ({ held: false, expected, found: "nothing" });
+
+const number = (test: Comparison, value: number, unit: CounterUnit): Finding => ({
+  held: passes(test, inUnitOf(test, value, unit)),
+  expected: test.text,
+  found: amountText(test, value, unit),
+});
+
+const bytes = (test: Comparison, value: number): Finding => ({
+  held: passes(test, value),
+  expected: test.text,
+  found: formatSize(value),
+});
+
+/** Facts of memory that no run of the map covers. */
+const NO_MEMORY: Omit<MapRun, "start" | "end"> = {
+  owner: "",
+  plugged: false,
+  accepted: false,
+  sept: "FREE",
+  unacceptedBit: null,
+  pluggedBit: null,
+  online: false,
+  use: "none",
+};
+
+type RangeExpectation = Expectation & { kind: "range" };
+
+const findRange = ({ start, end, facts }: RangeExpectation, map: readonly MapRun[]): Finding => {
+  const wanted = Object.entries(facts) as [keyof typeof NO_MEMORY, unknown][];
+  const expected = wanted.map(([fact, value]) => `${fact} ${String(value)}`).join(", ");
+  for (const run of covering(map, start, end)) {
+    const off = wanted.filter(([fact, value]) => run[fact] !== value);
+    if (off.length === 0) continue;
+    const found = off
+      .map(([fact]) => `${fact} ${run[fact] === null ? "none" : String(run[fact])}`)
+      .join(", ");
+    return { held: false, expected, found: `${found} at ${formatRange(run.start, run.end)}` };
+  }
+  return { held: true, expected, found: expected };
+};
+
+/** The runs of [start, end), holes included, cut to it. */
+const covering = (map: readonly MapRun[], start: number, end: number): MapRun[] => {
+  const runs: MapRun[] = [];
+  let at = start;
+  for (const run of map) {
+    if (run.end <= at) continue;
+    if (run.start >= end) break;
+    if (run.start > at) runs.push({ ...NO_MEMORY, start: at, end: run.start });
+    runs.push({ ...run, start: Math.max(run.start, at), end: Math.min(run.end, end) });
+    at = Math.min(run.end, end);
+  }
+  if (at < end) runs.push({ ...NO_MEMORY, start: at, end });
+  return runs;
+};
+
+type BitmapExpectation = Expectation & { kind: "bitmap" | "no-bitmap" };
+
+const findBitmap = async (expectation: BitmapExpectation, seen: Observation): Promise<Finding> => {
+  const bitmaps = await seen.bitmaps();
+  if (expectation.kind === "no-bitmap") {
+    return { held: bitmaps === null, expected: "none", found: bitmaps === null ? "none" : "a table" };
+  }
+  if (bitmaps === null) return missing("a table");
+  const { unaccepted, plugged, ...geometry } = expectation.facts;
+  const findings: NamedFinding[] = [];
+  for (const [fact, value] of Object.entries(geometry) as [keyof typeof geometry, number][]) {
+    const write = fact === "physBase" ? formatAddress : fact === "unitSize" ? formatSize : String;
+    const held = bitmaps[fact] === value;
+    findings.push([fact, { held, expected: write(value), found: write(bitmaps[fact]) }]);
+  }
+  if (unaccepted !== undefined) findings.push(["unaccepted", bits(unaccepted, bitmaps.unaccepted)]);
+  if (plugged !== undefined) findings.push(["plugged", bits(plugged, bitmaps.plugged)]);
+  return combine(findings);
+};
+
+const bits = (wanted: readonly BitRun[], have: readonly BitRun[] | null): Finding => {
+  const expected = normalRuns(wanted);
+  if (have === null) return { held: false, expected: runsText(expected), found: "no bitmap" };
+  const found = normalRuns(have);
+  const held = JSON.stringify(found) === JSON.stringify(expected);
+  return { held, expected: runsText(expected), found: runsText(found) };
+};
+
+type NamedFinding = readonly [name: string, Finding];
+
+/** Joins findings about one thing; if some do not hold, only those are named. */
+const combine = (findings: readonly NamedFinding[]): Finding => {
+  const off = findings.filter(([, { held }]) => !held);
+  const named = off.length === 0 ? findings : off;
+  return {
+    held: off.length === 0,
+    expected: named.map(([name, { expected }]) => `${name} ${expected}`).join(", "),
+    found: named.map(([name, { found }]) => `${name} ${found}`).join(", "),
+  };
+};
+
+const findLine = ({ mode, text }: LineTest, lines: readonly string[]): Finding => {
+  const expected = mode === "absent" ? "no such line" : "such a line";
+  const test = mode === "matches" ? new RegExp(text, "u") : { test: (line: string) => line.includes(text) };
+  const line = lines.find((one) => test.test(one));
+  const held = (line !== undefined) !== (mode === "absent");
+  return { held, expected, found: line ?? `none in ${lines.length} lines` };
+};
+
+type BlockStateExpectation = Expectation & { kind: "block-state" };
+
+const findBlockStates = (
+  { blocks, state }: BlockStateExpectation,
+  { blocks: all }: MemoryBlocks,
+): Finding => {
+  const stateOf = new Map(all.map((block) => [block.number, block.state]));
+  for (let number = blocks.first; number <= blocks.last; number++) {
+    const found = stateOf.get(number) ?? "absent";
+    if (found !== state) return { held: false, expected: state, found: `memory${number} ${found}` };
+  }
+  return { held: true, expected: state, found: state };
+};
+
+type DeviceExpectation = Expectation & { kind: "device" };
+
+const findDevice = ({ id, facts }: DeviceExpectation, devices: readonly DeviceState[]): Finding => {
+  const device = devices.find((one) => one.id === id);
+  if (device === undefined) return missing("a device");
+  const findings: NamedFinding[] = [];
+  if (facts.plugged !== undefined) findings.push(["plugged", bytes(facts.plugged, device.plugged)]);
+  if (facts.requested !== undefined) findings.push(["requested", bytes(facts.requested, device.requested)]);
+  for (const [block, expected] of Object.entries(facts.blockStates ?? {})) {
+    const found = device.blockStates[block] ?? "UNUSED";
+    findings.push([`block ${block}`, { held: found === expected, expected, found }]);
+  }
+  return combine(findings);
+};

@@ -1,0 +1,43 @@
+import type {
+  Bitmaps,
+  Cost,
+  Counter,
+  DeviceState,
+  Eventually,
+  Fate,
+  LogLine,
+  MapRun,
+  MemoryBlocks,
+  Violation,
+  World,
+} from "./world.ts";
+
+/** A world at one moment: each question is asked at most once. */
+export class Observation {
+  /** Status of the step before, for expectations about it. */
+  readonly status: string;
+  private readonly world: World;
+  private readonly answers = new Map<string, Eventually<unknown>>();
+
+  constructor(world: World, status: string) {
+    this.world = world;
+    this.status = status;
+  }
+
+  now = (): Eventually<number> => this.once("now", () => this.world.now());
+  fate = (): Eventually<Fate> => this.once("fate", () => this.world.fate());
+  counters = (): Eventually<readonly Counter[]> => this.once("counters", () => this.world.counters());
+  map = (): Eventually<readonly MapRun[]> => this.once("map", () => this.world.snapshotMap());
+  dmesg = (): Eventually<readonly LogLine[]> => this.once("dmesg", () => this.world.dmesg());
+  iomem = (): Eventually<readonly string[]> => this.once("iomem", () => this.world.iomem());
+  blocks = (): Eventually<MemoryBlocks> => this.once("blocks", () => this.world.blocks());
+  devices = (): Eventually<readonly DeviceState[]> => this.once("devices", () => this.world.devices());
+  bitmaps = (): Eventually<Bitmaps | null> => this.once("bitmaps", () => this.world.bitmaps());
+  cost = (): Eventually<Cost> => this.once("cost", () => this.world.cost());
+  violations = (): Eventually<readonly Violation[]> => this.once("violations", () => this.world.violations());
+
+  private once<T>(name: string, ask: () => Eventually<T>): Eventually<T> {
+    if (!this.answers.has(name)) this.answers.set(name, ask());
+    return this.answers.get(name) as Eventually<T>;
+  }
+}

@@ -1,0 +1,256 @@
+import { assembleReport, picture } from "./assemble-report.ts";
+import { CounterCurves } from "./curves.ts";
+import type { Expectation } from "./expectation.ts";
+import { judge } from "./judge.ts";
+import { suggest } from "./nearest-name.ts";
+import { Observation } from "./observation.ts";
+import { formatDuration } from "./quantity.ts";
+import type { Judgement, MapPicture, PlayedStep, RunReport } from "./report.ts";
+import type { Action, Scenario, Step } from "./scenario.ts";
+import { ScenarioError } from "./scenario-error.ts";
+import { stepText } from "./step-text.ts";
+import { TranscriptFold } from "./transcript.ts";
+import { type Outcome, SUCCESS, type TraceEvent, type World } from "./world.ts";
+
+export interface PlayOptions {
+  /** Version of Tidemark, for the report. */
+  readonly version: string;
+  /** Every machine step, with the line of the scenario it was done for. The event is valid during the call. */
+  readonly onEvent?: (event: TraceEvent, line: number) => void;
+  /** Called before each step of the scenario is played. */
+  readonly onStep?: (what: string, index: number, of: number) => void;
+  /** Keep a picture of the memory map after every step. */
+  readonly frames?: boolean;
+}
+
+export interface Played {
+  readonly report: RunReport;
+  /** The map before the first step and after each that acted; empty unless asked for. */
+  readonly frames: readonly MapPicture[];
+}
+
+/**
+ * Plays a scenario in a world and judges it.
+ *
+ * @throws ScenarioError if an expectation names a counter that the world does not have; whatever the world throws
+ */
+export const play = async (scenario: Scenario, world: World, options: PlayOptions): Promise<Played> => {
+  const player = new Player(scenario, world, options);
+  try {
+    return await player.play();
+  } finally {
+    await world.stop();
+  }
+};
+
+const expectationsOf = (step: Step): readonly Expectation[] => {
+  if (step.kind === "expect") return step.expectations;
+  return step.kind === "wait" && step.for.kind === "condition" ? step.for.expectations : [];
+};
+
+class Player {
+  private readonly scenario: Scenario;
+  private readonly world: World;
+  private readonly options: PlayOptions;
+  private readonly transcript = new TranscriptFold();
+  private readonly curves = new CounterCurves();
+  private readonly judgements: Judgement[] = [];
+  private readonly played: PlayedStep[] = [];
+  private readonly frames: MapPicture[] = [];
+  private lastStep = 0;
+  private line = 0;
+  private outcome: Outcome = { status: SUCCESS, detail: "" };
+
+  constructor(scenario: Scenario, world: World, options: PlayOptions) {
+    this.scenario = scenario;
+    this.world = world;
+    this.options = options;
+  }
+
+  async play(): Promise<Played> {
+    const { scenario, world } = this;
+    world.onEvent((event) => {
+      this.hear(event);
+    });
+    await world.start(scenario);
+    await this.checkCounters();
+    await this.sample();
+    let before = await this.frame("before boot");
+    let countersBefore = await world.counters();
+    const actsAfterBoot = scenario.steps.some(({ kind }) => !["boot", "expect", "note"].includes(kind));
+    for (const [index, step] of scenario.steps.entries()) {
+      this.options.onStep?.(stepText(step), index, scenario.steps.length);
+      await this.playStep(step, scenario.steps[index + 1]);
+      if (step.kind === "expect" || step.kind === "note") continue;
+      await this.sample();
+      const label = `after ${stepText(step)} (line ${step.place.line})`;
+      const wanted = step.kind === "boot" && actsAfterBoot;
+      const frame = wanted || this.options.frames === true ? await this.frame(label) : undefined;
+      if (!wanted || frame === undefined) continue;
+      before = frame;
+      countersBefore = await world.counters();
+    }
+    await this.judgeAll(scenario.expect);
+    await this.judgeDeclaredBreaks();
+    await this.judgeLife();
+    const report = await assembleReport({
+      scenario,
+      world,
+      version: this.options.version,
+      before,
+      countersBefore,
+      judgements: this.judgements,
+      played: this.played,
+      transcript: this.transcript.finish(),
+      curves: this.curves.finish(),
+    });
+    return { report, frames: this.frames };
+  }
+
+  private hear(event: TraceEvent): void {
+    const { world } = this;
+    this.lastStep = event.step;
+    this.transcript.add(event);
+    this.options.onEvent?.(event, event.line ?? this.line);
+    if (world.peekCounters === undefined || !this.curves.due()) return;
+    this.curves.add(event.step, event.ns, world.peekCounters());
+  }
+
+  private async sample(): Promise<void> {
+    this.curves.add(this.lastStep, await this.world.now(), await this.world.counters());
+  }
+
+  private async frame(label: string): Promise<MapPicture> {
+    const frame = await picture(this.world, label);
+    if (this.options.frames === true) this.frames.push(frame);
+    return frame;
+  }
+
+  /** A scenario may name counters that another world has: that is a mistake in the input, found before play. */
+  private async checkCounters(): Promise<void> {
+    const known = (await this.world.counters()).map(({ name }) => name);
+    const check = (expectations: readonly Expectation[]): void => {
+      for (const expectation of expectations) {
+        if (expectation.kind !== "counter" || known.includes(expectation.name)) continue;
+        throw new ScenarioError(expectation.place, "", {
+          expected: `a counter of the ${this.world.name} world`,
+          found: expectation.name,
+          advice: suggest(expectation.name, known),
+        });
+      }
+    };
+    for (const step of this.scenario.steps) check(expectationsOf(step));
+    check(this.scenario.expect);
+  }
+
+  private async playStep(step: Step, next: Step | undefined): Promise<void> {
+    this.line = step.place.line;
+    if (step.kind === "expect") {
+      await this.judgeAll(step.expectations);
+      return;
+    }
+    this.transcript.begin(this.line);
+    const startNs = await this.world.now();
+    const firstStep = this.lastStep + 1;
+    if (step.kind !== "note") this.outcome = await this.act(step);
+    const endNs = await this.world.now();
+    const { status, detail } = step.kind === "note" ? { status: "", detail: "" } : this.outcome;
+    const { line, lastStep } = this;
+    const what = stepText(step);
+    this.played.push({ line, kind: step.kind, what, status, detail, startNs, endNs, firstStep, lastStep });
+    if (step.kind !== "note") this.judgeSuccess(step, next);
+  }
+
+  private async act(step: Exclude<Step, { kind: "expect" | "note" }>): Promise<Outcome> {
+    const { state } = await this.world.fate();
+    const dead = state !== "running" && state !== "off";
+    if (dead && step.kind !== "reset") return { status: "SKIPPED", detail: `the machine is ${state}` };
+    if (step.kind === "wait") return this.wait(step);
+    return this.world.perform(step satisfies Action);
+  }
+
+  /** Each step succeeds, unless the next one says what else it answers. What a dead machine skips is no news. */
+  private judgeSuccess(step: Step, next: Step | undefined): void {
+    const { status, detail } = this.outcome;
+    if (status === SUCCESS || status === "SKIPPED") return;
+    const speaks = (expectations: readonly Expectation[]) =>
+      expectations.some(({ kind }) => kind === "status");
+    if (next?.kind === "expect" && speaks(next.expectations)) return;
+    if (next === undefined && speaks(this.scenario.expect)) return;
+    const { line, column } = step.place;
+    const found = detail === "" ? status : `${status} (${detail})`;
+    this.judgements.push({
+      line,
+      column,
+      what: stepText(step),
+      held: false,
+      expected: SUCCESS,
+      found,
+      implicit: true,
+    });
+  }
+
+  private async judgeAll(expectations: readonly Expectation[]): Promise<void> {
+    const seen = new Observation(this.world, this.outcome.status);
+    for (const expectation of expectations) this.judgements.push(await judge(expectation, seen));
+  }
+
+  private async judgeDeclaredBreaks(): Promise<void> {
+    const seen = new Observation(this.world, this.outcome.status);
+    for (const { invariant, place } of this.scenario.mustBreak) {
+      this.judgements.push(await judge({ kind: "broken", invariant, place }, seen));
+    }
+  }
+
+  /** A machine that dies unannounced fails the run, even if every step was answered well. */
+  private async judgeLife(): Promise<void> {
+    const { state, why } = await this.world.fate();
+    if (state === "running" || state === "off") return;
+    const named = [...this.scenario.expect, ...this.scenario.steps.flatMap(expectationsOf)];
+    if (named.some(({ kind }) => kind === "machine" || kind === "status")) return;
+    if (this.judgements.some(({ held }) => !held)) return;
+    const { line, column } = this.scenario.steps.at(-1)!.place;
+    const found = why === "" ? state : `${state} (${why})`;
+    this.judgements.push({
+      line,
+      column,
+      what: "machine running",
+      held: false,
+      expected: "running",
+      found,
+      implicit: true,
+    });
+  }
+
+  private async wait(step: Step & { kind: "wait" }): Promise<Outcome> {
+    const { world } = this;
+    const start = await world.now();
+    const span = step.for.kind === "time" ? step.for.ns : step.timeoutNs;
+    const deadline = start + span;
+    for (;;) {
+      const unmet = await this.unmet(step);
+      if (unmet === "") return { status: SUCCESS, detail: "" };
+      const over = (await world.now()) >= deadline;
+      if (step.for.kind === "time" && over) return { status: SUCCESS, detail: "" };
+      if (over) return { status: "TIMEOUT", detail: `after ${formatDuration(span)}: ${unmet}` };
+      if (step.for.kind === "condition" && (await world.idle())) {
+        return { status: "TIMEOUT", detail: `the machine is idle: ${unmet}` };
+      }
+      await world.elapse(deadline);
+      await this.sample();
+    }
+  }
+
+  /** What the wait still lacks, in words; empty if nothing. */
+  private async unmet({ for: wanted }: Step & { kind: "wait" }): Promise<string> {
+    if (wanted.kind === "time") return "time";
+    if (wanted.kind === "idle") return (await this.world.idle()) ? "" : "not idle";
+    const seen = new Observation(this.world, this.outcome.status);
+    const lacking: string[] = [];
+    for (const expectation of wanted.expectations) {
+      const { held, what, found } = await judge(expectation, seen);
+      if (!held) lacking.push(`${what}, found ${found}`);
+    }
+    return lacking.join("; ");
+  }
+}

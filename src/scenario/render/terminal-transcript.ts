@@ -1,0 +1,143 @@
+import { formatDuration, formatRange } from "../quantity.ts";
+import type { PlayedStep, RunReport } from "../report.ts";
+import type { TranscriptGroup, TranscriptRow, TranscriptSection } from "../transcript.ts";
+import { type Glyphs, glyphs, type Paint, painter, printable, type Screen } from "./paint.ts";
+
+/** Rows of one scenario step that a terminal shows; the JSON document has more, the trace has all. */
+const SHOWN_HEAD = 24;
+const SHOWN_TAIL = 8;
+
+/** What one row says, in columns. */
+interface Cells {
+  readonly mark: string;
+  readonly who: string;
+  readonly what: string;
+  readonly times: string;
+  readonly where: string;
+  readonly status: string;
+  readonly after: string;
+}
+
+/** Who, what, where, status, state after: one row a step of the machine, runs of equal rows folded. */
+export const renderTranscript = (report: RunReport, screen: Screen): string[] => {
+  const paint = painter(screen);
+  const marks = glyphs(screen);
+  const shown = report.transcript.map((section) => show(section, marks));
+  const widths = columnWidths(shown.flatMap(({ rows }) => rows));
+  const fits = widths.who + widths.what + widths.times + widths.where + widths.status + widths.after + 14;
+  const oneLine = !screen.isTerminal || fits <= screen.width;
+  const print = oneLine ? printRow(widths, paint) : printTwoLines(paint);
+  return report.transcript.flatMap((section, i) => {
+    const { rows, gapAt, gap } = shown[i]!;
+    const lines = rows.flatMap((row, at) => [...(at === gapAt ? [paint("dim", gap)] : []), ...print(row)]);
+    if (gap !== "" && gapAt >= rows.length) lines.push(paint("dim", gap));
+    return [...title(section, report.played, screen, paint), ...lines];
+  });
+};
+
+const title = (
+  { line }: TranscriptSection,
+  played: readonly PlayedStep[],
+  screen: Screen,
+  paint: Paint,
+): string[] => {
+  const step = played.find((one) => one.line === line);
+  if (step === undefined) return [paint("bold", "before the first step")];
+  const spent = step.kind === "note" ? "" : `  ${paint("dim", formatDuration(step.endNs - step.startNs))}`;
+  const refused = ["SUCCESS", ""].includes(step.status) ? "" : `  ${paint("yellow", step.status)}`;
+  const detail = step.detail === "" ? "" : ` (${printable(step.detail)})`;
+  const number = paint("dim", `line ${line}`.padEnd(9));
+  const what =
+    step.kind === "note" && screen.isTerminal
+      ? printable(step.what).slice(0, screen.width - 9)
+      : printable(step.what);
+  return [`${number}${paint("bold", what)}${spent}${refused}${detail}`];
+};
+
+interface Shown {
+  readonly rows: readonly Cells[];
+  /** Position of the line that says what is left out; no such line if `gap` is empty. */
+  readonly gapAt: number;
+  readonly gap: string;
+}
+
+const show = ({ head, tail, leftOut }: TranscriptSection, marks: Glyphs): Shown => {
+  const all = [...head, ...tail];
+  const rowsOf = (groups: readonly TranscriptGroup[]): Cells[] =>
+    groups.flatMap((group) => cellsOf(group, marks));
+  if (all.length <= SHOWN_HEAD + SHOWN_TAIL && leftOut.rows === 0)
+    return { rows: rowsOf(all), gapAt: -1, gap: "" };
+  const last = tail.length > 0 ? tail : head.slice(SHOWN_HEAD);
+  const first = rowsOf(head.slice(0, SHOWN_HEAD));
+  const end = rowsOf(last.slice(-SHOWN_TAIL));
+  const hidden = all.slice(SHOWN_HEAD, all.length - Math.min(SHOWN_TAIL, last.length));
+  const rows = leftOut.rows + hidden.reduce((sum, group) => sum + group.rows.length, 0);
+  const steps = leftOut.steps + hidden.reduce((sum, group) => sum + stepsOf(group), 0);
+  const gap = `  ${marks.dots} ${rows} rows (${steps} steps) not shown; --trace writes them all`;
+  return { rows: [...first, ...end], gapAt: first.length, gap };
+};
+
+const stepsOf = ({ times, rows }: TranscriptGroup): number =>
+  times * rows.reduce((sum, { count }) => sum + count, 0);
+
+const cellsOf = ({ times, rows }: TranscriptGroup, marks: Glyphs): Cells[] =>
+  rows.map((row, i) => {
+    const [first, between, last] = marks.brackets;
+    const bracket = rows.length === 1 ? " " : i === 0 ? first : i === rows.length - 1 ? last : between;
+    return rowCells(row, times, times === 1 ? " " : bracket, marks);
+  });
+
+const rowCells = (row: TranscriptRow, times: number, mark: string, marks: Glyphs): Cells => {
+  const counts = [times, row.count].filter((count) => count > 1).map((count) => `${marks.times}${count}`);
+  return {
+    mark,
+    who: row.vcpu === null ? row.actor : `${row.actor}/${row.vcpu}`,
+    what: printable(row.what),
+    times: counts.join(" "),
+    where: row.start === null || row.end === null ? "" : formatRange(row.start, row.end),
+    status: printable(row.status),
+    after: row.stateAfter === null ? "" : printable(row.stateAfter),
+  };
+};
+
+type Widths = { readonly [column in Exclude<keyof Cells, "mark">]: number };
+
+const columnWidths = (rows: readonly Cells[]): Widths => {
+  const widest = (column: keyof Cells): number =>
+    rows.reduce((width, row) => Math.max(width, row[column].length), 0);
+  return {
+    who: widest("who"),
+    what: widest("what"),
+    times: widest("times"),
+    where: widest("where"),
+    status: widest("status"),
+    after: widest("after"),
+  };
+};
+
+const statusStyle = (status: string): "green" | "yellow" =>
+  ["SUCCESS", "ACK", "0"].includes(status) ? "green" : "yellow";
+
+const printRow =
+  (widths: Widths, paint: Paint) =>
+  (row: Cells): string[] => {
+    const columns = [
+      `  ${row.mark} ${row.who.padEnd(widths.who)}`,
+      row.what.padEnd(widths.what),
+      row.times.padEnd(widths.times),
+      row.where.padEnd(widths.where),
+      paint(statusStyle(row.status), row.status.padEnd(widths.status)),
+      row.after,
+    ];
+    const kept = columns.filter((_, i) => i !== 2 || widths.times > 0);
+    return [kept.join("  ").trimEnd()];
+  };
+
+/** For narrow terminals: who and what, then where and how it ended. */
+const printTwoLines =
+  (paint: Paint) =>
+  (row: Cells): string[] => {
+    const end = `${paint(statusStyle(row.status), row.status)}${row.after === "" ? "" : ` ${row.after}`}`;
+    const first = `  ${row.mark} ${row.who}  ${row.what}${row.times === "" ? "" : `  ${row.times}`}`;
+    return row.where === "" ? [first, `      ${end}`] : [first, `      ${row.where}`, `      ${end}`];
+  };

@@ -1,0 +1,97 @@
+import type { TranscriptSection } from "./transcript.ts";
+import type { Bitmaps, Cost, DeviceState, Fate, MapRun, MemoryBlocks, Violation } from "./world.ts";
+
+/** `held`: all did. `broken`: an invariant broke that was not declared. `failed`: an expectation was not met. */
+export type Verdict = "held" | "broken" | "failed";
+
+export interface ReportedViolation extends Violation {
+  /** Line of the scenario step during which it was seen; 0 if before the first. */
+  readonly line: number;
+  /** The scenario declares that this invariant breaks. */
+  readonly expected: boolean;
+}
+
+/** One expectation after it was judged. */
+export interface Judgement {
+  readonly line: number;
+  readonly column: number;
+  /** The expectation in a few words. */
+  readonly what: string;
+  readonly held: boolean;
+  readonly expected: string;
+  readonly found: string;
+  /** Nobody wrote it: each step succeeds unless the next one expects another status. */
+  readonly implicit: boolean;
+}
+
+/** A step of the scenario as it was played. */
+export interface PlayedStep {
+  readonly line: number;
+  readonly kind: string;
+  readonly what: string;
+  /** SUCCESS, a refusal by name, or SKIPPED because the TD no longer lived. */
+  readonly status: string;
+  readonly detail: string;
+  readonly startNs: number;
+  readonly endNs: number;
+  /** Machine steps it made; `lastStep` is `firstStep - 1` if it made none. */
+  readonly firstStep: number;
+  readonly lastStep: number;
+}
+
+/** The memory map at one moment. */
+export interface MapPicture {
+  /** When: `before boot`, `after boot`, `at the end` ... */
+  readonly label: string;
+  readonly ns: number;
+  readonly runs: readonly MapRun[];
+  /** Runs that were too many to keep; 0 as a rule. */
+  readonly leftOut: number;
+}
+
+/** Counters over virtual time, column by column; all columns have the same length. */
+export interface Curves {
+  readonly ns: readonly number[];
+  readonly step: readonly number[];
+  /** Only counters that moved. */
+  readonly counters: { readonly [name: string]: readonly number[] };
+}
+
+/** Everything one run showed. This is the document that `run --json` prints. */
+export interface RunReport {
+  readonly format: "tidemark-run";
+  readonly formatVersion: 1;
+  /** Version of Tidemark. */
+  readonly tidemark: string;
+  readonly scenario: {
+    readonly file: string;
+    readonly name: string;
+    readonly title: string;
+    readonly about: string;
+  };
+  /** The choices a reader compares runs by. */
+  readonly setup: { readonly [name: string]: string | number | boolean };
+  readonly world: string;
+  readonly design: string;
+  readonly seed: number;
+  readonly verdict: Verdict;
+  readonly fate: Fate;
+  readonly violations: readonly ReportedViolation[];
+  /** Violations seen but not listed, because they were too many. */
+  readonly violationsLeftOut: number;
+  readonly expectations: readonly Judgement[];
+  readonly played: readonly PlayedStep[];
+  readonly transcript: readonly TranscriptSection[];
+  readonly map: { readonly before: MapPicture; readonly after: MapPicture };
+  /** Counters at the end, by the kernel's names, in the unit the kernel prints (kB for meminfo). */
+  readonly counters: { readonly [name: string]: number };
+  readonly countersBefore: { readonly [name: string]: number };
+  readonly curves: Curves;
+  /** In the kernel's own format, with its time stamp. */
+  readonly dmesg: readonly string[];
+  readonly iomem: readonly string[];
+  readonly memoryBlocks: MemoryBlocks;
+  readonly devices: readonly DeviceState[];
+  readonly bitmaps: Bitmaps | null;
+  readonly cost: Cost & { readonly virtualNs: number };
+}

@@ -1,0 +1,101 @@
+import type { Comparison, Expectation } from "./expectation.ts";
+import { formatAddress, formatDuration, formatRange, formatSize } from "./quantity.ts";
+import type { BlockRange, Step, Target } from "./scenario.ts";
+
+const blocksText = ({ first, last }: BlockRange): string =>
+  first === last ? `memory${first}` : `memory${first}-${last}`;
+
+const targetText = (target: Target): string =>
+  target.kind === "name" ? target.name : formatAddress(target.gpa);
+
+/** A step in the words of its scenario, without its defaults. */
+export const stepText = (step: Step): string => {
+  switch (step.kind) {
+    case "plug":
+      return `plug ${step.dimm} ${formatSize(step.size)}`;
+    case "unplug":
+      return `unplug ${step.dimm}`;
+    case "resize":
+      return `resize ${step.device} to ${formatSize(step.to)}`;
+    case "allocate":
+      return `allocate ${step.name} ${formatSize(step.size)}`;
+    case "free":
+      return `free ${step.name}`;
+    case "touch":
+      return `${step.access} ${targetText(step.target)}`;
+    case "read":
+      return `read across ${formatAddress(step.across)}`;
+    case "pressure":
+      return `pressure to ${formatSize(step.leave)}`;
+    case "online":
+      return `${step.as} ${blocksText(step.blocks)}`;
+    case "offline":
+      return `offline ${blocksText(step.blocks)}`;
+    case "parallel":
+      return `at once: ${step.actions.map(stepText).join(" | ")}`;
+    case "wait":
+      return waitText(step.for);
+    case "note":
+      return step.text.trim();
+    default:
+      return step.kind;
+  }
+};
+
+const waitText = (what: (Step & { kind: "wait" })["for"]): string => {
+  if (what.kind === "idle") return "wait until idle";
+  if (what.kind === "time") return `wait ${formatDuration(what.ns)}`;
+  return `wait for ${what.expectations.map(expectationText).join(", ")}`;
+};
+
+const testText = (subject: string, { operator, text }: Comparison): string =>
+  operator === "=" && !text.startsWith("=")
+    ? `${subject} = ${text}`
+    : `${subject} ${operator === "in" ? "in " : ""}${text}`;
+
+const MOST_FACTS = 8;
+
+const factsText = (facts: object): string =>
+  Object.entries(facts)
+    .slice(0, MOST_FACTS)
+    .map(([key, value]) => {
+      if (typeof value !== "object" || value === null) return `${key} ${String(value)}`;
+      return "text" in value ? testText(key, value as Comparison) : key;
+    })
+    .join(", ");
+
+/** An expectation in a few words, for tables. */
+export const expectationText = (expectation: Expectation): string => {
+  switch (expectation.kind) {
+    case "counter":
+      return testText(expectation.name, expectation.test);
+    case "range":
+      return `${formatRange(expectation.start, expectation.end)}: ${factsText(expectation.facts)}`;
+    case "bitmap":
+      return `bitmap: ${factsText(expectation.facts)}`;
+    case "no-bitmap":
+      return "no bitmap";
+    case "dmesg":
+    case "iomem":
+      return `${expectation.kind} ${expectation.line.mode} ${JSON.stringify(expectation.line.text)}`;
+    case "tdcalls":
+      return testText(expectation.leaf, expectation.test);
+    case "exits":
+    case "virtual-time":
+      return testText(expectation.kind.replace("-", " "), expectation.test);
+    case "block-size":
+      return testText("block size", expectation.test);
+    case "block-count":
+      return testText(`blocks ${expectation.state}`, expectation.test);
+    case "block-state":
+      return `${blocksText(expectation.blocks)} ${expectation.state}`;
+    case "device":
+      return `${expectation.id}: ${factsText(expectation.facts)}`;
+    case "machine":
+      return `machine ${expectation.state}`;
+    case "status":
+      return `status ${expectation.status}`;
+    default:
+      return `${expectation.invariant} is broken`;
+  }
+};
