@@ -38,7 +38,7 @@ const ranWell = async (root, name, file) => {
     return false; // esbuild has printed why.
   }
   const args = ["--expose-gc", "--enable-source-maps", file];
-  const { status } = await runChild(process.execPath, args, { cwd: root, stdio: "inherit" });
+  const { status } = await runChild(process.execPath, args, { cwd: root });
   return status === 0;
 };
 

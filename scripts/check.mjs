@@ -3,6 +3,7 @@
 
 import { requireNode } from "../bin/node-version.mjs";
 
+// This file is parsed before the version of Node is known: see bin/node-version.mjs.
 const STEPS = [
   { name: "format", command: ["@biomejs/biome/bin/biome", "format", "."], cure: "npm run format" },
   { name: "lint", command: ["@biomejs/biome/bin/biome", "ci", "--formatter-enabled=false", "."] },
@@ -21,9 +22,8 @@ const passes = async ({ name, command, script, cure }) => {
   const { runChild } = await import("./set-up/signals.mjs");
   const begun = performance.now();
   heading(name);
-  const args = script ?? [`node_modules/${command[0]}`, ...command.slice(1)];
-  const stdio = ["ignore", "pipe", "pipe"];
-  const { status, output } = await runChild(process.execPath, args, { cwd: ROOT, stdio });
+  const args = script === undefined ? [`node_modules/${command[0]}`, ...command.slice(1)] : script;
+  const { status, output } = await runChild(process.execPath, args, { cwd: ROOT, output: "pipe" });
   process.stdout.write(`${status === 0 ? "ok  " : "FAILED  "}${seconds(begun)}\n`);
   if (status === 0) return true;
   process.stdout.write(`\n${output.trim()}\n\ntidemark: check failed at "${name}"`);

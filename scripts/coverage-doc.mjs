@@ -23,6 +23,4 @@ const main = async (args) => {
 };
 
 requireNode();
-main(process.argv.slice(2)).then((status) => {
-  process.exitCode = status;
-});
+import("./set-up/prepare.mjs").then(({ asScript }) => asScript(() => main(process.argv.slice(2))));

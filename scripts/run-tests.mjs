@@ -59,14 +59,18 @@ const reporters = (args) => {
   return ["--reporter=default", ...github, ours];
 };
 
+/** The other loaders write beside the configuration, which a read-only checkout does not allow. */
+const configLoader = (args) =>
+  args.some((arg) => arg.startsWith("--configLoader")) ? [] : ["--configLoader=runner"];
+
 const runVitest = async (args) => {
   const folder = mkdtempSync(join(tmpdir(), "tidemark-test-"));
   const file = join(folder, "report.json");
   const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
   try {
-    const given = [vitest, "run", ...reporters(args), ...args];
+    const given = [vitest, "run", ...configLoader(args), ...reporters(args), ...args];
     const env = { ...process.env, [REPORT_VARIABLE]: file };
-    const { status } = await runChild(process.execPath, given, { cwd: ROOT, stdio: "inherit", env });
+    const { status } = await runChild(process.execPath, given, { cwd: ROOT, env });
     const report = readReport(file);
     if (report === undefined)
       process.stderr.write(`tidemark: vitest ended with status ${status} and no report\n`);

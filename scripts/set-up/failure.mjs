@@ -8,14 +8,17 @@ export class BuildFailure extends Error {
   name = "BuildFailure";
 }
 
-const REFUSED = { EACCES: "no permission", EPERM: "no permission", EROFS: "the file system is read-only" };
+const REFUSED = {
+  EACCES: "no permission",
+  EPERM: "no permission",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left",
+};
 
-/** Turns a refused write into the one line that says so; any other error comes back as it is. */
-export const explainRefusedWrite = (error, where) => {
+/** A file operation that the system refused, as the one line that says so; any other error as it is. */
+export const explained = (error) => {
   const reason = REFUSED[error?.code];
-  if (reason === undefined && error?.code !== "ENOSPC") return error;
-  return new SetUpFailure(
-    `cannot write to ${where}: ${reason ?? "no space left"} (set-up writes node_modules/, dist/ and .cache/)`,
-    { cause: error },
-  );
+  if (reason === undefined || error.path === undefined) return error;
+  const needs = "a checkout is worked in: node_modules/, dist/ and .cache/ are written";
+  return new SetUpFailure(`cannot use ${error.path}: ${reason} (${needs})`, { cause: error });
 };

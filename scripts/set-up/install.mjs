@@ -126,8 +126,10 @@ export const install = async (root, started) => {
   const [file, ...before] = npmCommand();
   const { status, error, output } = await runChild(file, [...before, ...ARGUMENTS], {
     cwd: root,
-    stdio: ["ignore", "pipe", "pipe"],
+    output: "pipe",
     started,
+    // npm first undoes what it did, for seconds. There is no need: the next run starts afresh anyway.
+    patience: 500,
   });
   writeFileSync(join(root, LOG), output);
   if (error !== undefined)

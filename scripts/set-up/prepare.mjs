@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { CACHE, ROOT } from "./checkout.mjs";
 import { buildDist, distIsFresh, ENTRY } from "./dist.mjs";
-import { BuildFailure, explainRefusedWrite, SetUpFailure } from "./failure.mjs";
+import { BuildFailure, explained, SetUpFailure } from "./failure.mjs";
 import { install, staleness } from "./install.mjs";
 import { withLock } from "./lock.mjs";
 import { endBy, Interrupted, withSignalsHeld } from "./signals.mjs";
@@ -56,16 +56,13 @@ export const setUp = async (wants, root = ROOT) => {
   if (!packages && !dist) return;
   if (dist && !existsSync(join(root, ENTRY)))
     throw new SetUpFailure(`${ENTRY} is missing: there is nothing to build`);
-  try {
-    // Building needs the packages, even if the caller can do without them once dist/ is there.
-    await withSignalsHeld(() => setUpLocked(root, { ...wants, packages: true, dist }));
-  } catch (error) {
-    throw explainRefusedWrite(error, root);
-  }
+  // Building needs the packages, even if the caller can do without them once dist/ is there.
+  await withSignalsHeld(() => setUpLocked(root, { ...wants, packages: true, dist }));
 };
 
 /** Says what stopped us and gives the exit status for it. A mistake of ours shows where it happened. */
-export const statusOfFailure = (error) => {
+export const statusOfFailure = (thrown) => {
+  const error = explained(thrown);
   if (error instanceof Interrupted) {
     endBy(error.signal);
     return 1;

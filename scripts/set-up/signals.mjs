@@ -2,12 +2,10 @@ import { spawn } from "node:child_process";
 
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** How long a child that got Ctrl-C from the terminal may take before it gets ours, and the harder ones. */
-const ESCALATION = [
-  [1000, "SIGINT"],
-  [6000, "SIGTERM"],
-  [8000, "SIGKILL"],
-];
+/** How long a child may take to end after a signal, in milliseconds, before it is killed. */
+const PATIENCE = 5000;
+/** Ctrl-C under npm comes twice, from the terminal and from npm. Vitest would take that for impatience. */
+const SAME_KEY_PRESS = 500;
 
 /** The user or the system wants us gone. Thrown so that locks are released on the way out. */
 export class Interrupted extends Error {
@@ -19,27 +17,29 @@ export class Interrupted extends Error {
 }
 
 let received;
-let receivedAt = 0;
-const children = new Set();
+let receivedAt = Number.NEGATIVE_INFINITY;
+/** Running children, each with its patience. */
+const children = new Map();
 
-const signalAll = (signal) => {
-  for (const child of children) child.kill(signal);
+/** Signals a child and all that it started. It leads a process group of its own where there are such. */
+const signalChild = (child, signal) => {
+  try {
+    if (process.platform === "win32") child.kill(signal);
+    else if (child.pid !== undefined) process.kill(-child.pid, signal);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
 };
 
-/**
- * A terminal sends Ctrl-C to the whole group and npm passes it on once more, so the first one reaches the
- * child without our help, and a copy at once would look like the user's impatient second one. Hence the wait.
- */
 const passOn = (signal) => {
   const now = performance.now();
-  if (signal === "SIGINT" && received === undefined) {
-    for (const [after, next] of ESCALATION) setTimeout(signalAll, after, next).unref();
-  } else if (signal !== "SIGINT" || now - receivedAt > 500) {
-    signalAll(signal);
-    setTimeout(signalAll, 5000, "SIGKILL").unref();
+  if (now - receivedAt < SAME_KEY_PRESS) return;
+  for (const [child, patience] of children) {
+    signalChild(child, signal);
+    setTimeout(() => children.has(child) && signalChild(child, "SIGKILL"), patience).unref();
   }
-  if (received === undefined) receivedAt = now;
   received ??= signal;
+  receivedAt = now;
 };
 
 /** Ends this process the way `signal` would have, so that shells see 130 after Ctrl-C and stop their loops. */
@@ -61,7 +61,7 @@ export const withSignalsHeld = async (work) => {
   try {
     return await work();
   } finally {
-    // A child that died of the terminal's Ctrl-C may fail our work before the signal itself is delivered.
+    // A signal that came while we were busy may have ended a child and not have been delivered to us yet.
     await new Promise((resolve) => setImmediate(resolve));
     for (const each of ENDING) process.off(each, passOn);
     // What came of the work no longer matters.
@@ -70,26 +70,34 @@ export const withSignalsHeld = async (work) => {
 };
 
 /**
- * Runs a program to its end, with the signals we get.
+ * Runs a program to its end, without input, with the signals we get.
  *
- * @returns its exit status, what it wrote if `options.stdio` has pipes, and the error if it could not start
- * @throws Interrupted if we were told to end meanwhile; the child is gone by then
+ * @param options cwd, env; output: "pipe" to collect what it writes, else it goes where ours goes; started: gets
+ *   its process id; patience: how long it may take to end after a signal
+ * @returns its exit status, its output if collected, and the error if it could not start
+ * @throws Interrupted if we were told to end meanwhile; the child and all it started are gone by then
  */
-export const runChild = async (file, args, options) => {
-  const child = spawn(file, args, options);
-  children.add(child);
-  options.started?.(child.pid);
-  let output = "";
+export const runChild = async (
+  file,
+  args,
+  { output = "inherit", started, patience = PATIENCE, ...options },
+) => {
+  const stdio = ["ignore", output, output];
+  const child = spawn(file, args, { ...options, stdio, detached: process.platform !== "win32" });
+  children.set(child, patience);
+  if (child.pid !== undefined) started?.(child.pid);
+  let written = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8").on("data", (chunk) => {
-      output += chunk;
+      written += chunk;
     });
   }
   const end = await new Promise((resolve) => {
-    child.on("error", (error) => resolve({ status: 127, signal: null, error }));
-    child.on("close", (status, signal) => resolve({ status: status ?? 1, signal, error: undefined }));
+    child.on("error", (error) => resolve({ status: 127, error }));
+    child.on("close", (status) => resolve({ status: status ?? 1, error: undefined }));
   });
+  if (received !== undefined) signalChild(child, "SIGKILL");
   children.delete(child);
   throwIfInterrupted();
-  return { ...end, output };
+  return { ...end, output: written };
 };
