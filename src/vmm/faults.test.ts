@@ -22,14 +22,14 @@ it("adds each missing table and then the page, from the level the module names",
     "MEM.PAGE.AUG 700",
   ]);
   expect(bench.tdx.stateAt(700)).toBe("PENDING");
-  expect([bench.vmm.privateBytes, bench.vmm.host.tablePages]).toEqual([4096, 3]);
+  expect([bench.vmm.use.privateBytes, bench.vmm.host.tablePages]).toEqual([4096, 3]);
 });
 
 it("maps 2 MiB where the policy allows it and the guest asks for it", () => {
   const bench = new Bench();
   bench.accept(512, 1);
   expect(bench.tdx.calls.at(-1)).toBe("MEM.PAGE.AUG 512/1");
-  expect(bench.vmm.privateBytes).toBe(2 * MIB);
+  expect(bench.vmm.use.privateBytes).toBe(2 * MIB);
 });
 
 it("maps 4 KiB for an accept of 4 KiB, and for all accepts where KVM knows nothing larger", () => {
@@ -55,7 +55,7 @@ it("splits a large mapping for a small accept, and keeps to small pages there", 
   expect(bench.accept(600, 0)).toBe(DONE);
   expect(bench.tdx.calls).toEqual(["MEM.RANGE.BLOCK 512/1", "MEM.TRACK 0", "MEM.PAGE.DEMOTE 512/1"]);
   expect(bench.tdx.stateAt(600)).toBe("PENDING");
-  expect(bench.vmm.privateBytes).toBe(2 * MIB);
+  expect(bench.vmm.use.privateBytes).toBe(2 * MIB);
 });
 
 it.each([
@@ -64,34 +64,34 @@ it.each([
 ] as const)("meets a small accept with %s by policy", (smallAccept, result, end) => {
   const bench = new Bench({ policy: { smallAccept } });
   bench.touch(512);
-  expect([bench.accept(600, 0), bench.vmm.ended]).toEqual([result, end]);
+  expect([bench.accept(600, 0), bench.vmm.life.ended]).toEqual([result, end]);
 });
 
 it("ends the VM at an access to a pending page", () => {
   const bench = new Bench();
   bench.touch(5);
   expect(bench.touch(5, 1, EEQ_TYPE.PENDING_EPT_VIOLATION)).toBe(DEAD);
-  expect(bench.vmm.end).toEqual({ reason: VM_END.PENDING_ACCESS, gpa: 5 * 4096, vcpu: 1, status: 0 });
-  expect(vmEndName(bench.vmm.ended)).toBe("pending access");
+  expect(bench.vmm.life.end).toEqual({ reason: VM_END.PENDING_ACCESS, gpa: 5 * 4096, vcpu: 1, status: 0 });
+  expect(vmEndName(bench.vmm.life.ended)).toBe("pending access");
   expect(bench.touch(6)).toBe(DEAD);
 });
 
 it("lets a guest use an unplugged block of a live memslot: host memory grows beyond what was given", () => {
   const bench = withDevice();
   expect(bench.accept(WINDOW, 1)).toBe(DONE);
-  expect([bench.vmm.pluggedFrame(WINDOW), bench.vmm.privateBytes]).toEqual([false, 2 * MIB]);
+  expect([bench.vmm.pluggedFrame(WINDOW), bench.vmm.use.privateBytes]).toEqual([false, 2 * MIB]);
 });
 
 it("ends the VM at an unplugged block where the policy says so", () => {
   const bench = withDevice({ unplugged: "kill" });
-  expect([bench.accept(WINDOW, 1), bench.vmm.ended]).toEqual([DEAD, VM_END.UNPLUGGED_BLOCK]);
+  expect([bench.accept(WINDOW, 1), bench.vmm.life.ended]).toEqual([DEAD, VM_END.UNPLUGGED_BLOCK]);
 });
 
 it("ends the VM where no memslot is: outside of all memory, and in an empty dynamic memslot", () => {
   const outside = new Bench();
-  expect([outside.touch((8 * GIB) / 4096), outside.vmm.ended]).toEqual([DEAD, VM_END.NO_MEMORY_THERE]);
+  expect([outside.touch((8 * GIB) / 4096), outside.vmm.life.ended]).toEqual([DEAD, VM_END.NO_MEMORY_THERE]);
   const dynamic = new Bench({ virtioMem: [{ id: "vm0", size: 32 * MIB, dynamicMemslots: true }] });
-  expect([dynamic.touch(WINDOW), dynamic.vmm.ended]).toEqual([DEAD, VM_END.NO_MEMORY_THERE]);
+  expect([dynamic.touch(WINDOW), dynamic.vmm.life.ended]).toEqual([DEAD, VM_END.NO_MEMORY_THERE]);
 });
 
 it("counts a spinning vCPU's exits in a row and ends the VM at the limit", () => {
@@ -99,23 +99,23 @@ it("counts a spinning vCPU's exits in a row and ends the VM at the limit", () =>
   expect([bench.touch(WINDOW), bench.touch(WINDOW)]).toEqual([UNRESOLVED, UNRESOLVED]);
   bench.touch(0);
   expect([1, 2, 3].map(() => bench.touch(WINDOW))).toEqual([UNRESOLVED, UNRESOLVED, DEAD]);
-  expect(bench.vmm.ended).toBe(VM_END.STUCK);
+  expect(bench.vmm.life.ended).toBe(VM_END.STUCK);
 });
 
 it("converts a shared page implicitly, 4 KiB at a time, and gives its shared memory back", () => {
   const bench = withDevice({ start: "shared" });
   const vmm = bench.vmm;
   vmm.pieceOf(1).shared.add(3);
-  vmm.account(0, 1);
+  vmm.use.account(0, 1);
   expect(bench.accept(WINDOW + 3, 1)).toBe(DONE);
   expect(bench.tdx.calls.at(-1)).toBe(`MEM.PAGE.AUG ${WINDOW + 3}`);
-  expect([vmm.pieceOf(1).isPrivate.count, vmm.sharedBytes, vmm.privateBytes]).toEqual([1, 0, 4096]);
+  expect([vmm.pieceOf(1).isPrivate.count, vmm.use.sharedBytes, vmm.use.privateBytes]).toEqual([1, 0, 4096]);
   expect(bench.events).toContain(`IMPLICIT_CONVERSION vcpu 0 gpa ${(WINDOW + 3) * 4096} private 1`);
 });
 
 it("does not convert implicitly where the policy forbids it", () => {
   const bench = withDevice({ start: "shared", implicitConversion: "kill" });
-  expect([bench.touch(WINDOW), bench.vmm.ended]).toEqual([DEAD, VM_END.WRONG_POLARITY]);
+  expect([bench.touch(WINDOW), bench.vmm.life.ended]).toEqual([DEAD, VM_END.WRONG_POLARITY]);
 });
 
 it("sends a vCPU back when somebody else mapped the page meanwhile, or holds a lock", () => {
@@ -130,9 +130,9 @@ it("sends a vCPU back when somebody else mapped the page meanwhile, or holds a l
 
 it("ends the VM when the host has no memory, or less than its limit allows", () => {
   const poor = new Bench({ host: { base: 0, size: 2 * MIB } });
-  expect([poor.touch(5), poor.vmm.ended]).toEqual([DEAD, VM_END.HOST_OUT_OF_MEMORY]);
+  expect([poor.touch(5), poor.vmm.life.ended]).toEqual([DEAD, VM_END.HOST_OUT_OF_MEMORY]);
   const limited = new Bench({ hostLimit: 3 * MIB });
-  expect([limited.touch(0), limited.touch(512), limited.vmm.ended]).toEqual([
+  expect([limited.touch(0), limited.touch(512), limited.vmm.life.ended]).toEqual([
     DONE,
     DEAD,
     VM_END.HOST_OUT_OF_MEMORY,
@@ -142,5 +142,5 @@ it("ends the VM when the host has no memory, or less than its limit allows", () 
 it("ends the VM when the module refuses a mapping it has no reason to refuse", () => {
   const bench = new Bench();
   bench.tdx.planned.push([TDH["TDH.MEM.PAGE.AUG"], "TD_FATAL"]);
-  expect([bench.touch(5), bench.vmm.ended]).toEqual([DEAD, VM_END.MODULE_REFUSED]);
+  expect([bench.touch(5), bench.vmm.life.ended]).toEqual([DEAD, VM_END.MODULE_REFUSED]);
 });

@@ -1,4 +1,5 @@
 import { lo, R8, RAX, RCX, RDX, type Regs } from "../abi/tdx/regs.ts";
+import { SEPT_STATE_ROWS } from "../abi/tdx/sept-entry.ts";
 import { type Status, status, withoutDetails } from "../abi/tdx/status.ts";
 import { EEQ_TYPE, EXIT_REASON } from "../abi/tdx/td-exit.ts";
 import { BLOCKED, type Frame, type Next } from "../flat/procedure.ts";
@@ -19,8 +20,9 @@ import { split } from "./zap.ts";
 const WALK_FAILED = status("EPT_WALK_FAILED");
 const WRONG_STATE = status("EPT_ENTRY_STATE_INCORRECT");
 
-/** State number that SEAMCALLs report for an entry below which a table may be hung. */
-const REPORTED_FREE = 0;
+/** State numbers that SEAMCALLs report: nothing is there, a table is there. */
+const REPORTED_FREE = SEPT_STATE_ROWS.FREE.reported;
+const REPORTED_TABLE = SEPT_STATE_ROWS.NL_MAPPED.reported;
 
 /** Bits of the word that tells what a fault wants. */
 const IS_ACCEPT = 2;
@@ -44,11 +46,11 @@ const fault = VMM_PROCEDURES.declare("fault in a private page", {
 export const faultIn = fault.define({
   map: (k, f) => {
     const frame = f.get(fault.v.frame);
-    if (k.ended !== VM_END.NONE) return f.returns(DEAD);
+    if (k.life.ended !== VM_END.NONE) return f.returns(DEAD);
     const area = k.map.find(frame);
     if (area === NO_AREA || !k.hasSlot(area, frame)) return onNoMemory(k, f, true);
     if (k.policy.unplugged !== "allocate" && !k.pluggedFrame(frame)) return onNoMemory(k, f, false);
-    if (k.isZapping(frame)) return BLOCKED;
+    if (k.zaps.covers(frame)) return BLOCKED;
     f.set(fault.v.area, area);
     const piece = k.pieceOf(area);
     const page = frame - k.map.start(area);
@@ -72,12 +74,12 @@ const mapPage = (k: Vmm, f: Frame<Vmm>, piece: GuestMemfd, page: number): Next =
   const first = k.map.start(f.get(fault.v.area));
   const huge = (f.get(fault.v.wish) & WANTS_2M) !== 0 && piece.mayMapHuge(unit, first % UNIT_PAGES);
   const before = piece.backed.count;
-  if (!piece.backed.has(page) && !k.hasRoom(huge ? UNIT_PAGES : 1)) {
+  if (!piece.backed.has(page) && !k.use.hasRoom(huge ? UNIT_PAGES : 1)) {
     return dies(k, f, VM_END.HOST_OUT_OF_MEMORY, 0);
   }
   const host = huge ? piece.allocateUnit(unit) : piece.allocate(page);
   if (host === NO_BLOCK) return dies(k, f, VM_END.HOST_OUT_OF_MEMORY, 0);
-  k.account(piece.backed.count - before, 0);
+  k.use.account(piece.backed.count - before, 0);
   const result = huge ? k.seam.aug(first + unit * UNIT_PAGES, 1, host) : k.seam.aug(first + page, 0, host);
   if (result !== 0) return onAugRefused(k, f, result);
   if (huge) piece.setMappedHuge(unit);
@@ -87,6 +89,11 @@ const mapPage = (k: Vmm, f: Frame<Vmm>, piece: GuestMemfd, page: number): Next =
 
 const onAugRefused = (k: Vmm, f: Frame<Vmm>, result: Status): Next => {
   if (isBusy(result)) return f.returns(DONE);
+  if (withoutDetails(result) === WRONG_STATE && k.seam.endState === REPORTED_TABLE) {
+    const area = f.get(fault.v.area);
+    k.pieceOf(area).setHasTable((f.get(fault.v.frame) - k.map.start(area)) >>> 9);
+    return fault.at.map;
+  }
   if (withoutDetails(result) !== WALK_FAILED || k.seam.endState !== REPORTED_FREE) {
     return dies(k, f, VM_END.MODULE_REFUSED, result);
   }
@@ -119,7 +126,7 @@ const onNoMemory = (k: Vmm, f: Frame<Vmm>, noSlot: boolean): Next => {
 };
 
 const dies = (k: Vmm, f: Frame<Vmm>, reason: number, result: number): Next => {
-  k.kill(reason, f.get(fault.v.vcpu), f.get(fault.v.frame), result);
+  k.life.kill(reason, f.get(fault.v.vcpu), f.get(fault.v.frame), result);
   return f.returns(DEAD);
 };
 
@@ -140,7 +147,7 @@ export const handleExit = exit.define({
     const vcpu = f.get(exit.v.vcpu);
     const regs = k.exitRegs(vcpu);
     const reason = lo(regs, RAX);
-    if (k.ended !== VM_END.NONE) return f.returns(DEAD);
+    if (k.life.ended !== VM_END.NONE) return f.returns(DEAD);
     if (reason === EXIT_REASON.EPT_VIOLATION) return onEptViolation(k, f, vcpu, regs);
     k.sink?.emit(TD_EXIT_EVENT, vcpu, reason, 0, 0, 0);
     if (reason === EXIT_REASON.TDCALL) return f.call(vmcall, exit.at.resolved, vcpu);
@@ -157,7 +164,7 @@ export const handleExit = exit.define({
     const frame = f.get(exit.v.frame);
     k.sink?.emit(UNRESOLVED_EVENT, vcpu, frame * PAGE_SIZE, count, 0, 0);
     if (count < k.policy.spinLimit) return f.returns(UNRESOLVED);
-    k.kill(VM_END.STUCK, vcpu, frame, 0);
+    k.life.kill(VM_END.STUCK, vcpu, frame, 0);
     return f.returns(DEAD);
   },
 });
@@ -169,7 +176,7 @@ const onEptViolation = (k: Vmm, f: Frame<Vmm>, vcpu: number, regs: Regs): Next =
   k.sink?.emit(TD_EXIT_EVENT, vcpu, EXIT_REASON.EPT_VIOLATION, frame * PAGE_SIZE, type, regs[2 * RCX]!);
   if (frame >= k.sharedBit / PAGE_SIZE) throw new NotModelled("TD exit on a shared address");
   if (type === EEQ_TYPE.PENDING_EPT_VIOLATION) {
-    k.kill(VM_END.PENDING_ACCESS, vcpu, frame, 0);
+    k.life.kill(VM_END.PENDING_ACCESS, vcpu, frame, 0);
     return f.returns(DEAD);
   }
   const large = k.policy.augSize === "2M" ? WANTS_2M : 0;

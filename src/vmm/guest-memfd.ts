@@ -45,6 +45,12 @@ export class GuestMemfd {
     this.flags = new Uint8Array(this.block.length);
   }
 
+  /** A new memslot maps the piece: its attribute is uniform, and nothing is known of its mappings. */
+  start(isPrivate: boolean): void {
+    this.isPrivate.reset(isPrivate);
+    this.flags.fill(0);
+  }
+
   /** Host frame of a page of guest_memfd, which is allocated if need be; NO_BLOCK when the host has none. */
   allocate(page: number): number {
     const unit = page >>> 9;
@@ -102,6 +108,11 @@ export class GuestMemfd {
   setMapped(page: number): void {
     this.flags[page >>> 9]! |= HAS_TABLE;
     this.mapped.add(page);
+  }
+
+  /** The secure EPT turned out to have a table for the unit. */
+  setHasTable(unit: number): void {
+    this.flags[unit]! |= HAS_TABLE;
   }
 
   /** The leaf of 2 MiB became 512 of 4 KiB. */

@@ -121,6 +121,10 @@ export class VirtioMemDevice {
   }
 
   /** While set, every change of the plugged blocks is answered BUSY. */
+  get migrating(): boolean {
+    return this.words[MIGRATING] !== 0;
+  }
+
   set migrating(running: boolean) {
     this.words[MIGRATING] = running ? 1 : 0;
   }
@@ -205,6 +209,15 @@ export class VirtioMemDevice {
   /** Number of the memslot that covers an address of the region. */
   slotAt(addr: number): number {
     return Math.floor((addr - this.addr) / this.slotSize);
+  }
+
+  /** Memslots that KVM has for the region now. */
+  get liveSlots(): number {
+    let live = 0;
+    for (let slot = 0; slot * this.slotSize < this.regionSize; slot++) {
+      if (!this.dynamicMemslots || !this.isSlotEmpty(slot)) live++;
+    }
+    return live;
   }
 
   /** Whether a memslot holds no plugged block, so that dynamic memslots unmap it. */

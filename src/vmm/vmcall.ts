@@ -62,7 +62,7 @@ export const vmcall = v.define({
     const sub = getNumber(regs, R11);
     if (standard && sub === MAP_GPA) return startMapGpa(k, f, regs);
     if (!standard || sub !== REPORT_FATAL_ERROR) return answer(k, f, SUBFUNC_UNSUPPORTED);
-    k.kill(VM_END.GUEST_FATAL_ERROR, f.get(v.v.vcpu), 0, getNumber(regs, R12));
+    k.life.kill(VM_END.GUEST_FATAL_ERROR, f.get(v.v.vcpu), 0, getNumber(regs, R12));
     return f.returns(DEAD);
   },
   piece: (k, f) => {

@@ -1,66 +1,30 @@
 import type { Regs } from "../abi/tdx/regs.ts";
-import { assert } from "../assert.ts";
 import { DirtyRanges } from "../flat/dirty-ranges.ts";
 import { PAGE_SIZE } from "../units.ts";
-import { ATTRIBUTE_EVENT, KILLED_EVENT, VM_END, type VmmSink } from "./events.ts";
+import { AcpiRegisters } from "./acpi-registers.ts";
+import { DimmSlots, plugDimm } from "./dimm.ts";
+import { ATTRIBUTE_EVENT, CONFIG_INTERRUPT_EVENT, GPE_EVENT, type VmmSink } from "./events.ts";
 import { GuestMemfd } from "./guest-memfd.ts";
-import { HostMemory, type HostRange } from "./host-memory.ts";
+import { HostMemory } from "./host-memory.ts";
+import { HostUse } from "./host-use.ts";
 import { Injection } from "./injection.ts";
 import type { GuestLayout } from "./layout.ts";
-import {
-  type AreaDefinition,
-  DIMM_AREA,
-  MemoryMap,
-  NO_AREA,
-  RAM_AREA,
-  VIRTIO_MEM_AREA,
-} from "./memory-map.ts";
+import { MemoryMap, NO_AREA, VIRTIO_MEM_AREA } from "./memory-map.ts";
 import { UNIT_PAGES } from "./page-set.ts";
 import { DEFAULT_POLICY, type VmmPolicy } from "./policy.ts";
-import { Seam, type SeamcallPort } from "./seam.ts";
-import { VirtioMemDevice, type VirtioMemProperties } from "./virtio-mem-device.ts";
+import { Seam } from "./seam.ts";
+import type { VirtioMemDevice } from "./virtio-mem-device.ts";
 import { VirtioMemMailbox } from "./virtio-mem-mailbox.ts";
+import { VmLife } from "./vm-life.ts";
+import { areasOf, realizeDevices, type VmmConfig } from "./vmm-config.ts";
 import { demand, hex } from "./vmm-error.ts";
-import { placeInWindow, type Taken } from "./window.ts";
+import { ZapLock } from "./zap-lock.ts";
 
-/** A virtio-mem device as the operator describes it; `memaddr` is chosen when it is left out. */
-export type VirtioMemConfig = Omit<VirtioMemProperties, "memaddr"> & { readonly memaddr?: number };
+export type { VirtioMemConfig, VmmConfig } from "./vmm-config.ts";
 
-export interface VmmConfig {
-  readonly layout: GuestLayout;
-  readonly virtioMem?: readonly VirtioMemConfig[];
-  readonly policy?: Partial<VmmPolicy>;
-  /** Host memory for private pages and tables; the TDX module must cover it. */
-  readonly host: HostRange;
-  /** Bytes of host memory that the guest may use in both planes together. Default: no limit. */
-  readonly hostLimit?: number;
-  readonly vcpus: number;
-  /** Executes a SEAMCALL on the host's registers. */
-  readonly seamcall: SeamcallPort;
-  /** What TDH.VP.ENTER gave the host at a vCPU's last TD exit. A TDVMCALL's results are written back there. */
-  readonly exitRegs: (vcpu: number) => Regs;
-  /** Whether a vCPU runs guest code right now, so that a kick has to wait for it. */
-  readonly inGuest?: (vcpu: number) => boolean;
-  /** Whether an interrupt waits for a vCPU, for which a long MapGPA breaks off. */
-  readonly hasEvent?: (vcpu: number) => boolean;
-  /** Width of a guest-physical address; its top bit means shared. */
-  readonly gpaw?: 48 | 52;
-  readonly sink?: VmmSink;
-}
-
-/** Places in the VMM's own numbers. */
-const END_REASON = 0;
-const END_GPA = 1;
-const END_VCPU = 2;
-const END_STATUS = 3;
-const PRIVATE_PAGES = 4;
-const SHARED_PAGES = 5;
-const PEAK_PAGES = 6;
-const ZAP_OWNER = 7;
-const ZAP_FROM = 8;
-const ZAP_TO = 9;
-
-const NOT_OWNED = 0;
+const KVM_MEMSLOTS = 509;
+/** General-purpose event of memory hotplug. */
+export const MEMORY_GPE = 3;
 
 /**
  * QEMU and KVM as far as a confidential guest's memory can see them.
@@ -72,60 +36,81 @@ export class Vmm {
   readonly layout: GuestLayout;
   readonly policy: VmmPolicy;
   readonly host: HostMemory;
+  readonly use: HostUse;
+  readonly life: VmLife;
+  readonly zaps = new ZapLock();
   readonly map: MemoryMap;
   /** Backing of all memory that was ever declared: RAM ranges, devices, then DIMM backends. */
   readonly pieces: GuestMemfd[] = [];
   readonly devices: readonly VirtioMemDevice[];
   readonly mailboxes: readonly VirtioMemMailbox[];
+  readonly dimms: DimmSlots;
+  readonly registers: AcpiRegisters;
   readonly seam: Seam;
-  /** Arranged answers to MapGPA, by type MAP_GPA_INJECTION. */
+  /** Arranged answers to MapGPA. */
   readonly injection = new Injection();
   readonly sink: VmmSink | undefined;
+  readonly nodes: number;
+  readonly maxMemslots: number;
+  /** The lowest shared address. */
+  readonly sharedBit: number;
   readonly exitRegs: (vcpu: number) => Regs;
   readonly inGuest: (vcpu: number) => boolean;
   readonly hasEvent: (vcpu: number) => boolean;
-  /** First frame with the shared bit set. */
-  readonly sharedBit: number;
   /** Units, counted from address 0, whose plugged truth changed since somebody cleared the list. */
   readonly changedUnits = new DirtyRanges();
   /** By vCPU: 1 while it must leave the guest once; whoever runs it clears the flag. */
   readonly kicks: Uint8Array;
   /** By vCPU: exits in a row that the VMM did not resolve. */
   readonly unresolved: Uint32Array;
-  readonly words = new Float64Array(10);
-  private readonly hostLimitPages: number;
+  /** 1 while the memory-hotplug event waits for the guest. */
+  readonly gpe = new Uint8Array(1);
+  private readonly backends = new Map<string, number>();
 
-  /** @throws VmmError for devices that do not fit the layout */
+  /** @throws VmmError for devices or DIMMs that do not fit the layout */
   constructor(config: VmmConfig) {
     const { layout, virtioMem = [] } = config;
     this.layout = layout;
     this.policy = { ...DEFAULT_POLICY, ...config.policy };
     this.host = new HostMemory(config.host);
+    this.use = new HostUse(config.hostLimit ?? Number.POSITIVE_INFINITY);
     this.sink = config.sink;
+    this.life = new VmLife(config.sink);
     this.seam = new Seam(config.seamcall, config.sink);
     this.exitRegs = config.exitRegs;
     this.inGuest = config.inGuest ?? (() => false);
     this.hasEvent = config.hasEvent ?? (() => false);
     this.sharedBit = 2 ** ((config.gpaw ?? 52) - 1);
-    this.hostLimitPages = (config.hostLimit ?? Number.POSITIVE_INFINITY) / PAGE_SIZE;
     this.kicks = new Uint8Array(config.vcpus);
     this.unresolved = new Uint32Array(config.vcpus);
-    this.devices = realize(layout, virtioMem);
+    this.nodes = config.nodes ?? 1;
+    this.maxMemslots = config.maxMemslots ?? KVM_MEMSLOTS;
+    this.devices = realizeDevices(layout, virtioMem);
     this.mailboxes = this.devices.map((device) => new VirtioMemMailbox(device));
+    this.dimms = new DimmSlots(layout.slots);
     this.map = new MemoryMap(areasOf(layout, this.devices.length));
-    for (const [index, range] of layout.ram.entries()) {
-      this.addPiece(index, `ram${index}`, range.start, range.size, true);
-    }
+    this.registers = new AcpiRegisters(this);
+    this.placeBootMemory();
+    for (const { id, size } of config.backends ?? []) this.addBackend(id, size);
+    for (const dimm of config.dimms ?? []) plugDimm(this, dimm, false);
+  }
+
+  private placeBootMemory(): void {
+    const { ram } = this.layout;
+    for (const [index, { start, size }] of ram.entries()) this.place(index, `ram${index}`, start, size, true);
     for (const [index, device] of this.devices.entries()) {
-      const area = layout.ram.length + index;
-      this.addPiece(area, device.id, device.addr, device.regionSize, this.policy.start === "private");
+      this.place(ram.length + index, device.id, device.addr, device.regionSize, this.startsPrivate);
     }
   }
 
-  private addPiece(area: number, id: string, start: number, size: number, isPrivate: boolean): void {
-    const pages = size / PAGE_SIZE;
-    this.map.place(area, start / PAGE_SIZE, pages, this.pieces.length);
-    this.pieces.push(new GuestMemfd(id, pages, this.host, isPrivate));
+  private place(area: number, id: string, start: number, size: number, isPrivate: boolean): void {
+    this.map.place(area, start / PAGE_SIZE, size / PAGE_SIZE, this.pieces.length);
+    this.pieces.push(new GuestMemfd(id, size / PAGE_SIZE, this.host, isPrivate));
+  }
+
+  /** KVM attribute of new memory of a memory device. */
+  get startsPrivate(): boolean {
+    return this.policy.start === "private";
   }
 
   /** The TD that this VMM runs: its TDR frame, and its key id as a number of frames above the address. */
@@ -134,39 +119,14 @@ export class Vmm {
     this.seam.keyFrames = keyFrames;
   }
 
-  /** VM_END number of the reason the VM ended for; 0 while it runs. */
-  get ended(): number {
-    return this.words[END_REASON]!;
-  }
-
-  /** Where and why it ended. */
-  get end(): { reason: number; gpa: number; vcpu: number; status: number } {
-    const [reason, gpa, vcpu, status] = this.words.subarray(END_REASON, END_STATUS + 1);
-    return { reason: reason!, gpa: gpa!, vcpu: vcpu!, status: status! };
-  }
-
-  /** Bytes of guest_memfd in use. */
-  get privateBytes(): number {
-    return this.words[PRIVATE_PAGES]! * PAGE_SIZE;
-  }
-
-  /** Bytes of shared memory in use. */
-  get sharedBytes(): number {
-    return this.words[SHARED_PAGES]! * PAGE_SIZE;
-  }
-
-  /** Most bytes that both planes ever used together. */
-  get peakBytes(): number {
-    return this.words[PEAK_PAGES]! * PAGE_SIZE;
-  }
-
   /** Whether every byte of a 2 MiB unit is memory that the VMM has given to the guest. */
   pluggedAt(unit: number): boolean {
     const frame = unit * UNIT_PAGES;
     const area = this.map.find(frame);
     if (area === NO_AREA || frame + UNIT_PAGES > this.map.end(area)) return false;
-    if (this.map.areas[area]!.kind !== VIRTIO_MEM_AREA) return true;
-    const device = this.devices[this.map.areas[area]!.index]!;
+    const { kind, index } = this.map.areas[area]!;
+    if (kind !== VIRTIO_MEM_AREA) return true;
+    const device = this.devices[index]!;
     for (let at = frame; at < frame + UNIT_PAGES; at += device.blockSize / PAGE_SIZE) {
       if (!device.isPlugged(at * PAGE_SIZE)) return false;
     }
@@ -177,8 +137,8 @@ export class Vmm {
   pluggedFrame(frame: number): boolean {
     const area = this.map.find(frame);
     if (area === NO_AREA) return false;
-    if (this.map.areas[area]!.kind !== VIRTIO_MEM_AREA) return true;
-    return this.devices[this.map.areas[area]!.index]!.isPlugged(frame * PAGE_SIZE);
+    const { kind, index } = this.map.areas[area]!;
+    return kind !== VIRTIO_MEM_AREA || this.devices[index]!.isPlugged(frame * PAGE_SIZE);
   }
 
   /** Whether KVM has a memslot for a frame of an area. */
@@ -187,37 +147,23 @@ export class Vmm {
     return kind !== VIRTIO_MEM_AREA || this.devices[index]!.hasSlot(frame * PAGE_SIZE);
   }
 
-  /** Ends the VM. The first reason stays. */
-  kill(reason: number, vcpu: number, frame: number, status: number): void {
-    if (this.ended !== VM_END.NONE) return;
-    this.words[END_REASON] = reason;
-    this.words[END_GPA] = frame * PAGE_SIZE;
-    this.words[END_VCPU] = vcpu;
-    this.words[END_STATUS] = status;
-    this.sink?.emit(KILLED_EVENT, vcpu, reason, frame * PAGE_SIZE, status, 0);
+  /** Memslots that KVM has now. */
+  get memslots(): number {
+    const live = this.devices.reduce((sum, device) => sum + device.liveSlots, this.layout.ram.length);
+    return live + this.dimms.used;
   }
 
-  /** Whether the host can give this many pages more. */
-  hasRoom(pages: number): boolean {
-    return this.words[PRIVATE_PAGES]! + this.words[SHARED_PAGES]! + pages <= this.hostLimitPages;
+  areaOfDevice(device: number): number {
+    return this.layout.ram.length + device;
   }
 
-  /** Keeps the counters: pages that came into use or, negative, went out of use. */
-  account(privatePages: number, sharedPages: number): void {
-    const words = this.words;
-    const used = (words[PRIVATE_PAGES]! += privatePages) + (words[SHARED_PAGES]! += sharedPages);
-    if (used > words[PEAK_PAGES]!) words[PEAK_PAGES] = used;
+  areaOfSlot(slot: number): number {
+    return this.layout.ram.length + this.devices.length + slot;
   }
 
   /** Backing of an area that is there. */
   pieceOf(area: number): GuestMemfd {
     return this.pieces[this.map.piece(area)]!;
-  }
-
-  /** Pages [from, to) of an area's piece become private, and their shared memory is given back. */
-  makePrivate(area: number, from: number, to: number): void {
-    this.setAttribute(area, from, to, true);
-    this.account(0, -this.pieceOf(area).shared.removeRange(from, to));
   }
 
   /** Sets the KVM attribute of pages [from, to) of an area's piece. */
@@ -229,23 +175,10 @@ export class Vmm {
     this.sink?.emit(ATTRIBUTE_EVENT, start * PAGE_SIZE, (to - from) * PAGE_SIZE, isPrivate ? 1 : 0, 0, 0);
   }
 
-  /** Takes the lock under which KVM removes or splits mappings. Faults in [from, to) wait meanwhile. */
-  lockZap(task: number, from: number, to: number): boolean {
-    if (this.words[ZAP_OWNER] !== NOT_OWNED) return false;
-    this.words[ZAP_OWNER] = task + 1;
-    this.words[ZAP_FROM] = from;
-    this.words[ZAP_TO] = to;
-    return true;
-  }
-
-  unlockZap(): void {
-    assert(this.words[ZAP_OWNER] !== NOT_OWNED, "only a lock that is held is given back");
-    this.words.fill(0, ZAP_OWNER, ZAP_TO + 1);
-  }
-
-  /** Whether mappings of a guest frame are being removed. */
-  isZapping(frame: number): boolean {
-    return this.words[ZAP_FROM]! <= frame && frame < this.words[ZAP_TO]!;
+  /** Pages [from, to) of an area's piece become private, and their shared memory is given back. */
+  makePrivate(area: number, from: number, to: number): void {
+    this.setAttribute(area, from, to, true);
+    this.use.account(0, -this.pieceOf(area).shared.removeRange(from, to));
   }
 
   /** Asks every vCPU that runs guest code to leave it once. */
@@ -256,40 +189,85 @@ export class Vmm {
   get kicking(): boolean {
     return this.kicks.includes(1);
   }
+
+  /** Sets the memory-hotplug event, which interrupts the guest. */
+  raiseGpe(): void {
+    this.gpe[0] = 1;
+    this.sink?.emit(GPE_EVENT, MEMORY_GPE, 0, 0, 0, 0);
+  }
+
+  /** Whether the memory-hotplug event waited; it does not any more. The guest's handler does this. */
+  takeGpe(): boolean {
+    const pending = this.gpe[0] !== 0;
+    this.gpe[0] = 0;
+    return pending;
+  }
+
+  /** Tells who looks at invariants that guest frames [from, to) were plugged or unplugged. */
+  noteChanged(from: number, to: number): void {
+    this.changedUnits.add(Math.floor(from / UNIT_PAGES), Math.ceil(to / UNIT_PAGES));
+  }
+
+  /** The operator's target for a virtio-mem device. @throws VmmError as VirtioMemDevice.setRequestedSize */
+  setRequestedSize(index: number, bytes: number): void {
+    const device = this.devices[index];
+    demand(
+      device !== undefined,
+      "device",
+      () => "a virtio-mem device",
+      () => String(index),
+    );
+    device.setRequestedSize(bytes);
+    this.sink?.emit(CONFIG_INTERRUPT_EVENT, index, device.generation, 0, 0, 0);
+  }
+
+  /**
+   * Declares a memory backend for a DIMM, as object-add does.
+   *
+   * @throws VmmError for a name that is taken or a size that is not whole pages
+   */
+  addBackend(id: string, size: number): void {
+    demand(
+      this.backend(id) === undefined,
+      "id",
+      () => "a name of its own",
+      () => id,
+    );
+    const whole = Number.isSafeInteger(size) && size > 0 && size % PAGE_SIZE === 0;
+    demand(
+      whole,
+      `${id} size`,
+      () => "a positive multiple of 0x1000",
+      () => hex(size),
+    );
+    this.backends.set(id, this.pieces.length);
+    this.pieces.push(new GuestMemfd(id, size / PAGE_SIZE, this.host, this.startsPrivate));
+  }
+
+  /** Number of the piece behind a backend's name. */
+  backend(id: string): number | undefined {
+    return this.backends.get(id);
+  }
+
+  /**
+   * Forgets a memory backend, as object-del does.
+   *
+   * @throws VmmError for a name that is unknown or in use
+   */
+  deleteBackend(id: string): void {
+    const piece = this.backend(id);
+    demand(
+      piece !== undefined,
+      "id",
+      () => "the name of a memory backend",
+      () => id,
+    );
+    demand(
+      !this.dimms.holds(piece),
+      "id",
+      () => "a backend that nothing uses",
+      () => id,
+    );
+    this.backends.delete(id);
+  }
 }
-
-const areasOf = (layout: GuestLayout, devices: number): AreaDefinition[] => [
-  ...layout.ram.map((_range, index) => ({ kind: RAM_AREA, index })),
-  ...Array.from({ length: devices }, (_, index) => ({ kind: VIRTIO_MEM_AREA, index })),
-  ...Array.from({ length: layout.slots }, (_, index) => ({ kind: DIMM_AREA, index })),
-];
-
-/** Gives every device its place in the window, in the order in which the operator named them. */
-const realize = (layout: GuestLayout, configs: readonly VirtioMemConfig[]): VirtioMemDevice[] => {
-  const taken: Taken[] = [];
-  return configs.map((config) => {
-    const { memaddr = 0, blockSize } = config;
-    demand(
-      taken.every((other) => other.id !== config.id),
-      "virtio-mem id",
-      () => "an id of its own",
-      () => config.id,
-    );
-    const used = taken.reduce((sum, other) => sum + other.size, 0);
-    demand(
-      used + config.size <= layout.maxmem - layout.memory,
-      `${config.id} memory backend size`,
-      () => `at most ${hex(layout.maxmem - layout.memory - used)}, which maxmem leaves`,
-      () => hex(config.size),
-    );
-    const start = placeInWindow(layout.deviceMemory, taken, {
-      id: config.id,
-      size: config.size,
-      align: Math.max(blockSize ?? 0, UNIT_PAGES * PAGE_SIZE),
-      hint: memaddr,
-    });
-    const device = new VirtioMemDevice({ ...config, memaddr: start });
-    taken.push({ id: config.id, start, size: config.size });
-    return device;
-  });
-};

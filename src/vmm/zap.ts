@@ -48,7 +48,7 @@ const retire = retired.define({
 });
 
 const dies = (k: Vmm, f: Frame<Vmm>, result: number): Next => {
-  k.kill(VM_END.MODULE_REFUSED, f.vcpu, 0, result);
+  k.life.kill(VM_END.MODULE_REFUSED, f.vcpu, 0, result);
   return f.returns(DEAD);
 };
 
@@ -65,7 +65,7 @@ const s = VMM_PROCEDURES.declare("split a large mapping", {
 export const split = s.define({
   lock: (k, f) => {
     const first = k.map.start(f.get(s.v.area)) + f.get(s.v.unit) * UNIT_PAGES;
-    if (!k.lockZap(f.task, first, first + UNIT_PAGES)) return BLOCKED;
+    if (!k.zaps.take(f.task, first, first + UNIT_PAGES)) return BLOCKED;
     return s.at.block;
   },
   block: (k, f) => {
@@ -76,7 +76,7 @@ export const split = s.define({
     const kind = withoutDetails(result);
     if (result === 0 || kind === ALREADY_BLOCKED) return f.call(retire, s.at.blocked);
     if (kind === WRONG_STATE) return unlocked(k, f, REFUSED);
-    k.kill(VM_END.MODULE_REFUSED, f.vcpu, k.map.start(f.get(s.v.area)) + unit * UNIT_PAGES, result);
+    k.life.kill(VM_END.MODULE_REFUSED, f.vcpu, k.map.start(f.get(s.v.area)) + unit * UNIT_PAGES, result);
     return unlocked(k, f, DEAD);
   },
   blocked: (k, f) => (f.result === DONE ? s.at.demote : unlocked(k, f, f.result)),
@@ -85,7 +85,7 @@ export const split = s.define({
     const frame = k.map.start(area) + f.get(s.v.unit) * UNIT_PAGES;
     const table = k.host.takeTableFrame();
     if (table === NO_BLOCK) {
-      k.kill(VM_END.HOST_OUT_OF_MEMORY, f.vcpu, frame, 0);
+      k.life.kill(VM_END.HOST_OUT_OF_MEMORY, f.vcpu, frame, 0);
       return unlocked(k, f, DEAD);
     }
     const result = k.seam.demote(frame, table);
@@ -97,13 +97,13 @@ export const split = s.define({
     const kind = withoutDetails(result);
     if (isBusy(result) || kind === RESTARTABLE) return AGAIN;
     if (kind === NOT_TRACKED) return f.call(retire, s.at.blocked);
-    k.kill(VM_END.MODULE_REFUSED, f.vcpu, frame, result);
+    k.life.kill(VM_END.MODULE_REFUSED, f.vcpu, frame, result);
     return unlocked(k, f, DEAD);
   },
 });
 
 const unlocked = (k: Vmm, f: Frame<Vmm>, result: number): Next => {
-  k.unlockZap();
+  k.zaps.give();
   return f.returns(result);
 };
 
@@ -133,7 +133,7 @@ export const zap = z.define({
     const area = f.get(z.v.area);
     const from = f.get(z.v.from);
     const start = k.map.start(area);
-    if (!k.lockZap(f.task, start + from, start + f.get(z.v.to))) return BLOCKED;
+    if (!k.zaps.take(f.task, start + from, start + f.get(z.v.to))) return BLOCKED;
     f.set(z.v.page, from);
     return z.at.block;
   },
@@ -146,7 +146,7 @@ export const zap = z.define({
     if (page === to) return finish(k, f);
     const first = firstOf(piece, page);
     if (first < f.get(z.v.from) || (piece.isHuge(page >>> 9) && first + UNIT_PAGES > to)) {
-      k.unlockZap();
+      k.zaps.give();
       return f.call(split, z.at.splitFirst, area, page >>> 9);
     }
     const result = k.seam.block(k.map.start(area) + first, levelAt(piece, page));
@@ -183,7 +183,7 @@ export const zap = z.define({
   splitFirst: (k, f) => {
     if (f.result === DONE) return z.at.lock;
     if (f.result === REFUSED && k.policy.pinned === "kill") {
-      k.kill(VM_END.PINNED, f.vcpu, k.map.start(f.get(z.v.area)) + f.get(z.v.page), 0);
+      k.life.kill(VM_END.PINNED, f.vcpu, k.map.start(f.get(z.v.area)) + f.get(z.v.page), 0);
       return f.returns(DEAD);
     }
     return f.returns(f.result);
@@ -193,12 +193,12 @@ export const zap = z.define({
 /** The last step of a zap cannot fail: everything is unmapped. */
 const finish = (k: Vmm, f: Frame<Vmm>): Next => {
   const [area, from, to, mode] = [f.get(z.v.area), f.get(z.v.from), f.get(z.v.to), f.get(z.v.mode)];
-  if ((mode & FREE_BACKING) !== 0) k.account(-k.pieceOf(area).free(from, to), 0);
+  if ((mode & FREE_BACKING) !== 0) k.use.account(-k.pieceOf(area).free(from, to), 0);
   if ((mode & MAKE_SHARED) !== 0) k.setAttribute(area, from, to, false);
   return unlocked(k, f, DONE);
 };
 
 const fails = (k: Vmm, f: Frame<Vmm>, reason: number, result: number): Next => {
-  k.kill(reason, f.vcpu, k.map.start(f.get(z.v.area)) + f.get(z.v.page), result);
+  k.life.kill(reason, f.vcpu, k.map.start(f.get(z.v.area)) + f.get(z.v.page), result);
   return unlocked(k, f, DEAD);
 };

@@ -7,7 +7,8 @@ import { VMM_EVENT, VMM_EVENT_NAMES } from "../events.ts";
 import { handleExit } from "../faults.ts";
 import { explicitLayout } from "../layout.ts";
 import { VMM_PROCEDURES } from "../procedures.ts";
-import { Vmm, type VmmConfig } from "../vmm.ts";
+import { Vmm } from "../vmm.ts";
+import type { VmmConfig } from "../vmm-config.ts";
 import { NaiveTdx } from "./naive-tdx.ts";
 
 /** 16 MiB of RAM at 0 and a window of 64 MiB at 1 GiB. */

@@ -1,0 +1,43 @@
+import { PAGE_SIZE } from "../units.ts";
+
+const PRIVATE = 0;
+const SHARED = 1;
+const PEAK = 2;
+
+/** How much host memory the guest uses, in both planes, and how much it may use. */
+export class HostUse {
+  /** Private pages, shared pages, the most of both together. */
+  readonly words = new Float64Array(3);
+  private readonly limitPages: number;
+
+  constructor(limitBytes: number) {
+    this.limitPages = limitBytes / PAGE_SIZE;
+  }
+
+  /** Bytes of guest_memfd in use. */
+  get privateBytes(): number {
+    return this.words[PRIVATE]! * PAGE_SIZE;
+  }
+
+  /** Bytes of shared memory in use. */
+  get sharedBytes(): number {
+    return this.words[SHARED]! * PAGE_SIZE;
+  }
+
+  /** Most bytes that both planes ever used together. */
+  get peakBytes(): number {
+    return this.words[PEAK]! * PAGE_SIZE;
+  }
+
+  /** Whether the host can give this many pages more. */
+  hasRoom(pages: number): boolean {
+    return this.words[PRIVATE]! + this.words[SHARED]! + pages <= this.limitPages;
+  }
+
+  /** Pages that came into use or, negative, went out of use. */
+  account(privatePages: number, sharedPages: number): void {
+    const words = this.words;
+    const used = (words[PRIVATE]! += privatePages) + (words[SHARED]! += sharedPages);
+    if (used > words[PEAK]!) words[PEAK] = used;
+  }
+}

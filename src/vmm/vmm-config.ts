@@ -1,0 +1,89 @@
+import type { Regs } from "../abi/tdx/regs.ts";
+import { PAGE_SIZE } from "../units.ts";
+import type { DimmOptions } from "./dimm.ts";
+import type { VmmSink } from "./events.ts";
+import type { HostRange } from "./host-memory.ts";
+import type { GuestLayout } from "./layout.ts";
+import { type AreaDefinition, DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "./memory-map.ts";
+import { UNIT_PAGES } from "./page-set.ts";
+import type { VmmPolicy } from "./policy.ts";
+import type { SeamcallPort } from "./seam.ts";
+import { VirtioMemDevice, type VirtioMemProperties } from "./virtio-mem-device.ts";
+import { demand, hex } from "./vmm-error.ts";
+import { placeInWindow, type Taken } from "./window.ts";
+
+/** A virtio-mem device as the operator describes it; `memaddr` is chosen when it is left out. */
+export type VirtioMemConfig = Omit<VirtioMemProperties, "memaddr"> & { readonly memaddr?: number };
+
+/** What a VMM is made of, and the machine around it. Sizes and addresses are bytes. */
+export interface VmmConfig {
+  readonly layout: GuestLayout;
+  readonly virtioMem?: readonly VirtioMemConfig[];
+  /** Memory backends for DIMMs that are known from the start. */
+  readonly backends?: readonly { readonly id: string; readonly size: number }[];
+  /** DIMMs that are there at boot. */
+  readonly dimms?: readonly DimmOptions[];
+  readonly policy?: Partial<VmmPolicy>;
+  /** Host memory for private pages and tables; the TDX module must cover it. */
+  readonly host: HostRange;
+  /** Host memory that the guest may use in both planes together. Default: no limit. */
+  readonly hostLimit?: number;
+  readonly vcpus: number;
+  /** NUMA nodes. Default: 1. */
+  readonly nodes?: number;
+  /** Memslots that KVM offers. Default: 509. */
+  readonly maxMemslots?: number;
+  /** Width of a guest-physical address; its top bit means shared. Default: 52. */
+  readonly gpaw?: 48 | 52;
+  /** Executes a SEAMCALL on the host's registers. */
+  readonly seamcall: SeamcallPort;
+  /** What TDH.VP.ENTER gave the host at a vCPU's last TD exit. A TDVMCALL's results are written back there. */
+  readonly exitRegs: (vcpu: number) => Regs;
+  /** Whether a vCPU runs guest code right now, so that a kick has to wait for it. Default: none does. */
+  readonly inGuest?: (vcpu: number) => boolean;
+  /** Whether an interrupt waits for a vCPU, for which a long MapGPA breaks off. Default: none does. */
+  readonly hasEvent?: (vcpu: number) => boolean;
+  readonly sink?: VmmSink;
+}
+
+/** The areas of a guest's memory map: RAM ranges, virtio-mem regions, DIMM slots. */
+export const areasOf = (layout: GuestLayout, devices: number): AreaDefinition[] => [
+  ...layout.ram.map((_range, index) => ({ kind: RAM_AREA, index })),
+  ...Array.from({ length: devices }, (_, index) => ({ kind: VIRTIO_MEM_AREA, index })),
+  ...Array.from({ length: layout.slots }, (_, index) => ({ kind: DIMM_AREA, index })),
+];
+
+/**
+ * Gives every virtio-mem device its place in the window, in the order in which the operator named them.
+ *
+ * @throws VmmError for a device that does not fit, or whose id is taken
+ */
+export const realizeDevices = (
+  layout: GuestLayout,
+  configs: readonly VirtioMemConfig[],
+): VirtioMemDevice[] => {
+  const taken: Taken[] = [];
+  return configs.map((config) => {
+    const { id, size, memaddr = 0, blockSize = 0 } = config;
+    const isNew = taken.every((other) => other.id !== id);
+    demand(
+      isNew,
+      "virtio-mem id",
+      () => "an id of its own",
+      () => id,
+    );
+    const left = layout.maxmem - layout.memory - taken.reduce((sum, other) => sum + other.size, 0);
+    const what = `${id} memory backend size`;
+    demand(
+      size <= left,
+      what,
+      () => `at most ${hex(left)}, which maxmem leaves`,
+      () => hex(size),
+    );
+    const align = Math.max(blockSize, UNIT_PAGES * PAGE_SIZE);
+    const start = placeInWindow(layout.deviceMemory, taken, { id, size, align, hint: memaddr });
+    const device = new VirtioMemDevice({ ...config, memaddr: start });
+    taken.push({ id, start, size });
+    return device;
+  });
+};
