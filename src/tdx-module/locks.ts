@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { type FlatRange, range } from "./flat-range.ts";
+import { type Flat, type FlatRange, range } from "./flat-range.ts";
 
 /** How a lock is held by somebody else. */
 export const FREE = 0;
@@ -62,5 +62,37 @@ export class Locks {
 
   flat(): readonly FlatRange[] {
     return [range(this.words, ENTRY_COUNT + 1), range(this.entries, MAX_ENTRIES)];
+  }
+}
+
+const MAX_FRAMES = 8;
+
+/** Host frames whose metadata entry somebody holds: a call that needs one answers OPERAND_BUSY. */
+export class FrameLocks implements Flat {
+  private readonly words = new Uint32Array(1 + MAX_FRAMES);
+
+  hold(frame: number): void {
+    const count = this.words[0]!;
+    assert(count < MAX_FRAMES, `at most ${MAX_FRAMES} host frames are locked at once`);
+    this.words[1 + count] = frame;
+    this.words[0] = count + 1;
+  }
+  releaseAll(): void {
+    this.words.fill(0);
+  }
+  get any(): boolean {
+    return this.words[0] !== 0;
+  }
+  isBusy(frame: number): boolean {
+    const count = this.words[0]!;
+    for (let i = 1; i <= count; i++) if (this.words[i] === frame) return true;
+    return false;
+  }
+
+  flat(): readonly FlatRange[] {
+    return [range(this.words, 1 + MAX_FRAMES)];
+  }
+  reserve(): void {
+    // Fixed length: there is nothing to make room for.
   }
 }

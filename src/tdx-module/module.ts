@@ -3,25 +3,19 @@ import { assert } from "../assert.ts";
 import { DEFAULT_BEHAVIOUR, type ModuleBehaviour } from "./behaviour.ts";
 import { Faults } from "./faults.ts";
 import { type Flat, flatSize, loadFlat, saveFlat } from "./flat-range.ts";
+import { type HostMemory, SparseHostMemory } from "./host-memory.ts";
+import { KeyTable, type Platform } from "./key-table.ts";
+import { FrameLocks } from "./locks.ts";
 import { type PageStore, TagStore } from "./page-store.ts";
 import { Pamt } from "./pamt.ts";
 import { Td } from "./td.ts";
 import type { Tdmr } from "./tdmr.ts";
 
-/** Widths of host-physical addresses, in bits. */
-export interface Platform {
-  /** MAXPA. */
-  readonly maxPa: number;
-  /** Bits below MAXPA that hold the key id. */
-  readonly hkidBits: number;
-  /** First key id that is private; lower ones are for the host's own use. */
-  readonly firstPrivateHkid: number;
-}
-
 export interface ModuleOptions {
   readonly tdmrs: readonly Tdmr[];
   readonly behaviour?: Partial<ModuleBehaviour>;
   readonly pages?: PageStore;
+  readonly host?: HostMemory;
   readonly platform?: Partial<Platform>;
   /** TDs that can exist at once. */
   readonly maxTds?: number;
@@ -57,9 +51,15 @@ export class TdxModule {
   readonly pamt: Pamt;
   readonly pages: PageStore;
   readonly faults = new Faults();
+  readonly frameLocks = new FrameLocks();
+  /** Key ids in use. */
+  readonly keys: KeyTable;
+  readonly host: HostMemory;
   readonly tds: readonly Td[];
-  /** The TD that the SEAMCALL in progress names; meaningless between calls. */
+  /** Of the SEAMCALL in progress: TD, vCPU, host frame operand. Meaningless between calls. */
   td: Td;
+  vcpu = 0;
+  frame = 0;
   /** `hpaHi >>> hpaShift` is zero for a host address without key id and below MAXPA. */
   readonly hpaShift: number;
   readonly version: { readonly major: number; readonly minor: number };
@@ -70,6 +70,8 @@ export class TdxModule {
     this.platform = { ...DEFAULT_PLATFORM, ...options.platform };
     this.pamt = new Pamt(options.tdmrs);
     this.pages = options.pages ?? new TagStore();
+    this.host = options.host ?? new SparseHostMemory();
+    this.keys = new KeyTable(this.platform);
     this.version = options.version ?? { major: 1, minor: 5 };
     this.features = options.features ?? MODELLED_FEATURES;
     const maxTds = options.maxTds ?? 4;
@@ -87,7 +89,7 @@ export class TdxModule {
   }
 
   private parts(): Flat[] {
-    const parts: Flat[] = [this.faults, this.pamt];
+    const parts: Flat[] = [this.faults, this.frameLocks, this.keys, this.pamt];
     if (this.pages instanceof TagStore) parts.push(this.pages.tags);
     for (const td of this.tds) parts.push(td);
     return parts;

@@ -134,11 +134,13 @@ export class Pamt implements Flat {
   /** Makes a page of size class `size` free again. */
   free(frame: number, size: number): void {
     const block = (frame >>> 9) - this.firstBlock;
-    if (size === SIZE_4K) return this.free4k(block, frame & 511);
-    if (size === SIZE_1G) this.gig[block >>> 9] = 0;
-    this.type[block] = NDA;
-    this.owner[block] = NO_OWNER;
-    this.bepoch[block] = 0;
+    if (size === SIZE_4K) this.free4k(block, frame & 511);
+    else {
+      if (size === SIZE_1G) this.gig[block >>> 9] = 0;
+      this.type[block] = NDA;
+      this.owner[block] = NO_OWNER;
+      this.bepoch[block] = 0;
+    }
   }
 
   private free4k(block: number, index: number): void {

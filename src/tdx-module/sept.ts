@@ -199,10 +199,9 @@ export class Sept {
   /**
    * Splits the leaf where the last walk ended into a table of 512 leaves, all in state `next`.
    *
-   * @param frame host frame that holds the new table
+   * @param frame host frame that holds the new table @param pages first host frame of the leaf
    */
-  split(frame: number, next: number): void {
-    const pages = this.payload[this.at]!;
+  split(frame: number, pages: number, next: number): void {
     const stride = this.level === 1 ? 1 : ENTRIES;
     const slot = this.takeSlot(frame);
     const first = slot << 9;
@@ -290,3 +289,7 @@ export class Sept {
 
 /** Whether a state byte is one of a present or blocked table. */
 export const isTable = (state: number): boolean => state === SEPT_NL_MAPPED || state === SEPT_NL_BLOCKED;
+
+/** Host frame of a leaf: its payload, without the ACCEPT_COUNTER of a 2 MiB page. */
+export const leafFrame = (payload: number, level: number): number =>
+  level === 1 ? (payload & ~511) >>> 0 : payload;

@@ -1,14 +1,15 @@
 import { R8, RAX, RCX, RDX } from "../abi/tdx/regs.ts";
 import { SEPT_IS_LEAF, SEPT_MAPPED, SEPT_NL_MAPPED, SEPT_REPORTED } from "../abi/tdx/sept-entry.ts";
-import { EEQ_TYPE, EXIT_REASON, eeqAcceptHi } from "../abi/tdx/td-exit.ts";
+import { EXIT_REASON, eeqAcceptHi } from "../abi/tdx/td-exit.ts";
 import { assert } from "../assert.ts";
 import { type Outcome, TD_EXIT } from "./outcome.ts";
-import { TD_WORD, type Td, VCPU_WORD } from "./td.ts";
+import { LAST_EXIT, TD_WORD, type Td, VCPU_STATE, VCPU_WORD } from "./td.ts";
 
 /** The vCPU leaves its guest: it no longer counts for the epoch that it entered in. */
-export const leaveGuest = (td: Td, vcpu: number): void => {
-  assert(td.vcpu(vcpu, VCPU_WORD.ENTERED) === 1, `vCPU ${vcpu} runs its guest`);
-  td.setVcpu(vcpu, VCPU_WORD.ENTERED, 0);
+export const leaveGuest = (td: Td, vcpu: number, how: number): void => {
+  assert(td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE, `vCPU ${vcpu} runs its guest`);
+  td.setVcpu(vcpu, VCPU_WORD.STATE, VCPU_STATE.READY);
+  td.setVcpu(vcpu, VCPU_WORD.LAST_EXIT, how);
   td.words[TD_WORD.REFCOUNT + (td.vcpu(vcpu, VCPU_WORD.EPOCH) & 1)]!--;
 };
 
@@ -28,7 +29,7 @@ export const exitEptViolation = (
   gpaLo: number,
   gpaHi: number,
 ): Outcome => {
-  leaveGuest(td, vcpu);
+  leaveGuest(td, vcpu, LAST_EXIT.ASYNC);
   const at = td.vcpuAt(vcpu, VCPU_WORD.EXIT_REGS);
   const words = td.vcpus;
   words.fill(0, at, at + 32);
@@ -57,5 +58,3 @@ export const exitAccept = (td: Td, vcpu: number, lo: number, hi: number, type: n
   const info = eeqAcceptHi(lo & 7, level, SEPT_REPORTED[stateHere]!, SEPT_IS_LEAF[stateHere]!);
   return exitEptViolation(td, vcpu, WRITE | entryPermissions(stateHere), type, info, lo, hi);
 };
-
-export { EEQ_TYPE };

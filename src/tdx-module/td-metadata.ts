@@ -28,6 +28,7 @@ const NARROW: { readonly [name in TdField]?: number } = {
   MAX_VCPUS: TD_WORD.MAX_VCPUS,
   TSC_FREQUENCY: TD_WORD.TSC_FREQUENCY,
   TOPOLOGY_ENUM_CONFIGURED: TD_WORD.TOPOLOGY_ENUM_CONFIGURED,
+  VE_REDUCTION_VALID: TD_WORD.VE_REDUCTION_VALID,
 };
 
 /** Fields of a TD that was never migrated and has no service TD. */
@@ -49,7 +50,6 @@ export const readTdField = (td: Td, { name, element }: FieldElement<TdField>): b
   const narrow = NARROW[name];
   if (narrow !== undefined) return BigInt(td.words[narrow]!);
   if (name === "GPAW") return td.hasConfigFlag("GPAW") ? 1n : 0n;
-  if (name === "VE_REDUCTION_VALID") return 1n;
   if (ALWAYS_ZERO.has(name)) return 0n;
   throw new NotModelled(`TD field ${name}`);
 };

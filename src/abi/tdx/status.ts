@@ -29,6 +29,8 @@ export const status = (name: StatusName, details: Details = 0): Status => {
   return pack(STATUS_CODES[name], low);
 };
 
+export const SUCCESS: Status = status("SUCCESS");
+
 /** Bits 31:0. */
 export const statusDetails = (s: Status): number => s % MIDDLE;
 /** Bits 63:32 as the hardware has them, which is what callers compare. */

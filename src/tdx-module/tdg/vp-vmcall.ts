@@ -1,9 +1,9 @@
-import { RAX, RCX, RDX, REGISTER_COUNT, type Regs } from "../../abi/tdx/regs.ts";
+import { RAX, RCX, RDX, REGISTER_COUNT, type Regs, setHalves } from "../../abi/tdx/regs.ts";
 import { status } from "../../abi/tdx/status.ts";
 import { EXIT_REASON } from "../../abi/tdx/td-exit.ts";
 import type { TdxModule } from "../module.ts";
 import { type Outcome, TD_EXIT_VMCALL } from "../outcome.ts";
-import { type Td, VCPU_WORD } from "../td.ts";
+import { LAST_EXIT, type Td, VCPU_WORD } from "../td.ts";
 import { leaveGuest } from "../td-exit.ts";
 
 const INVALID = status("OPERAND_INVALID", "RCX");
@@ -28,7 +28,7 @@ export const tdgVpVmcall = (_m: TdxModule, td: Td, vcpu: number, regs: Regs): Ou
   const mask = regs[2 * RCX]!;
   const never = td.hasConfigFlag("NO_RBP_MOD") ? NEVER | RBP_BIT : NEVER;
   if ((mask & never) !== 0 || regs[2 * RCX + 1] !== 0) return INVALID;
-  leaveGuest(td, vcpu);
+  leaveGuest(td, vcpu, LAST_EXIT.VMCALL);
   const at = td.vcpuAt(vcpu, VCPU_WORD.EXIT_REGS);
   const exit = td.vcpus;
   exit.fill(0, at, at + 2 * REGISTER_COUNT);
@@ -40,4 +40,22 @@ export const tdgVpVmcall = (_m: TdxModule, td: Td, vcpu: number, regs: Regs): Ou
     exit[at + 2 * register + 1] = regs[2 * register + 1]!;
   }
   return TD_EXIT_VMCALL;
+};
+
+/**
+ * What the guest finds when the host re-enters a vCPU that left with TDG.VP.VMCALL: RAX zero, RCX the mask,
+ * the chosen registers as the host set them, the others as they were.
+ *
+ * @param host the host's registers at TDH.VP.ENTER
+ * @param guest the guest's registers, written
+ * @source TDX module 1.5.25, TD entry after TDG.VP.VMCALL
+ */
+export const finishVmcall = (td: Td, vcpu: number, host: Regs, guest: Regs): void => {
+  const mask = td.vcpu(vcpu, VCPU_WORD.EXIT_REGS + 2 * RCX);
+  setHalves(guest, RAX, 0, 0);
+  setHalves(guest, RCX, mask, 0);
+  for (let register = RDX; register < REGISTER_COUNT; register++) {
+    if ((mask & (1 << register)) === 0) continue;
+    setHalves(guest, register, host[2 * register]!, host[2 * register + 1]!);
+  }
 };

@@ -1,0 +1,127 @@
+import { TDH, TDH_NAMES } from "../abi/tdx/leaves.ts";
+import { RAX, type Regs } from "../abi/tdx/regs.ts";
+import { type Status, status, statusToRegs } from "../abi/tdx/status.ts";
+import { NotModelled } from "../not-modelled.ts";
+import type { TdxModule } from "./module.ts";
+import { tdhMemPageAdd } from "./tdh/mem-page-add.ts";
+import { tdhMemPageAug } from "./tdh/mem-page-aug.ts";
+import { tdhMemPageDemote } from "./tdh/mem-page-demote.ts";
+import { tdhMemPagePromote } from "./tdh/mem-page-promote.ts";
+import { tdhMemPageRemove } from "./tdh/mem-page-remove.ts";
+import { tdhMemRangeBlock } from "./tdh/mem-range-block.ts";
+import { tdhMemRangeUnblock } from "./tdh/mem-range-unblock.ts";
+import { tdhMemSeptAdd } from "./tdh/mem-sept-add.ts";
+import { tdhMemSeptRd } from "./tdh/mem-sept-rd.ts";
+import { tdhMemSeptRemove } from "./tdh/mem-sept-remove.ts";
+import { tdhMemTrack } from "./tdh/mem-track.ts";
+import { tdhMngAddcx } from "./tdh/mng-addcx.ts";
+import { tdhMngCreate } from "./tdh/mng-create.ts";
+import { tdhMngInit } from "./tdh/mng-init.ts";
+import { tdhMngKeyConfig } from "./tdh/mng-key-config.ts";
+import { tdhMngKeyFreeid } from "./tdh/mng-key-freeid.ts";
+import { tdhMngVpflushdone } from "./tdh/mng-vpflushdone.ts";
+import { tdhMrFinalize } from "./tdh/mr-finalize.ts";
+import { tdhPhymemCacheWb } from "./tdh/phymem-cache-wb.ts";
+import { tdhPhymemPageRdmd } from "./tdh/phymem-page-rdmd.ts";
+import { tdhPhymemPageReclaim } from "./tdh/phymem-page-reclaim.ts";
+import { tdhPhymemPageWbinvd } from "./tdh/phymem-page-wbinvd.ts";
+import { tdhVpAddcx } from "./tdh/vp-addcx.ts";
+import { tdhVpCreate } from "./tdh/vp-create.ts";
+import { tdhVpEnter } from "./tdh/vp-enter.ts";
+import { tdhVpFlush } from "./tdh/vp-flush.ts";
+import { tdhVpInit } from "./tdh/vp-init.ts";
+
+type Leaf = (m: TdxModule, regs: Regs, version: number) => Status;
+
+/** The leaves that are written, by number. */
+const LEAVES: (Leaf | undefined)[] = [];
+const WRITTEN: readonly (readonly [number, Leaf])[] = [
+  [TDH["TDH.VP.ENTER"], tdhVpEnter],
+  [TDH["TDH.MNG.ADDCX"], tdhMngAddcx],
+  [TDH["TDH.MEM.PAGE.ADD"], tdhMemPageAdd],
+  [TDH["TDH.MEM.SEPT.ADD"], tdhMemSeptAdd],
+  [TDH["TDH.VP.ADDCX"], tdhVpAddcx],
+  [TDH["TDH.MEM.PAGE.AUG"], tdhMemPageAug],
+  [TDH["TDH.MEM.RANGE.BLOCK"], tdhMemRangeBlock],
+  [TDH["TDH.MNG.KEY.CONFIG"], tdhMngKeyConfig],
+  [TDH["TDH.MNG.CREATE"], tdhMngCreate],
+  [TDH["TDH.VP.CREATE"], tdhVpCreate],
+  [TDH["TDH.MEM.PAGE.DEMOTE"], tdhMemPageDemote],
+  [TDH["TDH.MR.FINALIZE"], tdhMrFinalize],
+  [TDH["TDH.VP.FLUSH"], tdhVpFlush],
+  [TDH["TDH.MNG.VPFLUSHDONE"], tdhMngVpflushdone],
+  [TDH["TDH.MNG.KEY.FREEID"], tdhMngKeyFreeid],
+  [TDH["TDH.MNG.INIT"], tdhMngInit],
+  [TDH["TDH.VP.INIT"], tdhVpInit],
+  [TDH["TDH.MEM.PAGE.PROMOTE"], tdhMemPagePromote],
+  [TDH["TDH.PHYMEM.PAGE.RDMD"], tdhPhymemPageRdmd],
+  [TDH["TDH.MEM.SEPT.RD"], tdhMemSeptRd],
+  [TDH["TDH.PHYMEM.PAGE.RECLAIM"], tdhPhymemPageReclaim],
+  [TDH["TDH.MEM.PAGE.REMOVE"], tdhMemPageRemove],
+  [TDH["TDH.MEM.SEPT.REMOVE"], tdhMemSeptRemove],
+  [TDH["TDH.MEM.TRACK"], tdhMemTrack],
+  [TDH["TDH.MEM.RANGE.UNBLOCK"], tdhMemRangeUnblock],
+  [TDH["TDH.PHYMEM.CACHE.WB"], tdhPhymemCacheWb],
+  [TDH["TDH.PHYMEM.PAGE.WBINVD"], tdhPhymemPageWbinvd],
+];
+for (const [leaf, run] of WRITTEN) LEAVES[leaf] = run;
+for (let leaf = 0; leaf < LEAVES.length; leaf++) LEAVES[leaf] ??= undefined;
+
+/** Leaves that take a version above 0. */
+const VERSIONED: ReadonlySet<number> = new Set([
+  TDH["TDH.MEM.PAGE.PROMOTE"],
+  TDH["TDH.MEM.SEPT.ADD"],
+  TDH["TDH.MEM.SEPT.REMOVE"],
+  TDH["TDH.MNG.RD"],
+  TDH["TDH.VP.RD"],
+  TDH["TDH.VP.INIT"],
+  TDH["TDH.SYS.INIT"],
+  TDH["TDH.SYS.UPDATE"],
+]);
+
+const BAD_RAX = status("OPERAND_INVALID", "RAX");
+
+/**
+ * One SEAMCALL, from registers to registers.
+ *
+ * @param regs RAX: leaf (15:0) and version (23:16); other operands by leaf. Written: RAX, and what the leaf defines;
+ *   registers that it does not define are kept.
+ * @returns the status, which is also in RAX. OPERAND_INVALID(RAX) for reserved bits, an unknown leaf, or a version that
+ *   the leaf does not have.
+ * @throws NotModelled for leaves that have a name and are not written
+ * @source TDX module 1.5.25, SEAMCALL dispatcher
+ * @missing SYS_SHUTDOWN and SYS_NOT_READY: the module is ready from the start
+ */
+export const seamcall = (m: TdxModule, regs: Regs): Status => {
+  const rax = regs[2 * RAX]!;
+  const leaf = rax & 0xffff;
+  const run = leaf < LEAVES.length ? LEAVES[leaf] : undefined;
+  if (rax !== leaf || regs[2 * RAX + 1] !== 0 || run === undefined || m.faults.any) return uncommon(m, regs);
+  const result = run(m, regs, 0);
+  if (result === 0) regs[2 * RAX] = 0;
+  else statusToRegs(result, regs);
+  return result;
+};
+
+/** Versions, faults, and whatever is wrong with RAX. */
+const uncommon = (m: TdxModule, regs: Regs): Status => {
+  const rax = regs[2 * RAX]!;
+  const leaf = rax & 0xffff;
+  const version = (rax >>> 16) & 0xff;
+  if (rax >>> 24 !== 0 || regs[2 * RAX + 1] !== 0) return finish(regs, BAD_RAX);
+  if (version > 0 && !VERSIONED.has(leaf)) return finish(regs, BAD_RAX);
+  if (m.faults.any) {
+    const fault = m.faults.takeSeamcall(leaf);
+    if (fault >= 0) return finish(regs, fault as Status);
+  }
+  const run = LEAVES[leaf];
+  if (run !== undefined) return finish(regs, run(m, regs, version));
+  const name = TDH_NAMES.get(leaf);
+  if (name !== undefined) throw new NotModelled(name);
+  return finish(regs, BAD_RAX);
+};
+
+const finish = (regs: Regs, result: Status): Status => {
+  statusToRegs(result, regs);
+  return result;
+};

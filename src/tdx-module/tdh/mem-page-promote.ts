@@ -1,0 +1,81 @@
+import { TDH } from "../../abi/tdx/leaves.ts";
+import { R9, R10, R11, RCX, RDX, type Regs, setHalves } from "../../abi/tdx/regs.ts";
+import { SEPT_MAPPED, SEPT_PENDING } from "../../abi/tdx/sept-entry.ts";
+import { type Status, status } from "../../abi/tdx/status.ts";
+import { checkBlockedAndTracked, type MemoryLeaf, openEntry, refuse } from "../host-walk.ts";
+import type { TdxModule } from "../module.ts";
+import { SIZE_4K } from "../pamt.ts";
+import { leafFrame, type Sept } from "../sept.ts";
+import { septAllowed } from "../sept-rules.ts";
+import { TD_WORD } from "../td.ts";
+
+const SUCCESS = status("SUCCESS");
+const BAD_VERSION = status("OPERAND_INVALID", "RAX");
+const BUSY_PAGE = status("OPERAND_BUSY", "RCX");
+const BAD_CHILDREN = status("EPT_INVALID_PROMOTE_CONDITIONS", "RCX");
+const LEAF: MemoryLeaf = {
+  leaf: TDH["TDH.MEM.PAGE.PROMOTE"],
+  minLevel: 1,
+  maxLevel: 2,
+  exclusive: true,
+  flags: false,
+  states: septAllowed("TDH.MEM.PAGE.PROMOTE"),
+};
+
+/**
+ * TDH.MEM.PAGE.PROMOTE: merges 512 pages into one of the next larger size.
+ *
+ * @param regs RCX: GPA and level (1 or 2) of the entry above the pages; RDX: TDR
+ * @param version 1 reports tables of L2 VMs in R9 to R11; without L2 VMs they are all ones
+ * @returns SUCCESS, the entry a leaf in the pages' state, RCX the host address of the table's page; the refusals
+ *   of `openEntry`; while vCPUs may run GPA_RANGE_NOT_BLOCKED(RCX) and TLB_TRACKING_NOT_DONE(RCX);
+ *   EPT_INVALID_PROMOTE_CONDITIONS(RCX) unless all 512 are MAPPED, or all PENDING, and one aligned run of host
+ *   pages. A refusal changes nothing but RCX and RDX.
+ * @changes the entry, the metadata of the pages and of the table, the TD's child count; an accept in progress of a
+ *   2 MiB page that is merged starts afresh
+ * @source TDX module 1.5.25, TDH.MEM.PAGE.PROMOTE
+ * @missing L2 VMs, dynamic PAMT; INTERRUPTED_RESTARTABLE comes by injection
+ */
+export const tdhMemPagePromote = (m: TdxModule, regs: Regs, version: number): Status => {
+  if (version > 0) for (const register of [R9, R10, R11]) setHalves(regs, register, 0xffff_ffff, 0xffff_ffff);
+  if (version > 1) {
+    setHalves(regs, RCX, 0, 0);
+    setHalves(regs, RDX, 0, 0);
+    return BAD_VERSION;
+  }
+  const refused = openEntry(m, regs, LEAF);
+  if (refused !== SUCCESS) return refused;
+  const td = m.td;
+  const sept = td.sept;
+  const table = sept.tableFrameHere;
+  if (m.frameLocks.any && m.frameLocks.isBusy(table)) return BUSY_PAGE;
+  const stillUsed = checkBlockedAndTracked(td, regs, m.pamt.bepochAt(table, SIZE_4K));
+  if (stillUsed !== SUCCESS) return stillUsed;
+  if (!areMergeable(sept)) return refuse(td, regs, BAD_CHILDREN);
+  const level = sept.level;
+  const first = sept.tableHere << 9;
+  const pages = leafFrame(sept.payload[first]!, level - 1);
+  if (m.frameLocks.any && m.frameLocks.isBusy(pages)) return BUSY_PAGE;
+  sept.merge(sept.state[first]!, pages);
+  m.pamt.merge(pages, level);
+  m.pamt.free(table, SIZE_4K);
+  td.words[TD_WORD.CHILD_COUNT]!--;
+  setHalves(regs, RCX, table << 12, table >>> 20);
+  return SUCCESS;
+};
+
+/** Whether the table below the cursor holds 512 leaves of one state over one aligned run of host pages. */
+const areMergeable = (sept: Sept): boolean => {
+  const first = sept.tableHere << 9;
+  const state = sept.state[first]!;
+  if (state !== SEPT_MAPPED && state !== SEPT_PENDING) return false;
+  const childLevel = sept.level - 1;
+  const stride = 512 ** childLevel;
+  const pages = leafFrame(sept.payload[first]!, childLevel);
+  if (pages % (512 * stride) !== 0) return false;
+  for (let i = 1; i < 512; i++) {
+    if (sept.state[first + i] !== state) return false;
+    if (leafFrame(sept.payload[first + i]!, childLevel) !== pages + i * stride) return false;
+  }
+  return true;
+};

@@ -1,0 +1,47 @@
+import { R8, R9, R10, R11, RCX, RDX, type Regs, setHalves } from "../../abi/tdx/regs.ts";
+import { type Status, status } from "../../abi/tdx/status.ts";
+import { PAGE_TYPE } from "../../abi/tdx/td-state.ts";
+import type { TdxModule } from "../module.ts";
+import { NO_OWNER } from "../pamt.ts";
+import { TD_WORD } from "../td.ts";
+import { OUTSIDE } from "../tdmr.ts";
+
+const SUCCESS = status("SUCCESS");
+const INVALID = status("OPERAND_INVALID", "RCX");
+const OUT_OF_RANGE = status("OPERAND_ADDR_RANGE_ERROR", "RCX");
+const BUSY = status("OPERAND_BUSY", "RCX");
+
+/**
+ * TDH.PHYMEM.PAGE.RDMD: reads the metadata of a host page.
+ *
+ * @param regs RCX: host address of a 4 KiB page
+ * @returns SUCCESS: RCX page type, RDX address of the owner's TDR (zero for a TDR itself and for a free page), R8
+ *   size class of the entry, R9 BEPOCH of a REG or EPT page, R10 and R11 zero; OPERAND_INVALID(RCX),
+ *   OPERAND_ADDR_RANGE_ERROR(RCX), OPERAND_BUSY(RCX) with these registers zero
+ * @source TDX module 1.5.25, TDH.PHYMEM.PAGE.RDMD
+ * @missing dynamic PAMT; the owner that a freed page's metadata still names
+ */
+export const tdhPhymemPageRdmd = (m: TdxModule, regs: Regs): Status => {
+  const lo = regs[2 * RCX]!;
+  const hi = regs[2 * RCX + 1]!;
+  for (const register of [RCX, RDX, R8, R9, R10, R11]) setHalves(regs, register, 0, 0);
+  if ((lo & 0xfff) !== 0 || hi >>> m.hpaShift !== 0) return INVALID;
+  const frame = (lo >>> 12) + hi * 2 ** 20;
+  if (m.pamt.kindOf(frame) === OUTSIDE) return OUT_OF_RANGE;
+  if (m.frameLocks.any && m.frameLocks.isBusy(frame)) return BUSY;
+  const size = m.pamt.sizeAt(frame);
+  const type = m.pamt.typeAt(frame, size);
+  setHalves(regs, RCX, type, 0);
+  setHalves(regs, R8, size, 0);
+  const tdr = ownerTdr(m, frame, size, type);
+  setHalves(regs, RDX, tdr << 12, tdr >>> 20);
+  if (type === PAGE_TYPE.REG || type === PAGE_TYPE.EPT) setHalves(regs, R9, m.pamt.bepochAt(frame, size), 0);
+  return SUCCESS;
+};
+
+/** Frame of the TDR of the TD that owns a page; zero for a TDR, which has no owner, and for a free page. */
+export const ownerTdr = (m: TdxModule, frame: number, size: number, type: number): number => {
+  const owner = m.pamt.ownerAt(frame, size);
+  if (owner === NO_OWNER || type === PAGE_TYPE.TDR) return 0;
+  return m.tds[owner - 1]!.words[TD_WORD.TDR_FRAME]!;
+};
