@@ -140,12 +140,12 @@ export class ResourceTree {
     return ERRNO.EINVAL;
   }
 
-  /** Row that holds exactly [start, start + size), or -1. */
+  /** Busy row that holds exactly [start, start + size), or -1. */
   find(start: number, size: number): number {
     for (let row = this.children[ROOT]!; row !== NO_RESOURCE; ) {
       if (this.starts[row]! > start || this.ends[row]! < start + size) row = this.siblings[row]!;
-      else if (this.starts[row] === start && this.ends[row] === start + size) return row;
-      else row = this.children[row]!;
+      else if ((this.flags[row]! & RESOURCE.BUSY) === 0) row = this.children[row]!;
+      else return this.starts[row] === start && this.ends[row] === start + size ? row : NO_RESOURCE;
     }
     return NO_RESOURCE;
   }
