@@ -13,6 +13,7 @@ import { UNIT_PAGES } from "./page-set.ts";
 import type { VmmPolicy } from "./policy.ts";
 import { DEAD, DONE, UNRESOLVED, VMM_PROCEDURES } from "./procedures.ts";
 import { isBusy } from "./seam.ts";
+import { faultInShared } from "./shared-fault.ts";
 import { vmcall } from "./vmcall.ts";
 import type { Vmm } from "./vmm.ts";
 import { split } from "./zap.ts";
@@ -174,7 +175,8 @@ const onEptViolation = (k: Vmm, f: Frame<Vmm>, vcpu: number, regs: Regs): Next =
   const type = regs[2 * RDX]! & 15;
   f.set(exit.v.frame, frame);
   k.sink?.emit(TD_EXIT_EVENT, vcpu, EXIT_REASON.EPT_VIOLATION, frame * PAGE_SIZE, type, regs[2 * RCX]!);
-  if (frame >= k.sharedBit / PAGE_SIZE) throw new NotModelled("TD exit on a shared address");
+  const shared = frame - k.sharedBit / PAGE_SIZE;
+  if (shared >= 0) return f.call(faultInShared, exit.at.resolved, vcpu, shared);
   if (type === EEQ_TYPE.PENDING_EPT_VIOLATION) {
     k.life.kill(VM_END.PENDING_ACCESS, vcpu, frame, 0);
     return f.returns(DEAD);

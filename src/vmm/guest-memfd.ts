@@ -146,11 +146,6 @@ export class GuestMemfd {
     );
   }
 
-  /** Every byte of the state. */
-  flat(): readonly Uint8Array[] {
-    return [...this.sets().flatMap((set) => set.flat()), new Uint8Array(this.block.buffer), this.flags];
-  }
-
   sets(): readonly PageSet[] {
     return [this.isPrivate, this.shared, this.backed, this.mapped];
   }

@@ -91,11 +91,4 @@ export class HostMemory {
     this.words[TABLE_LEFT]!++;
     this.words[TABLE_FRAME]!--;
   }
-
-  /** Every byte of the state. */
-  flat(): readonly Uint8Array[] {
-    return [new Uint8Array(this.words.buffer), this.taken];
-  }
-
-  reserve(): void {}
 }

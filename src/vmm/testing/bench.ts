@@ -7,6 +7,7 @@ import { VMM_EVENT, VMM_EVENT_NAMES } from "../events.ts";
 import { handleExit } from "../faults.ts";
 import { explicitLayout } from "../layout.ts";
 import { VMM_PROCEDURES } from "../procedures.ts";
+import { handleRequest } from "../requests.ts";
 import { Vmm } from "../vmm.ts";
 import type { VmmConfig } from "../vmm-config.ts";
 import { NaiveTdx } from "./naive-tdx.ts";
@@ -66,6 +67,14 @@ export class Bench {
     return frame.result;
   }
 
+  /** Posts a virtio-mem request at a page of the region and answers what the device says, -1 for nothing. */
+  ask(type: number, page = 0, blocks = 0, device = 0): number {
+    const mailbox = this.vmm.mailboxes[device]!;
+    mailbox.send(type, mailbox.addr + page * 4096, blocks);
+    this.run(handleRequest, device);
+    return mailbox.response();
+  }
+
   /** A private access of a vCPU exits at a frame. */
   touch(frame: number, vcpu = 0, type: number = EEQ_TYPE.NONE): number {
     this.setExit(vcpu, frame, type, 0);
@@ -76,6 +85,11 @@ export class Bench {
   accept(frame: number, level: number, vcpu = 0): number {
     this.setExit(vcpu, frame, EEQ_TYPE.ACCEPT, level);
     return this.run(handleExit, vcpu);
+  }
+
+  /** A task that handles the exit in a vCPU's registers. */
+  exitTask(vcpu: number): Frame<Vmm> {
+    return this.task(handleExit, [vcpu], 8 + vcpu, vcpu);
   }
 
   setExit(vcpu: number, frame: number, type: number, level: number): void {
