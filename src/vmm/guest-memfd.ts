@@ -140,10 +140,8 @@ export class GuestMemfd {
    * @param offset pages by which the piece's guest address is past a multiple of 2 MiB
    */
   mayMapHuge(unit: number, offset: number): boolean {
-    if (offset !== 0 || (this.flags[unit]! & STAY_4K) !== 0) return false;
-    return (
-      this.isPrivate.hasUnit(unit) && this.mapped.lacksUnit(unit) && (unit + 1) * UNIT_PAGES <= this.pages
-    );
+    if (offset !== 0 || (this.flags[unit]! & (HUGE | STAY_4K | HAS_TABLE)) !== 0) return false;
+    return this.isPrivate.hasUnit(unit) && (unit + 1) * UNIT_PAGES <= this.pages;
   }
 
   sets(): readonly PageSet[] {
