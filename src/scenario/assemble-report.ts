@@ -17,6 +17,7 @@ export interface Gathered {
   readonly world: World;
   readonly version: string;
   readonly before: MapPicture;
+  readonly after: MapPicture;
   readonly countersBefore: readonly Counter[];
   readonly judgements: readonly Judgement[];
   readonly played: readonly PlayedStep[];
@@ -60,7 +61,7 @@ export const assembleReport = async (gathered: Gathered): Promise<RunReport> => 
     expectations: judgements,
     played,
     transcript: gathered.transcript,
-    map: { before: gathered.before, after: await picture(world, "at the end") },
+    map: { before: gathered.before, after: gathered.after },
     counters: byName(await world.counters()),
     countersBefore: byName(gathered.countersBefore),
     curves: gathered.curves,
@@ -108,7 +109,7 @@ const setupOf = ({ machine, guest, vmm, platform }: Scenario): RunReport["setup"
   accept: guest.accept,
   autoOnline: guest.autoOnline,
   memmapOnMemory: guest.memmapOnMemory,
-  ...vmm,
+  vmm,
 });
 
 const byName = (counters: readonly Counter[]): RunReport["counters"] =>

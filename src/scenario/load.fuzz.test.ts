@@ -16,7 +16,10 @@ const options = {
 /** Loads, or fails with an error of the only allowed kind, placed and on one line. */
 const loadsOrRefuses = (text: string, overrides: readonly string[] = []): void => {
   try {
-    loadScenario(text, { ...options, overrides });
+    loadScenario(text, {
+      ...options,
+      overrides: overrides.map((assignment) => ({ assignment, option: `--set ${assignment}` })),
+    });
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error;
     expect(error.place.line).toBeGreaterThanOrEqual(1);

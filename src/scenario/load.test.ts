@@ -9,7 +9,7 @@ const load = (text: string, overrides: readonly string[] = []): Scenario =>
   loadScenario(text, {
     file: "s.yaml",
     designs: DESIGNS,
-    overrides,
+    overrides: overrides.map((assignment) => ({ assignment, option: `--set ${assignment}` })),
     readBytes: (path) => {
       if (path === "srat.dat") return Uint8Array.of(1, 2, 3);
       throw new Error(`no such file: ${path}`);
@@ -425,13 +425,13 @@ describe("--set goes over the scenario's own fields", () => {
       refusal(text, ["machine.firmware={srat: {hex: zz}}"]),
       refusal(text, ["__proto__.polluted=1"]),
     ]).toEqual([
-      '--set machine.memory=lots:1:16: machine.memory: expected a size such as 512M, 4G or 0x100000000, found "lots"; up to 4P, in whole bytes',
-      "--set machine.memroy=8G:1:16: machine: expected a key known here, found `memroy`; did you mean `memory`?",
-      '--set machine.virtioMem.vm7.size=1G:1:1: machine.virtioMem: expected 0 to 2 or the id of an entry, found "vm7"',
-      '--set machine.memory.x=1:1:1: machine.memory: expected a map or a list, to set a part of it, found "4G"',
-      '--set machine.memory:1:1: expected path=value such as machine.memory=8G, found "machine.memory"',
-      "--set machine.firmware={srat: {hex: zz}}:1:31: machine.firmware.srat.hex: expected pairs of hexadecimal digits, found something else",
-      '--set __proto__.polluted=1:1:1: expected a path such as machine.memory, found "__proto__"',
+      '--set machine.memory=lots:1:22: machine.memory: expected a size such as 512M, 4G or 0x100000000, found "lots"; up to 4P, in whole bytes',
+      "--set machine.memroy=8G:1:22: machine: expected a key known here, found `memroy`; did you mean `memory`?",
+      '--set machine.virtioMem.vm7.size=1G:1:7: machine.virtioMem: expected 0 to 2 or the id of an entry, found "vm7"',
+      '--set machine.memory.x=1:1:7: machine.memory: expected a map or a list, to set a part of it, found "4G"',
+      '--set machine.memory:1:7: expected path=value such as machine.memory=8G, found "machine.memory"',
+      "--set machine.firmware={srat: {hex: zz}}:1:37: machine.firmware.srat.hex: expected pairs of hexadecimal digits, found something else",
+      '--set __proto__.polluted=1:1:7: expected a path such as machine.memory, found "__proto__"',
     ]);
   });
 });

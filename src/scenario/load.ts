@@ -3,7 +3,7 @@ import { buildStep } from "./build-steps.ts";
 import { checkMachine, type Refuse, refuserOf } from "./check-machine.ts";
 import { checkSteps } from "./check-steps.ts";
 import { suggest } from "./nearest-name.ts";
-import { override } from "./override.ts";
+import { type Override, override } from "./override.ts";
 import type { MachineSpec, Scenario, Srat, Step } from "./scenario.ts";
 import { describe, oneLine, pathText, ScenarioError } from "./scenario-error.ts";
 import { refusalsOf, wordIssue } from "./schema/refusal.ts";
@@ -17,8 +17,8 @@ export interface LoadOptions {
   readonly designs: readonly string[];
   /** Reads a file that the scenario names, relative to the scenario; throws if it cannot. */
   readonly readBytes: (path: string) => Uint8Array;
-  /** `path=value` texts that go over the scenario's own fields. */
-  readonly overrides?: readonly string[];
+  /** Values that go over the scenario's own fields, in order. */
+  readonly overrides?: readonly Override[];
 }
 
 /**
@@ -36,7 +36,7 @@ export const loadScenario = (text: string, options: LoadOptions): Scenario => {
       advice,
     });
   }
-  for (const option of options.overrides ?? []) override(source, option);
+  for (const one of options.overrides ?? []) override(source, one);
   const draft = validate(source);
   const refuse = refuserOf(source);
   checkDesign(draft, options.designs, refuse);

@@ -1,32 +1,39 @@
 import { describe, type Path, type Place, pathText, ScenarioError } from "./scenario-error.ts";
 import { type PlacedData, readYaml } from "./yaml-tree.ts";
 
-/** One `--set path=value` as it was given. */
+/** A value from the command line for a field of the scenario. */
+export interface Override {
+  /** `path=value`. */
+  readonly assignment: string;
+  /** The option as it was given, for messages; it ends with the value. */
+  readonly option: string;
+}
+
 const shape = /^([^=]*)=(.*)$/s;
 
 /**
- * Puts the value of an option such as `machine.memory=8G` over the scenario's own.
+ * Puts a value such as that of `machine.memory=8G` over the scenario's own.
  *
  * Parts of the path are keys, positions in a list (from 0), or the `id` of a list entry. A key that is not
  * there is added; whether it may be there is for the schema to say. The value is read as YAML.
  *
  * @throws ScenarioError whose place is the option itself
  */
-export const override = (source: PlacedData, option: string): void => {
-  const file = `--set ${option}`;
-  const at = (column: number): Place => ({ file, line: 1, column });
-  const match = shape.exec(option);
+export const override = (source: PlacedData, { assignment, option }: Override): void => {
+  const at = (column: number): Place => ({ file: option, line: 1, column });
+  const start = option.endsWith(assignment) ? option.length - assignment.length + 1 : 1;
+  const match = shape.exec(assignment);
   if (match === null) {
     const expected = "path=value such as machine.memory=8G";
-    throw new ScenarioError(at(1), "", { expected, found: describe(option), advice: "" });
+    throw new ScenarioError(at(start), "", { expected, found: describe(assignment), advice: "" });
   }
   const [, left = "", right = ""] = match;
   const parts = left.replace(/\[(\d+)\]/g, ".$1").split(".");
-  const value = readYaml(right, file);
+  const value = readYaml(right, option);
   const path: (string | number)[] = [];
   let here: unknown = source.data;
   for (const [index, part] of parts.entries()) {
-    const key = partOf(here, part.trim(), path, at(1));
+    const key = partOf(here, part.trim(), path, at(start));
     path.push(key);
     const container = here as Record<string | number, unknown>;
     if (index < parts.length - 1) {
@@ -34,7 +41,7 @@ export const override = (source: PlacedData, option: string): void => {
       here = container[key];
     } else {
       container[key] = value.data;
-      const place = at(left.length + 2);
+      const place = at(option.length - right.length + 1);
       notePlaces(source, path, value, place);
     }
   }

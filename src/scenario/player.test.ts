@@ -123,12 +123,15 @@ it("a counter that the world does not have is a mistake in the input", async () 
 
 it("shows the map before the steps and after them, and in between if asked", async () => {
   const only = await run("steps: [boot]\n");
-  expect([only.map.before.label, only.map.after.label]).toEqual(["before boot", "at the end"]);
+  expect([only.map.before.label, only.map.after.label]).toEqual([
+    "before boot (line 6)",
+    "after boot (line 6)",
+  ]);
   const text = `${MACHINE}steps: [boot, {resize: {device: vm0, to: 6M}}, {note: n}]\n`;
   const { report, frames } = await playText(text, { frames: true });
-  expect(report.map.before.label).toBe("after boot (line 6)");
+  expect(report.map.before.label).toBe("before resize vm0 to 6M (line 6)");
   expect(frames.map(({ label }) => label)).toEqual([
-    "before boot",
+    "before boot (line 6)",
     "after boot (line 6)",
     "after resize vm0 to 6M (line 6)",
   ]);

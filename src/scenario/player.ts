@@ -18,7 +18,7 @@ export interface PlayOptions {
   /** Every machine step, with the line of the scenario it was done for. The event is valid during the call. */
   readonly onEvent?: (event: TraceEvent, line: number) => void;
   /** Called before each step of the scenario is played. */
-  readonly onStep?: (what: string, index: number, of: number) => void;
+  readonly onStep?: (step: Step, index: number, of: number) => void;
   /** Keep a picture of the memory map after every step. */
   readonly frames?: boolean;
 }
@@ -48,6 +48,9 @@ const expectationsOf = (step: Step): readonly Expectation[] => {
   return step.kind === "wait" && step.for.kind === "condition" ? step.for.expectations : [];
 };
 
+const momentText = (when: "before" | "after", step: Step | undefined): string =>
+  step === undefined ? `${when} the scenario` : `${when} ${stepText(step)} (line ${step.place.line})`;
+
 class Player {
   private readonly scenario: Scenario;
   private readonly world: World;
@@ -75,19 +78,18 @@ class Player {
     await world.start(scenario);
     await this.checkCounters();
     await this.sample();
-    let before = await this.frame("before boot");
+    const acting = scenario.steps.filter(({ kind }) => kind !== "expect" && kind !== "note");
+    let before = await this.frame(momentText("before", acting[0]));
     let countersBefore = await world.counters();
-    const actsAfterBoot = scenario.steps.some(({ kind }) => !["boot", "expect", "note"].includes(kind));
     for (const [index, step] of scenario.steps.entries()) {
-      this.options.onStep?.(stepText(step), index, scenario.steps.length);
+      this.options.onStep?.(step, index, scenario.steps.length);
       await this.playStep(step, scenario.steps[index + 1]);
       if (step.kind === "expect" || step.kind === "note") continue;
       await this.sample();
-      const label = `after ${stepText(step)} (line ${step.place.line})`;
-      const wanted = step.kind === "boot" && actsAfterBoot;
-      const frame = wanted || this.options.frames === true ? await this.frame(label) : undefined;
-      if (!wanted || frame === undefined) continue;
-      before = frame;
+      if (this.options.frames === true) await this.frame(momentText("after", step));
+      // What a boot alone does is seen from power-on; what is done to a running machine, from there.
+      if (step !== acting[0] || step.kind !== "boot" || acting.length === 1) continue;
+      before = await picture(world, momentText("before", acting[1]));
       countersBefore = await world.counters();
     }
     await this.judgeAll(scenario.expect);
@@ -98,6 +100,7 @@ class Player {
       world,
       version: this.options.version,
       before,
+      after: await picture(world, momentText("after", acting.at(-1))),
       countersBefore,
       judgements: this.judgements,
       played: this.played,

@@ -1,3 +1,4 @@
+import type { VmmPolicy } from "./scenario.ts";
 import type { TranscriptSection } from "./transcript.ts";
 import type { Bitmaps, Cost, DeviceState, Fate, MapRun, MemoryBlocks, Violation } from "./world.ts";
 
@@ -41,7 +42,7 @@ export interface PlayedStep {
 
 /** The memory map at one moment. */
 export interface MapPicture {
-  /** When: `before boot`, `after boot`, `at the end` ... */
+  /** When: `before boot (line 4)`, `after unplug d0 (line 9)`. */
   readonly label: string;
   readonly ns: number;
   readonly runs: readonly MapRun[];
@@ -57,6 +58,20 @@ export interface Curves {
   readonly counters: { readonly [name: string]: readonly number[] };
 }
 
+export interface Setup {
+  readonly platform: string;
+  readonly memory: number;
+  readonly maxmem: number;
+  readonly slots: number;
+  readonly vcpus: number;
+  readonly nodes: number;
+  readonly kernel: string;
+  readonly accept: string;
+  readonly autoOnline: string;
+  readonly memmapOnMemory: boolean;
+  readonly vmm: VmmPolicy;
+}
+
 /** Everything one run showed. This is the document that `run --json` prints. */
 export interface RunReport {
   readonly format: "tidemark-run";
@@ -70,7 +85,7 @@ export interface RunReport {
     readonly about: string;
   };
   /** The choices a reader compares runs by. */
-  readonly setup: { readonly [name: string]: string | number | boolean };
+  readonly setup: Setup;
   readonly world: string;
   readonly design: string;
   readonly seed: number;

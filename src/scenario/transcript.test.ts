@@ -50,9 +50,17 @@ it("folds a pattern of rows from its third turn on", () => {
   expect(shown(fold(often))).toEqual(["5x[1 accept 2M 0-2560; 512 accept 4K 0-2560]"]);
 });
 
-it("does not fold a pattern that goes back in memory", () => {
-  const events = [30, 20, 10].flatMap((at) => [event("a", at, 1), event("b", at, 1)]);
-  expect(fold(events).head).toHaveLength(6);
+it("folds downward as well as upward", () => {
+  expect(shown(fold([3, 2, 1].map((i) => event("unplug", i, 1))))).toEqual(["1x[3 unplug 1-4]"]);
+  const pattern = [30, 20, 10].flatMap((at) => [event("a", at, 1), event("b", at, 1)]);
+  expect(shown(fold(pattern))).toEqual(["3x[1 a 10-31; 1 b 10-31]"]);
+});
+
+it("does not fold a pattern that comes back to the middle of where it was", () => {
+  const events = [10, 30, 20].flatMap((at) => [event("a", at, 1), event("b", at, 1)]);
+  expect(shown(fold(events.slice(0, 4)))).toHaveLength(4);
+  const back = [...events, event("a", 15, 1), event("b", 15, 1)];
+  expect(fold(back).head.length).toBeGreaterThan(1);
 });
 
 it("counts what it does not keep", () => {

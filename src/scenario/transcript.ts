@@ -70,8 +70,9 @@ const sameDeed = (row: Row, event: TraceEvent, line: number): boolean =>
   row.stateAfter === event.stateAfter &&
   row.line === (event.line ?? line);
 
+/** Right behind, right before (unplug goes downward), or the same memory again. */
 const adjoins = (row: Row, event: TraceEvent): boolean =>
-  row.end === event.start || (event.start === row.start && event.end === row.end);
+  row.end === event.start || row.start === event.end || (event.start === row.start && event.end === row.end);
 
 /** Equal but for place and time, and as long. */
 const sameShape = (a: Row, b: Row): boolean =>
@@ -88,7 +89,9 @@ const bytesOf = (row: Row): number | null => (row.start === null ? null : row.en
 /** Widens a row by a later one. The range grows to the hull of both. */
 const absorb = (row: Row, later: Row): void => {
   row.endNs = later.endNs;
-  if (row.end !== null && later.end !== null) row.end = Math.max(row.end, later.end);
+  if (row.start === null || later.start === null) return;
+  row.start = Math.min(row.start, later.start);
+  row.end = Math.max(row.end!, later.end!);
 };
 
 const KEPT_HEAD = 400;
@@ -110,6 +113,7 @@ class SectionFold {
   add(event: TraceEvent): void {
     const open = this.open;
     if (open !== undefined && sameDeed(open, event, this.line) && adjoins(open, event)) {
+      if (event.start !== null && event.start < open.start!) open.start = event.start;
       if (event.end !== null && event.end > open.end!) open.end = event.end;
       open.endNs = event.ns;
       open.count += event.count ?? 1;
@@ -191,11 +195,11 @@ const makePattern = (list: Group[], length: number): boolean => {
   return true;
 };
 
-/** A later turn is about the same memory, or about memory behind it. */
-const advances = (row: Row, next: Row): boolean =>
-  next.start === null
-    ? row.start === null
-    : row.start !== null && (next.start >= row.end! || next.start === row.start);
+/** A later turn is about the same memory, or about memory on either side of it, never inside. */
+const advances = (row: Row, next: Row): boolean => {
+  if (row.start === null || next.start === null) return row.start === next.start;
+  return next.start >= row.end! || next.end! <= row.start || next.start === row.start;
+};
 
 /** Builds the transcript of a play: one section for each step of the scenario. */
 export class TranscriptFold {

@@ -1,7 +1,16 @@
 import { formatRange, formatSize } from "../quantity.ts";
 import type { RunReport } from "../report.ts";
 import { cellBytes, FACTS, type Fact, type Region, regionsOf, shares } from "./map-cells.ts";
-import { type Glyphs, glyphs, level, type Paint, painter, type Screen, type Style } from "./paint.ts";
+import {
+  type Glyphs,
+  glyphs,
+  level,
+  type Paint,
+  painter,
+  printable,
+  type Screen,
+  type Style,
+} from "./paint.ts";
 
 const FACT_COLUMN = 10;
 const WHEN_COLUMN = 7;
@@ -23,8 +32,8 @@ export const renderMap = ({ map }: RunReport, screen: Screen): string[] => {
   const { levels } = marks;
   const some = levels[Math.floor(levels.length / 2)]!;
   const lines = [
-    `before: ${map.before.label}`,
-    `after:  ${map.after.label}`,
+    printable(map.before.label),
+    printable(map.after.label),
     paint("dim", `${levels.at(-1)} all of a cell, ${some} a part, ${levels[0]} nothing`),
   ];
   for (const region of regionsOf([map.before, map.after])) {

@@ -1,4 +1,4 @@
-import { runsText } from "../compare.ts";
+import { normalRuns, runsText } from "../compare.ts";
 import { counterLine } from "../kernel-counters.ts";
 import { formatAddress, formatDuration, formatSize } from "../quantity.ts";
 import type { RunReport } from "../report.ts";
@@ -73,8 +73,8 @@ export const renderBitmaps = ({ bitmaps }: RunReport): string[] => {
   return [
     `  version ${version}, base ${formatAddress(physBase)}, unit ${formatSize(unitSize)}`,
     `  ${sizeBytes} bytes a bitmap, ${tableBytes} in all`,
-    `  unaccepted ${runsText(unaccepted)}`,
-    ...(plugged === null ? [] : [`  plugged    ${runsText(plugged)}`]),
+    `  unaccepted ${runsText(normalRuns(unaccepted))}`,
+    ...(plugged === null ? [] : [`  plugged    ${runsText(normalRuns(plugged))}`]),
   ];
 };
 

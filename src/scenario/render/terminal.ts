@@ -48,7 +48,7 @@ const renderVerdict = (report: RunReport, screen: Screen, paint: Paint): string[
   const facts = [
     `${report.world} world`,
     `design ${printable(report.design)}`,
-    `kernel ${String(report.setup["kernel"])} ${String(report.setup["accept"])}`,
+    `kernel ${report.setup.kernel} ${report.setup.accept}`,
     `seed ${report.seed}`,
     `${formatDuration(report.cost.virtualNs)} virtual`,
   ];

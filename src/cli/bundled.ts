@@ -1,0 +1,33 @@
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Folder of the scenarios that come with the package, wherever this file was bundled to. */
+const bundledFolder = (): string | undefined => {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  for (let up = 0; up < 5; up++) {
+    if (existsSync(join(folder, "package.json"))) {
+      const scenarios = join(folder, "scenarios");
+      return existsSync(scenarios) ? scenarios : undefined;
+    }
+    folder = dirname(folder);
+  }
+  return undefined;
+};
+
+/** Names of the bundled scenarios, without folder and ending. */
+export const bundledNames = (): string[] => {
+  const folder = bundledFolder();
+  if (folder === undefined) return [];
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".yaml"))
+    .map((file) => file.slice(0, -".yaml".length))
+    .sort();
+};
+
+/** Path of the bundled scenario of that name, with or without `.yaml`; undefined if there is none. */
+export const bundledPath = (name: string): string | undefined => {
+  const folder = bundledFolder();
+  const bare = name.endsWith(".yaml") ? name.slice(0, -".yaml".length) : name;
+  return folder !== undefined && bundledNames().includes(bare) ? join(folder, `${bare}.yaml`) : undefined;
+};

@@ -1,0 +1,136 @@
+import { Command, CommanderError, Option } from "commander";
+import { EXIT } from "./exit-status.ts";
+import type { RunOptions } from "./run.ts";
+import type { System } from "./system.ts";
+import { VERSION } from "./version.ts";
+import { type OpenWorld, openWorld, WORLDS } from "./worlds.ts";
+
+/** Errors whose message is all a user needs, by class name: their modules load only when they are used. */
+const STATUS_OF: { readonly [name: string]: number } = {
+  ScenarioError: EXIT.input,
+  UsageError: EXIT.input,
+  WorldUnavailable: EXIT.world,
+};
+
+/**
+ * Runs one command.
+ *
+ * @param args the arguments behind the program's name
+ * @returns the exit status; every error was told on standard error, on one line
+ */
+export const main = async (
+  args: readonly string[],
+  system: System,
+  world: OpenWorld = openWorld,
+): Promise<number> => {
+  let status: number = EXIT.held;
+  const finish = (code: number): void => {
+    status = code;
+  };
+  try {
+    await program(system, world, finish).parseAsync([...args], { from: "user" });
+    return status;
+  } catch (error) {
+    return tell(error, system);
+  }
+};
+
+const program = (system: System, world: OpenWorld, finish: (status: number) => void): Command => {
+  const tidemark = new Command("tidemark")
+    .description("Runs the memory of a confidential VM on any machine, bit by bit.")
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => {
+        system.stdout.write(text);
+      },
+      writeErr: (text) => {
+        system.stderr.write(text);
+      },
+      // Errors are told once, on one line, by `tell`.
+      outputError: () => {},
+      getOutHelpWidth: () => Math.max(40, system.stdout.columns ?? 80),
+    })
+    .addHelpText("after", EXIT_HELP);
+  addRun(tidemark, system, world, finish);
+  return tidemark;
+};
+
+const EXIT_HELP = `
+Exit status:
+  0  all held
+  1  a violation or a failed expectation, which is named
+  2  the input was wrong
+  3  the world could not be run
+`;
+
+const RUN_HELP = `
+Examples:
+  tidemark run scenarios/dimm-replug.yaml
+  tidemark run boot-lazy-4g --set machine.memory=8G --json
+  tidemark run worked-example --design bitmaps --html report.html
+`;
+
+const addRun = (
+  tidemark: Command,
+  system: System,
+  world: OpenWorld,
+  finish: (status: number) => void,
+): void => {
+  const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+  tidemark
+    .command("run")
+    .description("play a scenario and show what happened")
+    .argument("<file>", "scenario file (YAML), - for standard input, or the name of a bundled one")
+    .addOption(new Option("--world <name>", "where to play it").choices(WORLDS).default("model"))
+    .option("--design <name>", "design that does the guest's part of hotplug")
+    .option("--seed <n>", "seed of every choice that real machines leave open")
+    .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect, [])
+    .option("--json", "print one JSON document (docs/schema/run-report.schema.json)")
+    .option("--trace <file>", "write every step as a line of JSON")
+    .option("--html <file>", "write a page with maps, timeline and curves")
+    .addHelpText("after", RUN_HELP)
+    .action(async (file: string, options: RunOptions) => {
+      const { run } = await import("./run.ts");
+      finish(await run(file, options, system, world));
+    });
+};
+
+/** Commander's own words, as one line that ends with what to do. */
+const usageLine = (error: CommanderError): string => {
+  const said = error.message
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*/g, " ")
+    .trim();
+  return `tidemark: ${said}; see tidemark --help`;
+};
+
+const tell = (error: unknown, system: System): number => {
+  const say = (line: string): void => {
+    system.stderr.write(`${line}\n`);
+  };
+  if (error instanceof CommanderError) {
+    // Help that was asked for is no error; help shown for want of a command is.
+    if (error.exitCode === 0) return EXIT.held;
+    if (error.code !== "commander.help") say(usageLine(error));
+    return EXIT.input;
+  }
+  const known = error instanceof Error ? STATUS_OF[error.name] : undefined;
+  if (known !== undefined) say((error as Error).message);
+  else say(defectLine(error));
+  const { TIDEMARK_DEBUG } = system.env;
+  if (TIDEMARK_DEBUG === "1" && error instanceof Error) say(details(error));
+  return known ?? EXIT.defect;
+};
+
+const defectLine = (error: unknown): string => {
+  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const line = said.replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
+  return `tidemark: internal error (${line}); please report it with the scenario (TIDEMARK_DEBUG=1 shows where)`;
+};
+
+const details = (error: Error): string => {
+  const cause = error.cause instanceof Error ? `\ncaused by ${details(error.cause)}` : "";
+  return `${error.stack ?? error.message}${cause}`;
+};

@@ -1,0 +1,206 @@
+import { dirname, relative, resolve } from "node:path";
+import { NotModelled } from "../not-modelled.ts";
+import { loadScenario } from "../scenario/load.ts";
+import { suggest } from "../scenario/nearest-name.ts";
+import type { Override } from "../scenario/override.ts";
+import { type Played, play } from "../scenario/player.ts";
+import { renderJson } from "../scenario/render/json.ts";
+import { renderTerminal } from "../scenario/render/terminal.ts";
+import { traceLine } from "../scenario/render/trace.ts";
+import type { Scenario, Step } from "../scenario/scenario.ts";
+import { describe, oneLine } from "../scenario/scenario-error.ts";
+import { stepText } from "../scenario/step-text.ts";
+import { type World, WorldUnavailable } from "../scenario/world.ts";
+import { bundledNames, bundledPath } from "./bundled.ts";
+import { EXIT, UsageError } from "./exit-status.ts";
+import { Progress } from "./progress.ts";
+import { screenOf } from "./screen.ts";
+import type { System, TextFile } from "./system.ts";
+import { VERSION } from "./version.ts";
+import { DESIGNS, type OpenWorld, type WorldName } from "./worlds.ts";
+
+export interface RunOptions {
+  readonly world: WorldName;
+  readonly design?: string;
+  readonly seed?: string;
+  readonly set: readonly string[];
+  readonly json?: boolean;
+  readonly trace?: string;
+  readonly html?: string;
+}
+
+/**
+ * `tidemark run FILE`: plays a scenario and shows what happened.
+ *
+ * @returns the exit status
+ * @throws ScenarioError, UsageError: the input is wrong; WorldUnavailable: the world cannot be run
+ */
+export const run = async (
+  file: string,
+  options: RunOptions,
+  system: System,
+  openWorld: OpenWorld,
+): Promise<number> => {
+  const scenario = readScenario(file, options, system);
+  refuseOverwrite(scenario.file, options);
+  const world = await openWorld(options.world, { breathe: () => system.breathe() });
+  const trace = options.trace === undefined ? undefined : open(options.trace, system);
+  const undo = world.breathes ? dieOnInterrupt(system) : undefined;
+  try {
+    const played = await playShowingProgress(scenario, world, options, system, trace);
+    if (options.html !== undefined) await writeHtml(played, options.html, system);
+    const { report } = played;
+    const shown =
+      options.json === true ? renderJson(report) : renderTerminal(report, screenOf(system.stdout, system));
+    system.stdout.write(shown);
+    return report.verdict === "held" ? EXIT.held : EXIT.broken;
+  } finally {
+    trace?.close();
+    undo?.();
+  }
+};
+
+const readScenario = (file: string, options: RunOptions, system: System): Scenario => {
+  const { name, text } = readText(file, system);
+  const folder = name === "-" ? "." : dirname(name);
+  return loadScenario(text, {
+    file: name === "-" ? "standard input" : name,
+    designs: DESIGNS,
+    overrides: overridesOf(options),
+    readBytes: (path) => {
+      try {
+        return system.readBytes(resolve(folder, path));
+      } catch (error) {
+        throw new Error(`${describe(path)} that ${reason(error)}`, { cause: error });
+      }
+    },
+  });
+};
+
+const overridesOf = ({ set, design, seed }: RunOptions): Override[] => [
+  ...set.map((assignment) => ({ assignment, option: `--set ${assignment}` })),
+  ...(design === undefined ? [] : [{ assignment: `guest.design=${design}`, option: `--design ${design}` }]),
+  ...(seed === undefined ? [] : [{ assignment: `seed=${seed}`, option: `--seed ${seed}` }]),
+];
+
+/** The text of a file, of standard input (`-`), or of a bundled scenario by its name. */
+const readText = (file: string, system: System): { name: string; text: string } => {
+  if (file === "-") return { name: file, text: system.readStdin() };
+  const read = (path: string): string => new TextDecoder().decode(system.readBytes(path));
+  try {
+    return { name: file, text: read(file) };
+  } catch (error) {
+    const bundled = isMissing(error) ? bundledPath(file) : undefined;
+    if (bundled !== undefined) return { name: relative(process.cwd(), bundled), text: read(bundled) };
+    const advice = isMissing(error) ? `; ${suggest(file, bundledNames())}` : "";
+    const said = `${file}: expected a scenario file, found one that ${reason(error)}${advice}`;
+    throw new UsageError(oneLine(said), { cause: error });
+  }
+};
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT";
+
+const REASONS: { readonly [code: string]: string } = {
+  ENOENT: "is not there",
+  EACCES: "may not be opened",
+  EISDIR: "is a folder",
+  ENOTDIR: "lies in no folder",
+  EROFS: "lies on a read-only file system",
+  ENOSPC: "has no space left",
+};
+
+const reason = (error: unknown): string => {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? `cannot be used (${message})`;
+};
+
+const refuseOverwrite = (scenario: string, { trace, html }: RunOptions): void => {
+  const taken = new Map([[resolve(scenario), "the scenario itself"]]);
+  for (const [option, path] of [
+    ["--trace", trace],
+    ["--html", html],
+  ] as const) {
+    if (path === undefined) continue;
+    const other = taken.get(resolve(path));
+    if (other !== undefined) {
+      throw new UsageError(
+        `${option} ${path}: expected a file of its own, found ${other}; name another file`,
+      );
+    }
+    taken.set(resolve(path), `the file of ${option}`);
+  }
+};
+
+const refuseOutput = (option: string, path: string, error: unknown): UsageError =>
+  new UsageError(
+    oneLine(`${option} ${path}: expected a file that can be written, found one that ${reason(error)}`),
+    {
+      cause: error,
+    },
+  );
+
+const open = (path: string, system: System): TextFile => {
+  try {
+    return system.openText(path);
+  } catch (error) {
+    throw refuseOutput("--trace", path, error);
+  }
+};
+
+const writeTrace = (trace: TextFile, line: string, path: string): void => {
+  try {
+    trace.write(line);
+  } catch (error) {
+    throw refuseOutput("--trace", path, error);
+  }
+};
+
+const dieOnInterrupt = (system: System): (() => void) =>
+  system.onInterrupt(() => {
+    system.exit(EXIT.interrupted);
+  });
+
+const playShowingProgress = async (
+  scenario: Scenario,
+  world: World,
+  options: RunOptions,
+  system: System,
+  trace: TextFile | undefined,
+): Promise<Played> => {
+  const progress = new Progress(system);
+  let playing: Step | undefined;
+  try {
+    return await play(scenario, world, {
+      version: VERSION,
+      frames: options.html !== undefined,
+      onStep: (step, index, of) => {
+        playing = step;
+        progress.step(`${index + 1} of ${of}, ${stepText(step)}`);
+      },
+      onEvent: (event, line) => {
+        progress.event(event.step, event.ns);
+        if (trace !== undefined) writeTrace(trace, traceLine(event, line), options.trace ?? "");
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof NotModelled)) throw error;
+    const where = playing === undefined ? scenario.file : `${scenario.file}:${playing.place.line}`;
+    throw new WorldUnavailable(
+      oneLine(`${where}: the ${world.name} world cannot play this: ${error.message}`),
+      {
+        cause: error,
+      },
+    );
+  } finally {
+    progress.clear();
+  }
+};
+
+const writeHtml = async ({ report, frames }: Played, path: string, system: System): Promise<void> => {
+  const { renderHtml } = await import("../scenario/render/html.ts");
+  try {
+    system.writeText(path, renderHtml(report, frames));
+  } catch (error) {
+    throw refuseOutput("--html", path, error);
+  }
+};

@@ -1,0 +1,107 @@
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+
+/** A stream of text to the user. Writing to one whose reader has gone does nothing. */
+export interface Output {
+  readonly isTerminal: boolean;
+  /** Columns of the terminal; undefined if it does not say. */
+  readonly columns: number | undefined;
+  write(text: string): void;
+}
+
+/** A file written piece by piece. */
+export interface TextFile {
+  write(text: string): void;
+  close(): void;
+}
+
+/** Everything of the operating system that a command uses, so that tests can run commands without it. */
+export interface System {
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Milliseconds of a clock that only goes forward. For progress, never for results. */
+  clock(): number;
+  readBytes(path: string): Uint8Array;
+  readStdin(): string;
+  /** Writes all or nothing: a reader never sees half a file. */
+  writeText(path: string, text: string): void;
+  openText(path: string): TextFile;
+  /** Calls `handler` on Ctrl-C instead of dying; answers how to undo that. */
+  onInterrupt(handler: () => void): () => void;
+  exit(status: number): void;
+  /** Lets timers and signals be heard. */
+  breathe(): Promise<void>;
+}
+
+const BUFFER = 2 ** 16;
+
+const openText = (path: string): TextFile => {
+  const fd = openSync(path, "w");
+  let buffered: string[] = [];
+  let length = 0;
+  const flush = (): void => {
+    writeSync(fd, buffered.join(""));
+    buffered = [];
+    length = 0;
+  };
+  return {
+    write: (text) => {
+      buffered.push(text);
+      length += text.length;
+      if (length >= BUFFER) flush();
+    },
+    close: () => {
+      flush();
+      closeSync(fd);
+    },
+  };
+};
+
+const writeText = (path: string, text: string): void => {
+  const draft = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(draft, text);
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+};
+
+const outputOf = (stream: NodeJS.WriteStream): Output => {
+  let open = true;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    open = false;
+    // The reader of a pipe may leave when it has seen enough: `tidemark run ... | head`.
+    if (error.code !== "EPIPE") throw error;
+  });
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: stream.columns,
+    write: (text) => {
+      if (open) stream.write(text);
+    },
+  };
+};
+
+/** The real thing. */
+export const processSystem = (): System => ({
+  env: process.env,
+  stdout: outputOf(process.stdout),
+  stderr: outputOf(process.stderr),
+  clock: () => performance.now(),
+  readBytes: (path) => readFileSync(path),
+  readStdin: () => readFileSync(0, "utf8"),
+  writeText,
+  openText,
+  onInterrupt: (handler) => {
+    process.once("SIGINT", handler);
+    return () => {
+      process.removeListener("SIGINT", handler);
+    };
+  },
+  exit: (status) => {
+    process.exit(status);
+  },
+  breathe: () => new Promise((resolve) => setImmediate(resolve)),
+});
