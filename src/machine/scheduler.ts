@@ -7,7 +7,9 @@ export interface Actor {
   readonly name: string;
   /** Clock that its work is charged to: actors that share a physical thread share a clock. */
   readonly clock: number;
-  /** Whether it has work and nothing outside its own procedure holds it back. */
+  /** Whether it has no work at all; it is not asked before somebody wakes it. */
+  readonly idle: boolean;
+  /** Whether nothing outside its own procedure holds it back. */
   ready(): boolean;
   step(): Next;
 }
@@ -33,6 +35,9 @@ export class Scheduler {
   readonly prng: Prng;
   /** [0] steps that changed something, [1] steps taken, [2] time of the last change, [3] running actor. */
   readonly words = new Float64Array(4);
+  /** Actors that have work, in the order in which they got it. [0] of `activeCount` of them. */
+  readonly active: Int32Array;
+  readonly activeCount = new Int32Array(1);
   private readonly near: Int32Array;
 
   constructor(actors: readonly Actor[], clocks: number, seed: number) {
@@ -41,6 +46,7 @@ export class Scheduler {
     this.blockedAt = new Float64Array(actors.length).fill(-1);
     this.timers = new Float64Array(actors.length).fill(NEVER);
     this.prng = new Prng(seed);
+    this.active = new Int32Array(actors.length);
     this.near = new Int32Array(actors.length);
     for (const actor of actors) assert(actor.clock < clocks, `${actor.name} has a clock`);
   }
@@ -65,9 +71,28 @@ export class Scheduler {
     this.clocks[clock] = this.clocks[clock]! + ns;
   }
 
+  /** Adds to a clock from outside any step. */
+  chargeClock(clock: number, ns: number): void {
+    this.clocks[clock]! += ns;
+    if (this.clocks[clock]! > this.words[2]!) this.words[2] = this.clocks[clock]!;
+  }
+
   /** Wakes every blocked actor: something changed from outside. */
   changed(): void {
     this.words[0]!++;
+  }
+
+  /** An actor got work. No-op if it had some. */
+  wake(index: number): void {
+    const count = this.activeCount[0]!;
+    if (this.active.subarray(0, count).includes(index)) return;
+    this.active[count] = index;
+    this.activeCount[0] = count + 1;
+    this.blockedAt[index] = -1;
+    this.words[0]!++;
+    const { clock } = this.actors[index]!;
+    // Whoever gets work now does not start before now.
+    if (this.clocks[clock]! < this.words[2]!) this.clocks[clock] = this.words[2]!;
   }
 
   /** Lets actor `index` take one step. @returns what the step answered */
@@ -85,25 +110,38 @@ export class Scheduler {
       this.words[0]!++;
       if (this.clocks[actor.clock]! > this.words[2]!) this.words[2] = this.clocks[actor.clock]!;
     }
+    if (actor.idle) this.sleep(index);
     return next;
+  }
+
+  /** Takes an actor that has no work any more off the list. */
+  private sleep(index: number): void {
+    const count = this.activeCount[0]!;
+    const place = this.active.subarray(0, count).indexOf(index);
+    if (place === -1) return;
+    this.active.copyWithin(place, place + 1, count);
+    this.activeCount[0] = count - 1;
   }
 
   /** The actor that goes next, or -1 if none can. Takes a random number only where there is a choice. */
   pick(): number {
-    const { actors, clocks } = this;
+    const { actors, clocks, active, near } = this;
+    const count = this.activeCount[0]!;
     let earliest = NEVER;
-    for (let index = 0; index < actors.length; index++) {
-      if (!this.runnable(index)) continue;
+    let runnable = 0;
+    for (let place = 0; place < count; place++) {
+      const index = active[place]!;
+      if (this.blockedAt[index] === this.words[0] || !actors[index]!.ready()) continue;
+      near[runnable++] = index;
       const time = clocks[actors[index]!.clock]!;
       if (time < earliest) earliest = time;
     }
-    if (earliest === NEVER) return -1;
-    let count = 0;
-    for (let index = 0; index < actors.length; index++) {
-      if (clocks[actors[index]!.clock]! <= earliest + WINDOW_NS && this.runnable(index))
-        this.near[count++] = index;
+    if (runnable <= 1) return runnable === 0 ? -1 : near[0]!;
+    let level = 0;
+    for (let place = 0; place < runnable; place++) {
+      if (clocks[actors[near[place]!]!.clock]! <= earliest + WINDOW_NS) near[level++] = near[place]!;
     }
-    return count === 1 ? this.near[0]! : this.near[this.prng.below(count)]!;
+    return level === 1 ? near[0]! : near[this.prng.below(level)]!;
   }
 
   /** Earliest timer that is set, or infinity. */
@@ -122,10 +160,14 @@ export class Scheduler {
   }
 
   views(): ArrayBufferView[] {
-    return [this.clocks, this.blockedAt, this.timers, this.prng.state, this.words];
-  }
-
-  private runnable(index: number): boolean {
-    return this.blockedAt[index] !== this.words[0] && this.actors[index]!.ready();
+    return [
+      this.clocks,
+      this.blockedAt,
+      this.timers,
+      this.active,
+      this.activeCount,
+      this.prng.state,
+      this.words,
+    ];
   }
 }

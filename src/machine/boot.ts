@@ -1,0 +1,127 @@
+import type { Procedure } from "../flat/procedure.ts";
+import { bootMemoryEarly, bootMemoryLate } from "../linux/boot/boot-memory.ts";
+import { deferredInitNode } from "../linux/boot/free-boot-memory.ts";
+import { tdxAcceptMemory } from "../linux/coco/tdx-accept.ts";
+import { KERNEL_PROCEDURES, type Kernel, panic } from "../linux/kernel.ts";
+import { blockSizeLine } from "../linux/memory-hotplug/block-size.ts";
+import { addBootBlocks } from "../linux/memory-hotplug/boot-blocks.ts";
+import { virtioMemProbe } from "../linux/virtio-mem/probe.ts";
+import { GIB } from "../units.ts";
+import { fillIomem } from "./boot-iomem.ts";
+import { COST } from "./cost.ts";
+import { buildKernel } from "./guest.ts";
+import { firmwareMap, type HandOver, handOver } from "./hand-over.ts";
+import { Watch } from "./invariants/watch.ts";
+import type { Machine } from "./machine.ts";
+
+/** How a boot ended. */
+export interface BootOutcome {
+  readonly booted: boolean;
+  /** What stopped it; empty if nothing did. */
+  readonly why: string;
+}
+
+const firmwareAccept = KERNEL_PROCEDURES.declare("accept ranges", {
+  args: ["start", "end"],
+  locals: [],
+  steps: ["accept", "accepted"],
+});
+
+/** Accepts a range before the kernel proper, as firmware and the stub do; a refusal is fatal. */
+const acceptRange: Procedure<Kernel> = firmwareAccept.define({
+  accept: (_k, f) => {
+    const { v, at } = firmwareAccept;
+    return f.call(tdxAcceptMemory, at.accepted, f.get(v.start), f.get(v.end));
+  },
+  accepted: (k, f) => (f.result === 0 ? panic(k, "TDX: Failed to accept memory") : f.returns(0)),
+});
+
+/** Runs one procedure on the boot vCPU until it returns. @returns false if the machine died on the way */
+const runOnBootCpu = (machine: Machine, procedure: Procedure<Kernel>, a = 0, b = 0): boolean => {
+  machine.start(machine.threads[0]!, procedure, a, b);
+  machine.settle();
+  return machine.threads[0]!.idle && !machine.halted;
+};
+
+/** Accepts what firmware accepts: all RAM that it does not declare unaccepted. */
+const firmwareAccepts = (machine: Machine): boolean =>
+  firmwareMap(machine.config)
+    .filter(({ type }) => type !== "UNACCEPTED")
+    .every(({ start, end }) => runOnBootCpu(machine, acceptRange, start, end));
+
+/** Hands deferred memory to the allocator, every node's in as many parts as it has vCPUs, all at once. */
+const deferredInit = (machine: Machine): void => {
+  const { nodes, vcpus } = machine.config;
+  const parts = Math.max(1, Math.floor(vcpus / nodes));
+  for (let node = 0; node < nodes; node++)
+    for (let part = 0; part < parts; part++) {
+      const thread = machine.threads[(node * parts + part) % vcpus]!;
+      if (!thread.idle) machine.settle();
+      machine.start(thread, deferredInitNode, node, part, parts);
+    }
+  machine.settle();
+};
+
+const registerBlocks = (machine: Machine): void => {
+  const { kernel } = machine;
+  const { memory } = kernel.memblock;
+  const ranges = Array.from({ length: memory.count }, (_, row) => ({
+    start: memory.start[row]!,
+    end: memory.end[row]!,
+    node: memory.node[row]!,
+  }));
+  addBootBlocks(kernel, ranges);
+  kernel.printk(blockSizeLine(kernel.blocks.blockSize));
+};
+
+/**
+ * Boots the machine: firmware, EFI stub, kernel, drivers. Everything that has effects runs as tasks under the
+ * scheduler; what lies between is bookkeeping.
+ */
+export const boot = (machine: Machine): BootOutcome => {
+  const stubAccepts: { start: number; end: number }[] = [];
+  const given: HandOver = handOver(machine.config, (start, end) => {
+    stubAccepts.push({ start, end });
+    return true;
+  });
+  const kernel = buildKernel(machine, given, (text) => machine.printk(text));
+  machine.setKernel(kernel);
+  if (!firmwareAccepts(machine)) return failed(machine);
+  machine.forgetFirmware();
+  if (given.stub.status !== "EFI_SUCCESS") return { booted: false, why: given.stub.log.join("; ") };
+  for (const { start, end } of stubAccepts)
+    if (!runOnBootCpu(machine, acceptRange, start, end)) return failed(machine);
+  machine.watch = new Watch(machine.watched);
+  machine.watchesUnits = false;
+  for (const line of given.lines) machine.printk(line);
+  machine.scheduler.chargeClock(0, COST.bootFixed.ns);
+  if (!runOnBootCpu(machine, bootMemoryEarly)) return failed(machine);
+  chargeBootOfMemory(machine);
+  deferredInit(machine);
+  if (machine.halted) return failed(machine);
+  bootMemoryLate(kernel);
+  registerBlocks(machine);
+  fillIomem(machine, given);
+  machine.watchesUnits = true;
+  machine.watch.checkAll();
+  machine.watch.forget();
+  startDrivers(machine);
+  machine.settle();
+  return machine.halted ? failed(machine) : { booted: true, why: "" };
+};
+
+/** Work that grows with memory however lazily it is accepted; the vCPUs share it. */
+const chargeBootOfMemory = (machine: Machine): void => {
+  const share = ((machine.kernel.memblock.memorySize() / GIB) * COST.bootPerGiB.ns) / machine.config.vcpus;
+  for (let vcpu = 0; vcpu < machine.config.vcpus; vcpu++) machine.scheduler.chargeClock(vcpu, share);
+};
+
+/** ACPI finds the DIMMs that are there; virtio-mem drivers probe. */
+const startDrivers = (machine: Machine): void => {
+  const { kernel } = machine;
+  machine.scanDimms();
+  for (let device = 0; device < kernel.virtioMem.length; device++) virtioMemProbe(kernel, device);
+  machine.interrupts.startWork();
+};
+
+const failed = (machine: Machine): BootOutcome => ({ booted: false, why: machine.whyHalted });

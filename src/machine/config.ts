@@ -1,0 +1,52 @@
+import type { EfiMemoryDescriptor } from "../abi/efi/memory-descriptor.ts";
+import type { Design } from "../linux/design.ts";
+import type { KernelOptions } from "../linux/kernel.ts";
+import type { Variant } from "../linux/variant.ts";
+import type { GpaRange, GuestLayout } from "../vmm/layout.ts";
+import type { VmmPolicy } from "../vmm/policy.ts";
+import type { VirtioMemConfig } from "../vmm/vmm.ts";
+
+/** A DIMM that is there when the machine starts, or is plugged later. */
+export interface DimmConfig {
+  readonly id: string;
+  readonly size: number;
+  readonly node: number;
+  /** Left out: the lowest free slot. */
+  readonly slot?: number;
+  /** Left out: the first fit in the window. */
+  readonly addr?: number;
+}
+
+/** RAM of one NUMA node, ascending. */
+export interface NodeRam {
+  readonly start: number;
+  readonly size: number;
+  readonly node: number;
+}
+
+/** Everything that decides what a machine does. Two machines with equal configurations do the same, bit by bit. */
+export interface MachineConfig {
+  readonly layout: GuestLayout;
+  /** The layout's RAM, by node. */
+  readonly ram: readonly NodeRam[];
+  readonly nodes: number;
+  readonly vcpus: number;
+  readonly virtioMem: readonly VirtioMemConfig[];
+  readonly dimms: readonly DimmConfig[];
+  /** ACPI SRAT as firmware hands it over; left out: there is none. */
+  readonly srat?: Uint8Array;
+  /** RAM that firmware leaves unaccepted, EFI memory type 15. */
+  readonly unaccepted: readonly GpaRange[];
+  /** Descriptors that replace the firmware's own where they lie. */
+  readonly efiMemoryMap: readonly EfiMemoryDescriptor[];
+  /** Where EFI pool memory starts, and so the unaccepted table lies; left out: below the first RAM's end. */
+  readonly poolAddress?: number;
+  readonly policy: Partial<VmmPolicy>;
+  /** CONFIG_FLAGS.PAGE_RELEASE of the TD. */
+  readonly pageRelease: boolean;
+  readonly variant: Variant;
+  readonly options: KernelOptions;
+  readonly design: Design;
+  /** Below 2^53. */
+  readonly seed: number;
+}

@@ -1,0 +1,50 @@
+import { tdgName, tdhName } from "../abi/tdx/leaves.ts";
+
+const LEAVES = 256;
+
+/** How often things were done. Flat. */
+export class Counts {
+  readonly tdcalls = new Float64Array(LEAVES);
+  readonly seamcalls = new Float64Array(LEAVES);
+  /** [0] TD exits. */
+  readonly words = new Float64Array(1);
+
+  tdcall(leaf: number): void {
+    this.tdcalls[leaf & (LEAVES - 1)]!++;
+  }
+
+  seamcall(leaf: number): void {
+    this.seamcalls[leaf & (LEAVES - 1)]!++;
+  }
+
+  exit(): void {
+    this.words[0]!++;
+  }
+
+  get exits(): number {
+    return this.words[0]!;
+  }
+
+  clear(): void {
+    for (const counts of [this.tdcalls, this.seamcalls, this.words]) counts.fill(0);
+  }
+
+  /** Counts by name of the TDCALL leaves that were called. */
+  tdcallsByName(): { [leaf: string]: number } {
+    return named(this.tdcalls, tdgName);
+  }
+
+  seamcallsByName(): { [leaf: string]: number } {
+    return named(this.seamcalls, tdhName);
+  }
+
+  views(): ArrayBufferView[] {
+    return [this.tdcalls, this.seamcalls, this.words];
+  }
+}
+
+const named = (counts: Float64Array, name: (leaf: number) => string): { [leaf: string]: number } => {
+  const result: { [leaf: string]: number } = {};
+  for (const [leaf, count] of counts.entries()) if (count > 0) result[name(leaf)] = count;
+  return result;
+};

@@ -1,0 +1,81 @@
+import { SEPT_MAPPED, SEPT_NL_MAPPED, SEPT_STATES } from "../abi/tdx/sept-entry.ts";
+import { getBit } from "../flat/bitmap.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { NIL, orderOf, USE, type Use, useOf } from "../linux/mem-map.ts";
+import type { Td } from "../tdx-module/td.ts";
+
+const UNIT = 2 ** 21;
+const PAGES = 512;
+
+/** Whether the secure EPT lets the guest use all, some or none of a 2 MiB unit. */
+export const ACCEPTED = { NONE: 0, SOME: 1, ALL: 2 } as const;
+
+/** Unit numbers count 2 MiB from address 0. @returns a value of ACCEPTED */
+export const acceptedOf = (td: Td, unit: number): number => {
+  const { sept } = td;
+  sept.walk((unit << 21) >>> 0, Math.floor(unit / 2048), 1);
+  const state = sept.stateHere;
+  if (state === SEPT_MAPPED) return ACCEPTED.ALL;
+  if (sept.level !== 1 || state !== SEPT_NL_MAPPED) return ACCEPTED.NONE;
+  const mapped = sept.mappedCount[sept.tableHere]!;
+  return mapped === PAGES ? ACCEPTED.ALL : mapped === 0 ? ACCEPTED.NONE : ACCEPTED.SOME;
+};
+
+/** Whether the guest may use the 4 KiB page at `gpa`. */
+export const isAcceptedPage = (td: Td, gpa: number): boolean => {
+  td.sept.walk(gpa >>> 0, Math.floor(gpa / 2 ** 32), 0);
+  return td.sept.stateHere === SEPT_MAPPED;
+};
+
+/** Name of the state of the leaf that covers `gpa`; FREE where no entry is. */
+export const septStateName = (td: Td, gpa: number): string => {
+  td.sept.walk(gpa >>> 0, Math.floor(gpa / 2 ** 32), 0);
+  const name = SEPT_STATES[td.sept.stateHere] ?? "FREE";
+  return name.startsWith("NL_") ? "FREE" : name;
+};
+
+/** The kernel's bit for a unit; -1 outside the window or without that bitmap. */
+export const unacceptedBit = (k: Kernel | undefined, unit: number): number => bitOf(k, unit, false);
+export const pluggedBit = (k: Kernel | undefined, unit: number): number => bitOf(k, unit, true);
+
+const bitOf = (k: Kernel | undefined, unit: number, plugged: boolean): number => {
+  const table = k?.table;
+  const bits = plugged ? table?.plugged : table?.unaccepted;
+  if (table === undefined || bits === undefined) return -1;
+  const bit = unit - table.physBase / table.unitSize;
+  return 0 <= bit && bit < table.units ? Number(getBit(bits, bit)) : -1;
+};
+
+/** Pages that somebody may read or write at any time: what the allocator holds or gave out, and memmap. */
+export const IN_USE: ReadonlySet<Use> = new Set<Use>([USE.FREE, USE.ALLOCATED, USE.MOVABLE, USE.MEMMAP]);
+
+const usedNow = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) usedNow[byte] = IN_USE.has(useOf(byte)) ? 1 : 0;
+
+/** Whether a use byte is one of IN_USE. */
+export const isUsed = (byte: number): boolean => usedNow[byte] === 1;
+
+/**
+ * Looks at the pages of a unit until one satisfies the test.
+ *
+ * @param test is asked for the first page of each block of equal use, by its use byte and frame number
+ */
+export const somePage = (k: Kernel, unit: number, test: (byte: number, pfn: number) => boolean): boolean => {
+  const { mm, geometry } = k;
+  const pages = UNIT / geometry.pageSize;
+  const first = unit * pages;
+  const base = mm.indexOf(first);
+  if (base === NIL) return false;
+  for (let page = 0; page < pages; ) {
+    const byte = mm.use[base + page]!;
+    if (test(byte, first + page)) return true;
+    const order = orderOf(byte);
+    page += order === 0 ? 1 : 2 ** order - (page % 2 ** order);
+  }
+  return false;
+};
+
+const testUsed = (byte: number): boolean => isUsed(byte);
+
+/** Whether some page of the unit is in use. */
+export const isUnitUsed = (k: Kernel, unit: number): boolean => somePage(k, unit, testUsed);

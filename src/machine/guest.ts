@@ -1,0 +1,135 @@
+import { AcceptingList } from "../linux/accepting-list.ts";
+import { AcpiMemory } from "../linux/acpi-memory/acpi-memory.ts";
+import { bootLayout } from "../linux/boot/boot-layout.ts";
+import type { AcpiMemoryPort, Boundary, VirtioMemPort } from "../linux/boundary.ts";
+import { tdxAcceptMemory, tdxReleaseMemory } from "../linux/coco/tdx-accept.ts";
+import { X86_64 } from "../linux/geometry.ts";
+import { Cpus, type Kernel, type LogSink } from "../linux/kernel.ts";
+import { Locks } from "../linux/locks.ts";
+import { MemMap } from "../linux/mem-map.ts";
+import { Memblock } from "../linux/memblock.ts";
+import { MemoryBlocks, ONLINE_TYPES } from "../linux/memory-block.ts";
+import { memoryBlockSize } from "../linux/memory-hotplug/block-size.ts";
+import { FirmwareMap } from "../linux/memory-hotplug/firmware-map.ts";
+import { MemoryGroups } from "../linux/memory-hotplug/memory-group.ts";
+import { Zones } from "../linux/page-allocator/zones.ts";
+import { ResourceTree } from "../linux/resource.ts";
+import { VirtioMemDriver } from "../linux/virtio-mem/driver.ts";
+import { virtioMemLayout } from "../linux/virtio-mem/probe.ts";
+import { roundUp } from "../units.ts";
+import { NO_SLOT } from "../vmm/dimm.ts";
+import { type HandOver, ramOf } from "./hand-over.ts";
+import type { Machine } from "./machine.ts";
+
+/** The devices as the guest reaches them: each request and each eject wakes the VMM. */
+const boundaryOf = (machine: Machine, handOver: HandOver): Boundary => {
+  const { cpus, vmm } = machine;
+  return {
+    regs: (vcpu) => cpus.regs(vcpu),
+    tdcall: (vcpu) => cpus.tdcall(vcpu),
+    access: (vcpu, gpa, length, write, shared) => cpus.access(vcpu, gpa, length, write, shared),
+    memory: (gpa, length) => handOver.bytes(gpa, length) ?? new Uint8Array(length),
+    virtioMem: vmm.mailboxes.map((_, device) => virtioMemPort(machine, device)),
+    acpi: vmm.dimms.count > 0 ? acpiPort(machine) : undefined,
+  };
+};
+
+const virtioMemPort = (machine: Machine, device: number): VirtioMemPort => {
+  const mailbox = machine.vmm.mailboxes[device]!;
+  return {
+    name: `virtio${device}`,
+    blockSize: mailbox.blockSize,
+    nodeId: mailbox.nodeId,
+    addr: mailbox.addr,
+    regionSize: mailbox.regionSize,
+    usableRegionSize: () => mailbox.usableRegionSize(),
+    pluggedSize: () => mailbox.pluggedSize(),
+    requestedSize: () => mailbox.requestedSize(),
+    send: (type, addr, blocks) => {
+      machine.interrupts.sending(device, type, addr, blocks);
+      mailbox.send(type, addr, blocks);
+      machine.requested(device);
+    },
+    response: () => mailbox.response(),
+  };
+};
+
+const acpiPort = (machine: Machine): AcpiMemoryPort => {
+  const { registers, dimms } = machine.vmm;
+  return {
+    slots: registers.slots,
+    read: (offset, width) => {
+      machine.interrupts.portAccess();
+      return registers.read(offset, width);
+    },
+    write: (offset, width, value) => {
+      machine.interrupts.portAccess();
+      registers.write(offset, width, value);
+      if (dimms.ejecting !== NO_SLOT) machine.ejected(machine.acpiWorker.frame.vcpu);
+    },
+  };
+};
+
+/** Address space that the kernel may ever see memory in, bytes. */
+const topOf = (machine: Machine, ramEnd: number): number => {
+  const { deviceMemory } = machine.config.layout;
+  return roundUp(
+    Math.max(ramEnd, deviceMemory === undefined ? 0 : deviceMemory.start + deviceMemory.size),
+    2 ** 31,
+  );
+};
+
+/** The guest kernel of a machine, as it stands when the decompressor jumps into it. */
+export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSink): Kernel => {
+  const { config } = machine;
+  const ram = ramOf(handOver.e820);
+  const ramEnd = ram.at(-1)?.end ?? 0;
+  const top = topOf(machine, ramEnd);
+  const hw = boundaryOf(machine, handOver);
+  const blocks = new MemoryBlocks(
+    X86_64,
+    memoryBlockSize({ endOfRam: ramEnd, guest: true }),
+    top,
+    config.nodes,
+  );
+  blocks.autoOnline = ONLINE_TYPES.indexOf(config.options.autoOnline);
+  return {
+    geometry: X86_64,
+    variant: config.variant,
+    options: config.options,
+    hw,
+    platform: {
+      name: "tdx",
+      accept: tdxAcceptMemory,
+      release: tdxReleaseMemory,
+      acceptPanic: "TDX: Failed to accept memory",
+    },
+    design: config.design,
+    mm: new MemMap(X86_64, top),
+    zones: new Zones(X86_64, config.nodes),
+    memblock: new Memblock(),
+    boot: bootLayout(ram, { reservations: handOver.reservations, affinity: handOver.affinity }),
+    table: handOver.table,
+    accepting: new AcceptingList(machine.kernelTasks),
+    iomem: new ResourceTree(),
+    firmwareMap: new FirmwareMap(),
+    blocks,
+    groups: new MemoryGroups(config.nodes),
+    virtioMem: hw.virtioMem.map(
+      (port) =>
+        new VirtioMemDriver(
+          port,
+          virtioMemLayout(port, {
+            geometry: X86_64,
+            options: config.options,
+            memoryBlockSize: blocks.blockSize,
+            pluggableEnd: top,
+          }),
+        ),
+    ),
+    acpiMemory: hw.acpi === undefined ? undefined : new AcpiMemory(hw.acpi.slots),
+    locks: new Locks(hw.virtioMem.length),
+    cpus: new Cpus(config.vcpus),
+    printk,
+  };
+};

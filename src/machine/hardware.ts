@@ -1,0 +1,166 @@
+import { TDG, tdgName } from "../abi/tdx/leaves.ts";
+import { RAX, RCX, REGS_LENGTH, type Regs } from "../abi/tdx/regs.ts";
+import { type Status, statusText } from "../abi/tdx/status.ts";
+import type { Boundary } from "../linux/boundary.ts";
+import { NotModelled } from "../not-modelled.ts";
+import {
+  ACCESS_DOUBLE_FAULT,
+  ACCESS_OK,
+  ACCESS_PF_RSVD,
+  ACCESS_SHARED,
+  ACCESS_TD_EXIT,
+  ACCESS_VE,
+  type AccessOutcome,
+  access,
+  READ,
+  reachableBytes,
+  WRITE,
+} from "../tdx-module/access.ts";
+import type { TdxModule } from "../tdx-module/module.ts";
+import { INTERRUPTED, TD_EXIT, TD_EXIT_VMCALL } from "../tdx-module/outcome.ts";
+import { TagStore } from "../tdx-module/page-store.ts";
+import type { Td } from "../tdx-module/td.ts";
+import { tdcall } from "../tdx-module/tdcall.ts";
+import { COST } from "./cost.ts";
+import { septStateName } from "./facts.ts";
+
+const ACCEPT = TDG["TDG.MEM.PAGE.ACCEPT"];
+const RELEASE = TDG["TDG.MEM.PAGE.RELEASE"];
+const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30];
+const LEVEL_NAMES = ["4K", "2M", "1G"];
+const UNIT = 2 ** 21;
+const PAGE = 4096;
+
+/** Tag of pages that the guest wrote. */
+export const GUEST_CONTENT = 1;
+
+/** Exceptions that an access may raise, by outcome. */
+const FAULT_NAMES: { readonly [outcome: number]: string } = {
+  [ACCESS_VE]: "Unexpected EPT-violation on private memory.",
+  [ACCESS_DOUBLE_FAULT]: "double fault",
+  [ACCESS_PF_RSVD]: "page fault with reserved bits set",
+  [ACCESS_SHARED]: "access to a shared address through a private mapping",
+};
+
+/** What the machine wants to know of each instruction. Ranges are guest-physical bytes. */
+export interface CpuObserver {
+  /** TDG.MEM.PAGE.ACCEPT completed or left the guest. */
+  accepts(vcpu: number, start: number, end: number, outcome: number): void;
+  releases(vcpu: number, start: number, end: number, outcome: number): void;
+  /** A CPU access is about to be made. */
+  accesses(vcpu: number, gpa: number, write: boolean): void;
+  /** An access did not come through for the state that the S-EPT has. */
+  accessFailed(vcpu: number, gpa: number, write: boolean, state: string): void;
+  tdcall(leaf: number, ns: number): void;
+  /** The vCPU left the guest; its exit registers tell why. */
+  exit(vcpu: number): void;
+  /** An exception that the guest kernel does not survive. */
+  faulted(fault: string, gpa: number): void;
+  charge(ns: number): void;
+  emit(vcpu: number, what: string, start: number, end: number, status: string, after: string): void;
+  readonly tracing: boolean;
+}
+
+/** The guest's CPUs over the TDX module: what stands behind the kernel's boundary in the model world. */
+export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
+  private readonly all: Regs[];
+  private readonly module: TdxModule;
+  private readonly td: Td;
+  private readonly observer: CpuObserver;
+
+  constructor(module: TdxModule, td: Td, vcpus: number, observer: CpuObserver) {
+    this.module = module;
+    this.td = td;
+    this.observer = observer;
+    const words = new Uint32Array(vcpus * REGS_LENGTH);
+    this.all = Array.from({ length: vcpus }, (_, vcpu) =>
+      words.subarray(vcpu * REGS_LENGTH, (vcpu + 1) * REGS_LENGTH),
+    );
+  }
+
+  regs(vcpu: number): Regs {
+    return this.all[vcpu]!;
+  }
+
+  tdcall(vcpu: number): number {
+    const regs = this.all[vcpu]!;
+    const leaf = regs[2 * RAX]! & 0xffff;
+    const low = regs[2 * RCX]!;
+    const high = regs[2 * RCX + 1]!;
+    const outcome = tdcall(this.module, this.td, vcpu, regs);
+    this.observer.tdcall(leaf, costOf(leaf, low & 7, outcome));
+    if (leaf === ACCEPT || leaf === RELEASE) this.pageCall(vcpu, leaf, low, high, outcome);
+    else if (this.observer.tracing) this.observer.emit(vcpu, tdgName(leaf), 0, 0, outcomeText(outcome), "");
+    if (outcome === TD_EXIT || outcome === TD_EXIT_VMCALL) this.observer.exit(vcpu);
+    else if (outcome === INTERRUPTED) this.td.clearInterrupt(vcpu);
+    return outcome;
+  }
+
+  private pageCall(vcpu: number, leaf: number, low: number, high: number, outcome: number): void {
+    const level = low & 7;
+    const start = high * 2 ** 32 + (low - (low & 0xfff));
+    const end = start + (LEVEL_BYTES[level] ?? 0);
+    if (leaf === ACCEPT) this.observer.accepts(vcpu, start, end, outcome);
+    else this.observer.releases(vcpu, start, end, outcome);
+    if (!this.observer.tracing) return;
+    const what = `${tdgName(leaf)} ${LEVEL_NAMES[level] ?? `level ${level}`}`;
+    this.observer.emit(vcpu, what, start, end, outcomeText(outcome), septStateName(this.td, start));
+  }
+
+  access(vcpu: number, gpa: number, length: number, write: boolean, shared: boolean): number {
+    if (shared) throw new NotModelled("a CPU access through a shared mapping");
+    this.observer.accesses(vcpu, gpa, write);
+    const outcome = access(this.td, vcpu, gpa, write ? WRITE : READ);
+    if (outcome !== ACCESS_OK) return this.refused(vcpu, gpa, write, outcome);
+    this.observer.charge(COST.pageTouch.ns);
+    // One step reaches no further than its 2 MiB unit, so that another vCPU can come in between.
+    const done = reachableBytes(this.td, gpa, Math.min(length, UNIT - (gpa % UNIT)));
+    if (write) this.stamp(gpa, done);
+    return done;
+  }
+
+  private refused(vcpu: number, gpa: number, write: boolean, outcome: AccessOutcome): number {
+    const state = septStateName(this.td, gpa);
+    // A page that the host is moving under the guest's feet is accepted all the same.
+    if (state !== "BLOCKED") this.observer.accessFailed(vcpu, gpa, write, state);
+    if (outcome === ACCESS_TD_EXIT) this.observer.exit(vcpu);
+    else this.observer.faulted(FAULT_NAMES[outcome] ?? "fault", gpa);
+    return -1;
+  }
+
+  /** Marks what a store leaves: the guest's own content. */
+  private stamp(gpa: number, bytes: number): void {
+    const { pages } = this.module;
+    if (!(pages instanceof TagStore)) return;
+    const { sept } = this.td;
+    const first = gpa - (gpa % PAGE);
+    const frames = Math.ceil((gpa + bytes - first) / PAGE);
+    sept.walk(first >>> 0, Math.floor(first / 2 ** 32), 1);
+    if (sept.isLeafHere()) {
+      pages.stampRun(
+        sept.payloadHere - (sept.payloadHere % 512) + ((first / PAGE) % 512),
+        frames,
+        GUEST_CONTENT,
+      );
+      return;
+    }
+    for (let frame = 0; frame < frames; frame++) {
+      const at = first + frame * PAGE;
+      sept.walk(at >>> 0, Math.floor(at / 2 ** 32), 0);
+      pages.stamp(sept.payloadHere, GUEST_CONTENT);
+    }
+  }
+}
+
+const costOf = (leaf: number, level: number, outcome: number): number => {
+  if (outcome !== 0) return COST.tdcall.ns;
+  if (leaf === ACCEPT) return level === 0 ? COST.accept4K.ns : COST.tdcall.ns + 512 * COST.zero4K.ns;
+  if (leaf === RELEASE) return level === 0 ? COST.release4K.ns : COST.release2M.ns;
+  return COST.tdcall.ns;
+};
+
+const outcomeText = (outcome: number): string => {
+  if (outcome === TD_EXIT) return "TD_EXIT";
+  if (outcome === TD_EXIT_VMCALL) return "TDVMCALL";
+  return outcome === INTERRUPTED ? "INTERRUPTED" : statusText(outcome as Status);
+};

@@ -1,0 +1,91 @@
+import type { Kernel } from "../../linux/kernel.ts";
+import { orderOf, USE, useOf } from "../../linux/mem-map.ts";
+import type { Td } from "../../tdx-module/td.ts";
+import {
+  ACCEPTED,
+  acceptedOf,
+  isAcceptedPage,
+  isUnitUsed,
+  isUsed,
+  pluggedBit,
+  somePage,
+  unacceptedBit,
+} from "../facts.ts";
+import type { InvariantId } from "./table.ts";
+
+/** What the rules look at. */
+export interface Facts {
+  readonly td: Td;
+  readonly kernel: Kernel;
+  /** Whether the VMM has given every byte of a unit (2 MiB, counted from address 0) to the guest. */
+  pluggedAt(unit: number): boolean;
+}
+
+/** Looks at one unit; answers why the rule is broken there, or nothing. */
+export type UnitRule = (facts: Facts, unit: number) => string | undefined;
+
+const UNIT = 2 ** 21;
+const address = (unit: number): string => `0x${(unit * UNIT).toString(16)}`;
+
+/** A unit whose bit is clear is accepted, if the VMM and, where it keeps a second bitmap, the kernel have it plugged. */
+const i8: UnitRule = ({ td, kernel, pluggedAt }, unit) => {
+  if (unacceptedBit(kernel, unit) !== 0 || pluggedBit(kernel, unit) === 0) return undefined;
+  if (acceptedOf(td, unit) === ACCEPTED.ALL || !pluggedAt(unit)) return undefined;
+  return "the kernel's bit says accepted, the secure EPT says it is not";
+};
+
+/** A word read at the end of a unit in use runs into the next one, if that is in the direct map. */
+const i10: UnitRule = ({ td, kernel }, unit) => {
+  const { geometry, mm } = kernel;
+  const above = (unit + 1) * (UNIT / geometry.pageSize);
+  if (!mm.isMapped(above) || isAcceptedPage(td, (unit + 1) * UNIT)) return undefined;
+  const last = mm.indexOf(above - 1);
+  if (last === -1 || !isUsed(mm.use[last]!) || !isUnitUsed(kernel, unit)) return undefined;
+  return `the unit is in use, and ${address(unit + 1)} above it is mapped but not accepted`;
+};
+
+/** First page of the block of `byte` at `pfn` that is not accepted, within one unit; -1 if all are. */
+const unacceptedPage = (td: Td, kernel: Kernel, byte: number, pfn: number): number => {
+  const { pageSize } = kernel.geometry;
+  const pages = Math.min(2 ** orderOf(byte), UNIT / pageSize);
+  for (let page = pfn; page < pfn + pages; page++) if (!isAcceptedPage(td, page * pageSize)) return page;
+  return -1;
+};
+
+/** A rule about the pages of one group of uses: all of them are accepted. */
+const acceptedUse =
+  (what: string, holds: (byte: number) => boolean): UnitRule =>
+  ({ td, kernel }, unit) => {
+    const accepted = acceptedOf(td, unit);
+    if (accepted === ACCEPTED.ALL) return undefined;
+    const broken = somePage(
+      kernel,
+      unit,
+      (byte, pfn) =>
+        holds(byte) && (accepted === ACCEPTED.NONE || unacceptedPage(td, kernel, byte, pfn) !== -1),
+    );
+    return broken ? `${what} of the unit are not accepted` : undefined;
+  };
+
+const i21 = acceptedUse("free or allocated pages", (byte) => isUsed(byte) && useOf(byte) !== USE.MEMMAP);
+const i22 = acceptedUse("pages that boot code reserved", (byte) => useOf(byte) === USE.RESERVED);
+const i28 = acceptedUse("memmap pages", (byte) => useOf(byte) === USE.MEMMAP);
+
+const i26: UnitRule = ({ kernel }, unit) =>
+  somePage(
+    kernel,
+    unit,
+    (byte) => useOf(byte) === USE.UNACCEPTED && orderOf(byte) !== kernel.geometry.maxOrder,
+  )
+    ? "a block smaller than the largest order is on the unaccepted list"
+    : undefined;
+
+/** Rules that speak of one unit and perhaps the one above it, by number. */
+export const UNIT_RULES: readonly { readonly id: InvariantId; readonly broken: UnitRule }[] = [
+  { id: "I8", broken: i8 },
+  { id: "I10", broken: i10 },
+  { id: "I21", broken: i21 },
+  { id: "I22", broken: i22 },
+  { id: "I26", broken: i26 },
+  { id: "I28", broken: i28 },
+];

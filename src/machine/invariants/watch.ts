@@ -1,0 +1,163 @@
+import type { DirtyRanges } from "../../flat/dirty-ranges.ts";
+import { UNACCEPTED_MEMORY_LOCK } from "../../linux/unaccepted-memory.ts";
+import { ACCEPTED, acceptedOf, pluggedBit } from "../facts.ts";
+import type { InvariantId } from "./table.ts";
+import { type Facts, UNIT_RULES } from "./unit-rules.ts";
+import { Violations } from "./violations.ts";
+
+const UNIT = 2 ** 21;
+
+/** A range of units, half open, counted from address 0. */
+export interface UnitRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What the watch needs of the machine. */
+export interface Watched extends Facts {
+  /** Number of the machine step that is running or has just run. */
+  readonly step: number;
+  /** All memory there is or may be: RAM, then the device window. */
+  readonly memory: readonly UnitRange[];
+  /** Whether a unit is boot memory. */
+  isStatic(unit: number): boolean;
+  /** Units whose plugged truth changed. */
+  readonly pluggedChanged: DirtyRanges;
+}
+
+/**
+ * Compares hardware truth, the kernel's belief and use after each step, where something moved.
+ *
+ * The parts list the units that they change; a rule about a unit and the one above it is asked for both. While a
+ * release holds the bitmap lock, bits and hardware may differ, and the lists wait.
+ */
+export class Watch {
+  readonly violations = new Violations();
+  private readonly machine: Watched;
+  private readonly facts: Facts;
+
+  constructor(machine: Watched) {
+    this.machine = machine;
+    this.facts = machine;
+    const { table } = machine.kernel;
+    if (table !== undefined) table.observer = this;
+  }
+
+  report(invariant: InvariantId, start: number, end: number, why: string): void {
+    this.violations.add(invariant, this.machine.step, start, end, why);
+  }
+
+  /** Looks at every unit that changed since the last look. */
+  afterStep(): void {
+    const { kernel, td, pluggedChanged } = this.machine;
+    const { changed } = td.sept;
+    const bits = kernel.table?.dirty;
+    if (changed.count === 0 && !changed.overflow && kernel.mm.dirty.count === 0) {
+      if ((bits === undefined || bits.count === 0) && pluggedChanged.count === 0) return;
+    }
+    if (!kernel.locks.isFree(UNACCEPTED_MEMORY_LOCK)) return;
+    if (changed.overflow) this.checkAll();
+    else {
+      for (let index = 0; index < changed.count; index++) this.checkPair(changed.units[index]!);
+      this.checkRanges(kernel.mm.dirty);
+      if (bits !== undefined) this.checkRanges(bits);
+      this.checkRanges(pluggedChanged);
+    }
+    this.forget();
+  }
+
+  /** Drops what changed, as after a boot phase that no rule speaks of. */
+  forget(): void {
+    const { kernel, td, pluggedChanged } = this.machine;
+    td.sept.changed.clear();
+    kernel.mm.dirty.clear();
+    kernel.table?.dirty.clear();
+    pluggedChanged.clear();
+  }
+
+  /** The full form: every unit of all memory. Tests hold the incremental form against it. */
+  checkAll(): void {
+    for (const { start, end } of this.machine.memory)
+      for (let unit = start; unit < end; unit++) this.checkUnit(unit);
+  }
+
+  private checkRanges(ranges: DirtyRanges): void {
+    for (let index = 0; index < ranges.count; index++) {
+      const end = ranges.ends[index]!;
+      for (let unit = ranges.starts[index]! - 1; unit < end; unit++) if (unit >= 0) this.checkUnit(unit);
+    }
+  }
+
+  private checkPair(unit: number): void {
+    if (unit > 0) this.checkUnit(unit - 1);
+    this.checkUnit(unit);
+  }
+
+  private checkUnit(unit: number): void {
+    for (const { id, broken } of UNIT_RULES) {
+      const why = broken(this.facts, unit);
+      if (why !== undefined) this.report(id, unit * UNIT, (unit + 1) * UNIT, why);
+    }
+  }
+
+  /** I5: the kernel cleared unaccepted bits; units are relative to the table's window, as for all below. */
+  accepted(start: number, end: number): void {
+    this.eachOfTable(start, end, (unit) => {
+      if (!this.machine.pluggedAt(unit) || acceptedOf(this.machine.td, unit) === ACCEPTED.ALL) return;
+      this.report(
+        "I5",
+        unit * UNIT,
+        (unit + 1) * UNIT,
+        "its bit was cleared, and hardware has not accepted it",
+      );
+    });
+  }
+
+  /** I6, I13: the kernel set unaccepted bits. */
+  unaccepted(start: number, end: number): void {
+    const { kernel, td } = this.machine;
+    this.eachOfTable(start, end, (unit) => {
+      if (acceptedOf(td, unit) === ACCEPTED.ALL)
+        this.report(
+          "I6",
+          unit * UNIT,
+          (unit + 1) * UNIT,
+          "its bit was set, and hardware still has it accepted",
+        );
+      if (kernel.table!.version === 1 || pluggedBit(kernel, unit) === 0)
+        this.report(
+          "I13",
+          unit * UNIT,
+          (unit + 1) * UNIT,
+          "its unaccepted bit was set, which this table forbids",
+        );
+    });
+  }
+
+  /** I15: the kernel set plugged bits. */
+  plugged(start: number, end: number): void {
+    this.eachOfTable(start, end, (unit) => {
+      if (!this.machine.pluggedAt(unit))
+        this.report(
+          "I15",
+          unit * UNIT,
+          (unit + 1) * UNIT,
+          "its plugged bit was set, and the VMM has not plugged it",
+        );
+    });
+  }
+
+  /** I14: the kernel cleared plugged bits. */
+  unplugged(start: number, end: number): void {
+    this.eachOfTable(start, end, (unit) => {
+      if (this.machine.isStatic(unit))
+        this.report("I14", unit * UNIT, (unit + 1) * UNIT, "the plugged bit of boot memory was cleared");
+    });
+  }
+
+  private eachOfTable(start: number, end: number, look: (unit: number) => void): void {
+    const table = this.machine.kernel.table!;
+    const base = table.physBase / table.unitSize;
+    for (let unit = base + start; unit < base + end; unit++) look(unit);
+  }
+}

@@ -1,0 +1,27 @@
+import { vmEndName } from "../vmm/events.ts";
+import { DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "../vmm/memory-map.ts";
+import type { Vmm } from "../vmm/vmm.ts";
+import type { UnitRange } from "./invariants/watch.ts";
+
+const UNIT_FRAMES = 512;
+
+/** Boot RAM, virtio-mem regions and present DIMMs, in units of 2 MiB counted from address 0. */
+export const memoryOf = (vmm: Vmm): UnitRange[] =>
+  vmm.map.areas.flatMap(({ kind }, area) => {
+    const start = vmm.map.start(area);
+    const end = vmm.map.end(area);
+    if (end <= start || ![RAM_AREA, VIRTIO_MEM_AREA, DIMM_AREA].includes(kind)) return [];
+    return [{ start: Math.floor(start / UNIT_FRAMES), end: Math.ceil(end / UNIT_FRAMES) }];
+  });
+
+/** Whether a unit is whole boot memory. */
+export const isBootMemory = (vmm: Vmm, unit: number): boolean => {
+  const area = vmm.map.find(unit * UNIT_FRAMES);
+  return area >= 0 && vmm.map.areas[area]!.kind === RAM_AREA && (unit + 1) * UNIT_FRAMES <= vmm.map.end(area);
+};
+
+/** What ended the VM, as one line. */
+export const describeEnd = (vmm: Vmm): string => {
+  const { reason, gpa, vcpu } = vmm.life.end;
+  return `the VMM ended the TD: ${vmEndName(reason)} at 0x${gpa.toString(16)}, vCPU ${vcpu}`;
+};

@@ -1,0 +1,138 @@
+import { status, withoutDetails } from "../abi/tdx/status.ts";
+import { panic } from "../linux/kernel.ts";
+import { UNACCEPTED_MEMORY_LOCK } from "../linux/unaccepted-memory.ts";
+import { COST } from "./cost.ts";
+import { ACCEPTED, acceptedOf, isUnitUsed } from "./facts.ts";
+import type { CpuObserver } from "./hardware.ts";
+import type { Machine } from "./machine.ts";
+
+const UNIT = 2 ** 21;
+const ALREADY_ACCEPTED = status("PAGE_ALREADY_ACCEPTED");
+
+/** Counts, charges and traces what the guest's CPUs do, and holds it against the invariants that speak of deeds. */
+export class Observer implements CpuObserver {
+  private readonly machine: Machine;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+  }
+
+  get tracing(): boolean {
+    return this.machine.trace.on;
+  }
+
+  tdcall(leaf: number, ns: number): void {
+    this.machine.counts.tdcall(leaf);
+    this.machine.scheduler.charge(ns);
+  }
+
+  charge(ns: number): void {
+    this.machine.scheduler.charge(ns);
+  }
+
+  exit(vcpu: number): void {
+    this.machine.counts.exit();
+    this.machine.scheduler.charge(COST.eptViolation.ns);
+    this.machine.exited(vcpu);
+  }
+
+  faulted(fault: string, _gpa: number): void {
+    panic(this.machine.kernel, fault);
+  }
+
+  emit(vcpu: number, what: string, start: number, end: number, text: string, after: string): void {
+    const { scheduler, trace } = this.machine;
+    const actor = scheduler.actors[scheduler.running]!;
+    trace.emit(
+      scheduler.steps,
+      scheduler.clocks[actor.clock]!,
+      actor.name,
+      vcpu,
+      what,
+      start,
+      end,
+      text,
+      after,
+    );
+  }
+
+  accepts(_vcpu: number, start: number, end: number, outcome: number): void {
+    const { watch, vmm } = this.machine;
+    if (watch === undefined) return;
+    if (outcome > 0 && withoutDetails(outcome as never) === ALREADY_ACCEPTED)
+      watch.report("I3", start, end, "TDG.MEM.PAGE.ACCEPT found the page accepted already");
+    for (let unit = Math.floor(start / UNIT); unit * UNIT < end; unit++) {
+      if (!vmm.pluggedAt(unit) && !this.isPluggedInside(start, end)) this.acceptsUnplugged(start, end, unit);
+      this.acceptsTwiceAtOnce(start, end, unit);
+    }
+  }
+
+  /** A page of a unit that is not plugged as a whole may be plugged itself. */
+  private isPluggedInside(start: number, end: number): boolean {
+    for (let frame = start / 4096; frame < end / 4096; frame += 512)
+      if (!this.machine.vmm.pluggedFrame(frame)) return false;
+    return this.machine.vmm.pluggedFrame(end / 4096 - 1);
+  }
+
+  private acceptsUnplugged(start: number, end: number, unit: number): void {
+    const watch = this.machine.watch!;
+    watch.report("I2", start, end, "accepted, and the VMM has not plugged it");
+    const { accepting, table } = this.machine.kernel;
+    if (table === undefined) return;
+    const relative = unit - table.physBase / table.unitSize;
+    const task = this.machine.scheduler.running;
+    if (
+      accepting.starts[task]! >= 0 &&
+      relative === accepting.ends[task]! - 1 &&
+      relative > accepting.starts[task]!
+    )
+      watch.report("I11", start, end, "the guard unit of an accept, and the VMM has not plugged it");
+  }
+
+  private acceptsTwiceAtOnce(start: number, end: number, unit: number): void {
+    const { accepting, table, locks } = this.machine.kernel;
+    if (table === undefined) return;
+    const task = this.machine.scheduler.running;
+    const relative = unit - table.physBase / table.unitSize;
+    for (let other = 0; other < accepting.starts.length; other++) {
+      if (other === task || accepting.starts[other]! < 0) continue;
+      if (accepting.starts[other]! <= relative && relative < accepting.ends[other]!)
+        this.machine.watch!.report("I7", start, end, "two tasks accept the unit at once");
+    }
+    if (!locks.isFree(UNACCEPTED_MEMORY_LOCK) && !locks.heldBy(UNACCEPTED_MEMORY_LOCK, task)) {
+      if (this.releasing <= unit && unit < this.releasingEnd)
+        this.machine.watch!.report("I7", start, end, "one task accepts the unit while another releases it");
+    }
+  }
+  private releasing = 0;
+  private releasingEnd = 0;
+
+  releases(_vcpu: number, start: number, end: number, outcome: number): void {
+    const { watch, kernel } = this.machine;
+    this.releasing = Math.floor(start / UNIT);
+    this.releasingEnd = Math.ceil(end / UNIT);
+    if (watch === undefined || outcome !== 0) return;
+    for (let unit = this.releasing; unit < this.releasingEnd; unit++)
+      if (isUnitUsed(kernel, unit))
+        watch.report("I31", unit * UNIT, (unit + 1) * UNIT, "released while Linux uses pages of it");
+  }
+
+  accesses(_vcpu: number, gpa: number, write: boolean): void {
+    const { watch, vmm, td } = this.machine;
+    if (watch === undefined || vmm.pluggedFrame(Math.floor(gpa / 4096))) return;
+    const page = gpa - (gpa % 4096);
+    if (acceptedOf(td, Math.floor(gpa / UNIT)) === ACCEPTED.NONE) return;
+    watch.report("I1", page, page + 4096, `${write ? "written" : "read"}, and the VMM has not plugged it`);
+  }
+
+  accessFailed(vcpu: number, gpa: number, write: boolean, state: string): void {
+    const page = gpa - (gpa % 4096);
+    this.machine.watch?.report(
+      "I1",
+      page,
+      page + 4096,
+      `${write ? "written" : "read"} before it was accepted, its secure-EPT entry is ${state}`,
+    );
+    if (this.tracing) this.emit(vcpu, write ? "write" : "read", page, page + 4096, "EPT_VIOLATION", state);
+  }
+}

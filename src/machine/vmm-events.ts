@@ -1,0 +1,77 @@
+import { tdhName } from "../abi/tdx/leaves.ts";
+import { type Status, statusText } from "../abi/tdx/status.ts";
+import { virtioMemRequestName } from "../abi/virtio-mem/request.ts";
+import { virtioMemResponseName } from "../abi/virtio-mem/response.ts";
+import {
+  CONFIG_INTERRUPT_EVENT,
+  DEVICE_DELETED_EVENT,
+  DIMM_PLUGGED_EVENT,
+  DISCARD_EVENT,
+  GPE_EVENT,
+  KILLED_EVENT,
+  OST_EVENT,
+  SEAMCALL_EVENT,
+  UNPLUG_GUEST_ERROR_EVENT,
+  UNRESOLVED_EVENT,
+  VIRTIO_MEM_EVENT,
+  type VmmSink,
+  vmEndName,
+} from "../vmm/events.ts";
+import { COST } from "./cost.ts";
+import { septStateName } from "./facts.ts";
+import type { Machine } from "./machine.ts";
+
+const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39];
+const LEVEL_NAMES = ["4K", "2M", "1G", "512G"];
+
+/** Turns what the VMM did into counts, costs, trace rows and interrupts of the guest. */
+export class VmmEvents implements VmmSink {
+  private readonly machine: Machine;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+  }
+
+  emit(event: number, a: number, b: number, c: number, d: number, e: number): void {
+    if (event === SEAMCALL_EVENT) this.seamcall(a, b, c, d);
+    else if (event === CONFIG_INTERRUPT_EVENT) this.machine.interrupts.configChanged(a);
+    else if (event === GPE_EVENT) this.machine.interrupts.gpe();
+    if (event !== SEAMCALL_EVENT && this.machine.trace.on) this.row(event, a, b, c, d, e);
+  }
+
+  private seamcall(leaf: number, gpa: number, level: number, result: number): void {
+    const { counts, scheduler, trace, td } = this.machine;
+    counts.seamcall(leaf);
+    // A fault's own calls are inside the cost of the exit that caused it.
+    if (this.machine.inFault) scheduler.charge(0);
+    else scheduler.charge(COST.seamcall.ns);
+    if (!trace.on) return;
+    const size = LEVEL_BYTES[level] ?? 0;
+    const start = gpa - (gpa % size);
+    const name = `${tdhName(leaf)} ${LEVEL_NAMES[level] ?? ""}`.trimEnd();
+    this.add(name, start, start + size, statusText(result as Status), septStateName(td, start));
+  }
+
+  private row(event: number, a: number, b: number, c: number, d: number, e: number): void {
+    const { devices } = this.machine.vmm;
+    if (event === VIRTIO_MEM_EVENT) {
+      const { blockSize, id } = devices[a]!;
+      const answer = e < 0 ? "none" : virtioMemResponseName(e & 0xff);
+      this.add(`${id} ${virtioMemRequestName(b)}`, c, c + d * blockSize, answer, "");
+    } else if (event === DISCARD_EVENT) this.add("discard", a, a + b, "SUCCESS", `${c + d} bytes given back`);
+    else if (event === DIMM_PLUGGED_EVENT) this.add("DIMM plugged", b, b + c, "SUCCESS", `slot ${a}`);
+    else if (event === DEVICE_DELETED_EVENT) this.add("DEVICE_DELETED", 0, 0, "SUCCESS", `slot ${a}`);
+    else if (event === UNPLUG_GUEST_ERROR_EVENT)
+      this.add("DEVICE_UNPLUG_GUEST_ERROR", 0, 0, "FAILED", `slot ${a}`);
+    else if (event === OST_EVENT) this.add("ACPI_DEVICE_OST", 0, 0, `source ${b} status ${c}`, `slot ${a}`);
+    else if (event === UNRESOLVED_EVENT) this.add("unresolved exit", b, b + 4096, `${c} in a row`, "");
+    else if (event === KILLED_EVENT) this.add("VM ended", c, c + 4096, vmEndName(b), "");
+  }
+
+  private add(what: string, start: number, end: number, text: string, after: string): void {
+    const { scheduler, trace } = this.machine;
+    const actor = scheduler.actors[scheduler.running]!;
+    const name = actor.name.startsWith("vmm") ? actor.name : "vmm";
+    trace.emit(scheduler.steps, scheduler.clocks[actor.clock]!, name, -1, what, start, end, text, after);
+  }
+}

@@ -1,0 +1,122 @@
+import { AGAIN } from "../flat/procedure.ts";
+import { ERRNO } from "../linux/errno.ts";
+import { KERNEL_PROCEDURES, type Kernel } from "../linux/kernel.ts";
+import { orderOf } from "../linux/mem-map.ts";
+import { allocPages, freePages } from "../linux/page-allocator/alloc.ts";
+
+/** Order argument of `allocateMemory` that means: the largest blocks that can be had. */
+export const LARGEST = -1;
+
+const allocate = KERNEL_PROCEDURES.declare("allocate", {
+  args: ["pages", "flags", "node", "owner"],
+  locals: ["order", "fixed", "at", "end"],
+  steps: ["enter", "next", "got", "clear"],
+});
+
+/**
+ * A user's allocation: (pages, flags of GFP, node, owner | fixed order * 2^20). Takes block after block and
+ * clears each as the kernel clears a page before it hands it out, which is the first touch.
+ *
+ * The order is the largest that fits unless the fourth argument fixes one (order + 1 in its bits from 20 up).
+ * Returns 0, or -ENOMEM with the blocks taken so far kept by their owner.
+ */
+export const allocateMemory = allocate.define({
+  enter: (k, f) => {
+    const { v, at } = allocate;
+    const fixed = Math.floor(f.get(v.owner) / 2 ** 20);
+    f.set(v.owner, f.get(v.owner) % 2 ** 20);
+    f.set(v.fixed, fixed);
+    f.set(v.order, fixed > 0 ? fixed - 1 : k.geometry.maxOrder);
+    return at.next;
+  },
+  next: (_k, f) => {
+    const { v, at } = allocate;
+    const pages = f.get(v.pages);
+    if (pages <= 0) return f.returns(0);
+    if (f.get(v.fixed) === 0)
+      while (f.get(v.order) > 0 && 2 ** f.get(v.order) > pages) f.set(v.order, f.get(v.order) - 1);
+    return f.call(allocPages, at.got, f.get(v.order), f.get(v.flags), f.get(v.node), f.get(v.owner));
+  },
+  got: (k, f) => {
+    const { v, at } = allocate;
+    const pfn = f.result;
+    const order = f.get(v.order);
+    if (pfn < 0) {
+      if (f.get(v.fixed) > 0 || order === 0) return f.returns(ERRNO.ENOMEM);
+      f.set(v.order, order - 1);
+      return at.next;
+    }
+    f.set(v.at, pfn * k.geometry.pageSize);
+    f.set(v.end, (pfn + 2 ** order) * k.geometry.pageSize);
+    f.set(v.pages, f.get(v.pages) - 2 ** order);
+    return at.clear;
+  },
+  clear: (k, f) => {
+    const { v, at } = allocate;
+    const done = k.hw.access(f.vcpu, f.get(v.at), f.get(v.end) - f.get(v.at), true, false);
+    if (done < 0) return AGAIN;
+    f.set(v.at, f.get(v.at) + done);
+    return f.get(v.at) < f.get(v.end) ? at.clear : at.next;
+  },
+});
+
+const touch = KERNEL_PROCEDURES.declare("touch", {
+  args: ["at", "end", "write"],
+  locals: [],
+  steps: ["access"],
+});
+
+/** Loads or stores over [at, end) bytes by a private mapping. Returns 0 when all of it let the CPU through. */
+export const touchMemory = touch.define({
+  access: (k, f) => {
+    const { v, at } = touch;
+    if (f.get(v.at) >= f.get(v.end)) return f.returns(0);
+    const done = k.hw.access(f.vcpu, f.get(v.at), f.get(v.end) - f.get(v.at), f.get(v.write) !== 0, false);
+    if (done < 0) return AGAIN;
+    f.set(v.at, f.get(v.at) + done);
+    return at.access;
+  },
+});
+
+/** Bytes of the word that load_unaligned_zeropad() reads. */
+const WORD = 8;
+
+const zeropad = KERNEL_PROCEDURES.declare("load_unaligned_zeropad", {
+  args: ["boundary"],
+  locals: [],
+  steps: ["below", "above"],
+});
+
+/**
+ * load_unaligned_zeropad(): a word read that starts in the page below `boundary` and ends in the page above.
+ * A page that is not in the direct map faults and the kernel's fix-up pads with zeroes; a page that is mapped
+ * but not accepted has no fix-up.
+ *
+ * @source Linux arch/x86/include/asm/word-at-a-time.h; drivers/firmware/efi/unaccepted_memory.c
+ */
+export const readAcross = zeropad.define({
+  below: (k, f) => {
+    const { v, at } = zeropad;
+    const done = k.hw.access(f.vcpu, f.get(v.boundary) - WORD / 2, 1, false, false);
+    return done < 0 ? AGAIN : at.above;
+  },
+  above: (k, f) => {
+    const { v } = zeropad;
+    const boundary = f.get(v.boundary);
+    if (!k.mm.isMapped(boundary / k.geometry.pageSize)) return f.returns(0);
+    return k.hw.access(f.vcpu, boundary, 1, false, false) < 0 ? AGAIN : f.returns(0);
+  },
+});
+
+/** Frees every block of an owner. @returns pages freed */
+export const freeOwned = (k: Kernel, owner: number): number => {
+  const { mm } = k;
+  let freed = 0;
+  for (let index = mm.owner.indexOf(owner); index !== -1; index = mm.owner.indexOf(owner, index)) {
+    const order = orderOf(mm.use[index]!);
+    freePages(k, mm.pfnOf(index), order);
+    freed += 2 ** order;
+    index += 2 ** order;
+  }
+  return freed;
+};
