@@ -1,3 +1,5 @@
+import { assert } from "../../assert.ts";
+
 /** Notify values and _OST events. @source ACPI specification, 5.6.6 and 6.3.5 */
 export const ACPI_NOTIFY = { BUS_CHECK: 0, DEVICE_CHECK: 1, EJECT_REQUEST: 3, OSPM_EJECT: 0x103 } as const;
 /** Status codes of _OST. */
@@ -57,13 +59,15 @@ export class AcpiMemory {
     return this.words[WORD.count]!;
   }
 
-  /** Queues an event. @returns false, nothing queued, when the ring is full */
-  push(slot: number, notify: number): boolean {
-    const count = this.words[WORD.count]!;
-    if (count === this.queue.length) return false;
-    this.queue[(this.words[WORD.head]! + count) % this.queue.length] = slot * 1024 + notify;
-    this.words[WORD.count] = count + 1;
-    return true;
+  get full(): boolean {
+    return this.waiting === this.queue.length;
+  }
+
+  /** Queues an event; the ring is not full. */
+  push(slot: number, notify: number): void {
+    assert(!this.full, "the queue of ACPI events has room");
+    this.queue[(this.words[WORD.head]! + this.waiting) % this.queue.length] = slot * 1024 + notify;
+    this.words[WORD.count]!++;
   }
 
   /** Takes the oldest event: slot * 1024 + notify value, or -1. */

@@ -1,0 +1,151 @@
+import { BLOCKED, type Frame } from "../../flat/procedure.ts";
+import { NotModelled } from "../../not-modelled.ts";
+import { ERRNO } from "../errno.ts";
+import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
+import { DEVICE_HOTPLUG_LOCK, lockDeviceHotplug } from "../memory-hotplug/hotplug-locks.ts";
+import { ACPI_NOTIFY, ACPI_OST } from "./acpi-memory.ts";
+import { bindMemoryDevice, detachMemoryDevice } from "./memory-device.ts";
+import { ejectSlot, readSlot, takeSlotEvent, writeOst } from "./registers.ts";
+import { acpiTryToOffline } from "./try-to-offline.ts";
+
+const scan = KERNEL_PROCEDURES.declare("_E03 memory hotplug scan", {
+  args: [],
+  locals: ["slot"],
+  steps: ["enter", "slot"],
+});
+
+/**
+ * The firmware's handler of the memory hotplug GPE: looks at every slot, clears its event and queues it as a
+ * notification. An insert goes before a remove of the same slot. The machine starts it on an SCI. Returns 0.
+ *
+ * @source QEMU hw/acpi/memory_hotplug.c (AML); Linux drivers/acpi/scan.c, acpi_hotplug_schedule
+ */
+export const acpiGpeScan = scan.define({
+  enter: (k, f) => {
+    k.acpiMemory!.setGpe(false);
+    return k.hw.acpi === undefined ? f.returns(0) : scan.at.slot;
+  },
+  slot: (k, f) => {
+    const acpi = k.acpiMemory!;
+    const slot = f.get(scan.v.slot);
+    if (slot === acpi.slots) return f.returns(0);
+    // The event stays in the register until there is room for it.
+    if (acpi.full) return BLOCKED;
+    const notify = takeSlotEvent(k.hw.acpi!, slot);
+    if (notify >= 0) acpi.push(slot, notify);
+    f.set(scan.v.slot, slot + 1);
+    return scan.at.slot;
+  },
+});
+
+const boot = KERNEL_PROCEDURES.declare("acpi_scan_init memory devices", {
+  args: [],
+  locals: ["slot"],
+  steps: ["enter", "slot", "next"],
+});
+
+/** Binds the DIMMs that were there before boot and are not in firmware's memory map. Returns 0. */
+export const acpiScanAtBoot = boot.define({
+  enter: (_k, f) => f.call(lockDeviceHotplug, boot.at.slot),
+  slot: (k, f) => {
+    if (k.hw.acpi !== undefined && f.get(boot.v.slot) < k.hw.acpi.slots)
+      return f.call(bindMemoryDevice, boot.at.next, f.get(boot.v.slot));
+    k.locks.release(DEVICE_HOTPLUG_LOCK, f.task);
+    return f.returns(0);
+  },
+  next: (_k, f) => {
+    f.set(boot.v.slot, f.get(boot.v.slot) + 1);
+    return boot.at.slot;
+  },
+});
+
+/** _OST code for the answer of an event. */
+const OST_CODES: ReadonlyMap<number, number> = new Map<number, number>([
+  [0, ACPI_OST.SUCCESS],
+  [ERRNO.EPERM, ACPI_OST.EJECT_NOT_SUPPORTED],
+  [ERRNO.EBUSY, ACPI_OST.DEVICE_BUSY],
+]);
+export const ostCode = (error: number): number => OST_CODES.get(error) ?? ACPI_OST.NON_SPECIFIC_FAILURE;
+
+const eject = KERNEL_PROCEDURES.declare("acpi_scan_hot_remove", {
+  args: ["slot"],
+  locals: [],
+  steps: ["enter", "offline", "detached"],
+});
+
+/** Offlines, removes and ejects a DIMM: (slot). Returns 0 or -EBUSY, the DIMM being as before. */
+const hotRemove = eject.define({
+  enter: (_k, f) => f.call(acpiTryToOffline, eject.at.offline, f.get(eject.v.slot)),
+  offline: (_k, f) => {
+    if (f.result !== 0) return f.returns(f.result);
+    return f.call(detachMemoryDevice, eject.at.detached, f.get(eject.v.slot));
+  },
+  detached: (k, f) => {
+    const slot = f.get(eject.v.slot);
+    ejectSlot(k.hw.acpi!, slot);
+    if (readSlot(k.hw.acpi!, slot).enabled) {
+      const name = slot.toString(16).toUpperCase().padStart(2, "0");
+      k.printk(`ACPI: \\_SB_.MHPC.MP${name}: Eject incomplete - status 0xf`);
+    }
+    return f.returns(0);
+  },
+});
+
+const work = KERNEL_PROCEDURES.declare("acpi_device_hotplug", {
+  args: [],
+  locals: ["slot", "event"],
+  steps: ["enter", "locked", "eject", "checked", "done"],
+});
+
+/** A device check: a DIMM that appeared is bound; one that is bound already is left alone. */
+const check = (k: Kernel, f: Frame<Kernel>): number => {
+  const slot = f.get(work.v.slot);
+  const { enabled } = readSlot(k.hw.acpi!, slot);
+  if (!enabled && k.acpiMemory!.bound[slot] !== 0)
+    throw new NotModelled("a DIMM that vanished without being ejected");
+  return f.call(bindMemoryDevice, work.at.checked, slot);
+};
+
+/**
+ * Handles the oldest queued event of the memory devices: none, if there is none. The machine starts it while
+ * `acpiMemory.waiting` is not 0, on one task at a time.
+ *
+ * A device check binds the driver, and reports success even if that failed: since 6.8 a driver may refuse. An
+ * eject request is answered with "in progress", then the blocks go offline, the memory is removed, and the
+ * slot is ejected. The last word is _OST(event, code), after a success too. Returns the answer that
+ * made the code.
+ *
+ * @source Linux drivers/acpi/scan.c, acpi_device_hotplug, acpi_generic_hotplug_event
+ * @missing ejects disabled by sysfs (-EPERM); other children of the devices
+ */
+export const acpiHotplugWork = work.define({
+  enter: (k, f) => {
+    const event = k.acpiMemory!.take();
+    if (event < 0) return f.returns(0);
+    f.set(work.v.slot, Math.floor(event / 1024));
+    f.set(work.v.event, event % 1024);
+    return f.call(lockDeviceHotplug, work.at.locked);
+  },
+  locked: (k, f) => {
+    switch (f.get(work.v.event)) {
+      case ACPI_NOTIFY.BUS_CHECK:
+      case ACPI_NOTIFY.DEVICE_CHECK:
+        return check(k, f);
+      case ACPI_NOTIFY.EJECT_REQUEST:
+      case ACPI_NOTIFY.OSPM_EJECT:
+        writeOst(k.hw.acpi!, f.get(work.v.slot), ACPI_NOTIFY.EJECT_REQUEST, ACPI_OST.EJECT_IN_PROGRESS);
+        return work.at.eject;
+      default:
+        return finish(k, f, ERRNO.EINVAL);
+    }
+  },
+  eject: (_k, f) => f.call(hotRemove, work.at.done, f.get(work.v.slot)),
+  checked: (k, f) => finish(k, f, 0),
+  done: (k, f) => finish(k, f, f.result),
+});
+
+const finish = (k: Kernel, f: Frame<Kernel>, error: number): number => {
+  writeOst(k.hw.acpi!, f.get(work.v.slot), f.get(work.v.event), ostCode(error));
+  k.locks.release(DEVICE_HOTPLUG_LOCK, f.task);
+  return f.returns(error);
+};
