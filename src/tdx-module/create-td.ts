@@ -33,7 +33,9 @@ export interface TdOptions {
   readonly paramsHpa?: number;
   /** Host calls to make before the TD is finalised, such as adding the initial image. */
   readonly build?: (td: Td) => void;
-  /** Whether the vCPUs enter the guest at the end; true if left out. */
+  /** Whether the TD is finalised, and so RUNNABLE; true if left out. */
+  readonly finalize?: boolean;
+  /** Whether the vCPUs of a RUNNABLE TD enter the guest at the end; true if left out. */
   readonly enter?: boolean;
 }
 
@@ -54,9 +56,9 @@ const call = (m: TdxModule, leaf: TdhLeaf, operands: Operands, version = 0): voi
 };
 
 /**
- * Builds a TD through the SEAMCALLs that a host makes, and leaves it RUNNABLE.
+ * Builds a TD through the SEAMCALLs that a host makes.
  *
- * @returns the TD, its vCPUs entered unless `enter` is false
+ * @returns the TD, RUNNABLE and its vCPUs entered unless the options say otherwise
  */
 export const createTd = (m: TdxModule, options: TdOptions): Td => {
   const page = (): number => options.takeFrame() * 4096;
@@ -69,6 +71,7 @@ export const createTd = (m: TdxModule, options: TdOptions): Td => {
   const vcpus = options.vcpus ?? 1;
   for (let vcpu = 0; vcpu < vcpus; vcpu++) createVcpu(m, tdr, vcpu, page, options.topology === true);
   options.build?.(td);
+  if (options.finalize === false) return td;
   call(m, "TDH.MR.FINALIZE", { RCX: tdr });
   if (options.enter !== false) for (let vcpu = 0; vcpu < vcpus; vcpu++) enterVcpu(m, td, vcpu);
   return td;

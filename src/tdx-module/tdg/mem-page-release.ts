@@ -31,16 +31,15 @@ const SIZE_MISMATCH = [0, 1, 2].map((level) => status("PAGE_SIZE_MISMATCH", leve
  *   OPERAND_BUSY(RCX) if somebody holds the entry;
  *   EPT_ENTRY_FREE(RCX) if nothing is assigned there, never a TD exit;
  *   EPT_ENTRY_STATE_INCORRECT(RCX) if the page is PENDING or blocked; RCX bit 62 tells PENDING;
- *   PAGE_SIZE_MISMATCH(level) if a leaf is above or a table below; RCX bits 2:0 are the level of the leaves.
- *   A refusal changes nothing but RCX.
+ *   PAGE_SIZE_MISMATCH(level where the walk ended) if a leaf is above or a table below; RCX bits 2:0 are the level
+ *   of the leaves. A refusal changes nothing but RCX.
  * @changes the page's secure-EPT entry, and its content if `releasedContent` says so
  * @source Linux TDX hotplug RFC v2, 2026-06-23; OpenVMM tdcall crate
  * @missing pages of private MMIO
  */
 export const tdgMemPageRelease = (m: TdxModule, td: Td, vcpu: number, regs: Regs): Outcome => {
   if (!td.hasConfigFlag("PAGE_RELEASE")) {
-    if (m.behaviour.releaseNotConfigured === "unknown-leaf") return UNKNOWN_LEAF;
-    return report(td, regs, WRONG_STATE, regs[2 * RCX]! & 7);
+    return m.behaviour.releaseNotConfigured === "unknown-leaf" ? UNKNOWN_LEAF : WRONG_STATE;
   }
   const lo = regs[2 * RCX]!;
   const hi = regs[2 * RCX + 1]!;
@@ -61,12 +60,9 @@ const refuse = (m: TdxModule, td: Td, vcpu: number, regs: Regs): Outcome => {
   const found = td.sept.level;
   const state = td.sept.stateHere;
   if (state === SEPT_FREE) return report(td, regs, ENTRY_FREE, found);
-  if (SEPT_IS_LEAF[state] === 1 && found > level) {
-    return report(td, regs, SIZE_MISMATCH[found] ?? INVALID, found);
-  }
-  // Pages of the next smaller size hang below; the level of those that are there is what callers use.
-  if (isTable(state) && found === level)
-    return report(td, regs, SIZE_MISMATCH[level - 1] ?? INVALID, level - 1);
+  if (SEPT_IS_LEAF[state] === 1 && found > level) return report(td, regs, SIZE_MISMATCH[found]!, found);
+  // Smaller pages hang below; RCX tells their level, the details tell where the walk ended.
+  if (isTable(state) && found === level) return report(td, regs, SIZE_MISMATCH[found]!, found - 1);
   if (m.behaviour.releaseBlocked === "td-exit" && state !== SEPT_PENDING) {
     return exitAccept(td, vcpu, regs[2 * RCX]!, regs[2 * RCX + 1]!, EEQ_TYPE.GPA_DETAILS);
   }
