@@ -3,16 +3,6 @@ import { fileURLToPath } from "node:url";
 
 const root = new URL("../", import.meta.url);
 
-/** A reader that closes the pipe early (`| head`) ends us as SIGPIPE ends other programs, without a trace. */
-const endQuietlyOnClosedPipe = () => {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error) => {
-      if (error.code !== "EPIPE") throw error;
-      process.exit(141);
-    });
-  }
-};
-
 /**
  * Brings a checkout's dist/ up to date. An installed package has neither sources nor scripts, and needs none.
  *
@@ -24,9 +14,8 @@ export const prepare = async () => {
   return prepareToRun({ packages: false, dist: true });
 };
 
-/** Runs the program with `args`. Importing dist/tidemark.mjs runs it; it reads process.argv. */
+/** Runs the program with `args`, in this process: it has the arguments, the streams and the exit status. */
 export const launch = async (args) => {
-  endQuietlyOnClosedPipe();
   const program = new URL("dist/tidemark.mjs", root);
   if (!existsSync(program)) {
     process.stderr.write("tidemark: dist/tidemark.mjs is missing from this package; install it again\n");
@@ -34,5 +23,6 @@ export const launch = async (args) => {
     return;
   }
   process.argv = [process.argv[0], fileURLToPath(new URL("tidemark.mjs", import.meta.url)), ...args];
-  await import(program.href);
+  const { runProcess } = await import(program.href);
+  await runProcess();
 };

@@ -13,7 +13,8 @@ import { basename, dirname, join, relative } from "node:path";
 import { CACHE, ROOT } from "./checkout.mjs";
 import { BuildFailure } from "./failure.mjs";
 
-export const ENTRY = join("src", "cli", "main.ts");
+/** What is bundled. It exports `runProcess()`, which bin/launch.mjs calls. */
+export const ENTRY = join("src", "cli", "entry.ts");
 const PROGRAM = "tidemark.mjs";
 const RECORD = join(CACHE, "dist-sources.json");
 /** What decides the bundle besides the sources it is made of. package-lock.json stands for node_modules. */
@@ -107,7 +108,7 @@ const removeOthers = (folder, names, keepFor) => {
 };
 
 /**
- * Bundles src/cli/main.ts into dist/. node_modules is in place and the caller holds the lock.
+ * Bundles src/cli/entry.ts into dist/. node_modules is in place and the caller holds the lock.
  *
  * @param clean leave nothing of older builds, for a package to publish
  * @throws BuildFailure if the sources do not bundle; dist/ is as it was

@@ -157,7 +157,7 @@ const checkout = (): string => {
   write(root, "package.json", '{"type":"module"}');
   write(
     root,
-    "src/cli/main.ts",
+    "src/cli/entry.ts",
     'const { a } = await import("./later.ts");\nprocess.stdout.write(`${a}\\n`);\n',
   );
   write(root, "src/cli/later.ts", 'export const a: string = "first";\n');
@@ -173,7 +173,7 @@ it("dist/ is fresh until a source it was made from changes in contents, or a par
   const root = checkout();
   expect(distIsFresh(root)).toBe(false);
   const past = new Date(Date.now() - 60_000);
-  for (const path of ["package.json", "src/cli/main.ts", "src/cli/later.ts"])
+  for (const path of ["package.json", "src/cli/entry.ts", "src/cli/later.ts"])
     utimesSync(join(root, path), past, past);
   await buildDist(root);
   expect(distIsFresh(root)).toBe(true);
@@ -222,7 +222,7 @@ it("an installed package runs its dist/ with neither sources nor scripts", () =>
   write(
     root,
     "dist/tidemark.mjs",
-    'process.stdout.write(process.argv.slice(2).join("|")); process.exitCode = 2;',
+    'export const runProcess = () => { process.stdout.write(process.argv.slice(2).join("|")); process.exitCode = 2; };',
   );
   expect(runBin(root, ["run", "a b"])).toEqual({ status: 2, stdout: "run|a b", stderr: "" });
   expect(existsSync(join(root, ".cache"))).toBe(false);
