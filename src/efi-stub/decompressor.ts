@@ -39,8 +39,6 @@ export const acceptEarly = (
   accept: PlatformAccept,
 ): Halt | undefined => {
   const { physBase, unitSize, unaccepted, units } = table;
-  // Strict: a range that ends at physBase goes on, to find no unit.
-  if (start + size < physBase) return undefined;
   const from = Math.floor((Math.max(start, physBase) - physBase) / unitSize);
   const to = Math.min(Math.ceil((start + size - physBase) / unitSize), units);
   for (let run = findNextSet(unaccepted, to, from); run < to; ) {

@@ -4,10 +4,10 @@ import { SETUP_DATA_HEADER } from "../abi/boot-params/setup-data.ts";
 import { type EfiMemoryDescriptor, efiMemoryDescriptor } from "../abi/efi/memory-descriptor.ts";
 import { GIB } from "../units.ts";
 import { boot, STATIC } from "./boot-for-test.ts";
-import { allocateE820Extension } from "./e820-build.ts";
+import { allocateE820Extension, buildE820 } from "./e820-build.ts";
 import type { Firmware } from "./firmware.ts";
 import type { FirmwareRange } from "./firmware-memory.ts";
-import type { GuestBytes } from "./guest-bytes.ts";
+import { type GuestBytes, sparseGuestBytes } from "./guest-bytes.ts";
 
 describe("e820", () => {
   const ram = (n: number): FirmwareRange[] =>
@@ -97,6 +97,30 @@ describe("e820", () => {
     const { services } = boot().machine;
     const extension = allocateE820Extension(services, descriptors);
     expect(extension?.at === undefined ? undefined : extension.size).toBe(size);
+  });
+
+  it("entry 129 asks for room for every descriptor that is left, used or not, and its header", () => {
+    // 128 entries, then two more and a type that gets none.
+    const map = Array.from({ length: 131 }, (_, i) => ({
+      ...efiMemoryDescriptor("CONVENTIONAL", BigInt(i * 8192), BigInt(i * 8192 + 4096)),
+      type: i === 130 ? 16 : 7,
+    }));
+    const build = (size: number) => {
+      const memory = sparseGuestBytes();
+      memory.back(0x1000, size);
+      const choices = { softReserve: true, unacceptedSupport: true };
+      const result = buildE820(
+        memory,
+        new Uint8Array(4096),
+        map,
+        { at: 0x1000, size },
+        choices,
+        () => undefined,
+      );
+      return "why" in result ? result.why : [result.status, result.entries.length];
+    };
+    expect(build(16 + 3 * 20)).toEqual(["EFI_SUCCESS", 130]);
+    expect(build(16 + 3 * 20 - 1)).toEqual(["EFI_BUFFER_TOO_SMALL", 128]);
   });
 
   it("a last map that outgrows the extension ends the boot", () => {

@@ -81,10 +81,23 @@ describe("version 2", () => {
     first[9] = 0;
     const two = boot({ map: [], firmware: { acpiTables: [first, srat([9 * GIB, GIB])] }, options: v2 });
     expect(two.view).toMatchObject({ physBase: 6 * GIB, size: 64 });
-    const ended = srat([6 * GIB, GIB], [9 * GIB, GIB]);
+    const ended = srat([6 * GIB, GIB], [9 * GIB, GIB], [12 * GIB, GIB]);
     ended[48 + 40 + 1] = 0;
     const one = boot({ map: [], firmware: { acpiTables: [ended] }, options: v2 });
     expect(one.view).toMatchObject({ physBase: 6 * GIB, size: 64 });
+  });
+
+  it("an entry longer than 40 bytes counts, a shorter one does not", () => {
+    for (const [length, found] of [
+      [44, true],
+      [39, false],
+    ] as const) {
+      const bytes = srat([6 * GIB, GIB], [9 * GIB, GIB]).subarray(48);
+      bytes[1] = length;
+      const entries = [{ kind: "unknown" as const, bytes: bytes.slice(0, length) }];
+      const result = boot({ map: [], firmware: { acpiTables: [sratTable(entries)] }, options: v2 });
+      expect(result.view?.physBase === 6 * GIB).toBe(found);
+    }
   });
 
   it("a sub-table that runs over the table's end is read from what lies behind, if memory does", () => {

@@ -150,6 +150,16 @@ describe("the way of the stub", () => {
     expect(result.e820.every(({ addr }) => addr < BigInt(4 * GIB))).toBe(true);
   });
 
+  it("a platform that accepts nothing gets a table of version 1, and stops at the first piece without a bit", () => {
+    const none = { platform: "none" } as const;
+    expect(boot({ options: none })).toMatchObject({ status: "EFI_SUCCESS", runs: [[0, 1023]] });
+    expect(boot({ map: [unaccepted(4 * GIB + 4096, 5 * GIB)], options: none })).toMatchObject({
+      status: undefined,
+      halt: { why: "Cannot accept memory: unknown platform" },
+      log: ["Cannot accept memory: unknown platform"],
+    });
+  });
+
   it("bytes that are no system table send the stub back", () => {
     const { world } = boot();
     expect(
