@@ -135,7 +135,8 @@ const freePiece = (k: Kernel, index: number): number => {
 };
 
 /**
- * Gives 2^order pages back that were allocated together, or in pieces that make them up.
+ * Gives 2^order pages back that were allocated together, or in pieces that make them up. Movable pages may
+ * have moved since: who has them finds them by their owner.
  *
  * @source Linux mm/page_alloc.c, __free_pages
  */
