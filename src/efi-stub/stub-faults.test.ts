@@ -71,6 +71,7 @@ describe("hostile firmware", () => {
     const wrong = (change: Partial<{ descriptorSize: number; at: number }>): Boot => ({
       services: (services) => ({
         getMemoryMap: (type, reuse) => ({ ...services.getMemoryMap(type, reuse)!, ...change }),
+        freePool: () => {},
       }),
     });
     expect(boot(wrong({ descriptorSize: 0 })).halt?.fault).toEqual({ kind: "bad-stride", descriptorSize: 0 });

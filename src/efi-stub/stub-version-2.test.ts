@@ -2,9 +2,11 @@ import { describe, expect, it } from "vitest";
 import { sratTable } from "../abi/acpi/srat.ts";
 import { SRAT_MEMORY, sratMemory } from "../abi/acpi/srat-subtables.ts";
 import { acpiTable } from "../abi/acpi/table-header.ts";
+import { EFI_GUID } from "../abi/efi/guid.ts";
 import { countSet, setRuns } from "../flat/bitmap.ts";
 import { GIB, MIB } from "../units.ts";
 import { boot, srat, UNIT, unaccepted } from "./boot-for-test.ts";
+import type { Firmware } from "./firmware.ts";
 
 describe("version 2", () => {
   const v2 = { tableVersion: 2 } as const;
@@ -74,6 +76,13 @@ describe("version 2", () => {
     for (const flags of [0, ENABLED, HOT_PLUGGABLE])
       expect(none([sratTable([sratMemory(0, 0n, 0x4000_0000n, flags)])])).toBeUndefined();
     expect(none([sratTable([sratMemory(0, 2n ** 64n - 0x1000n, 0x1000n, 3)])])).toBeUndefined();
+  });
+
+  it("a null pointer to the RSDP is no RSDP", () => {
+    const prepare = ({ services }: Firmware): void => {
+      services.installConfigurationTable(EFI_GUID.ACPI_20_TABLE, 0);
+    };
+    expect(boot({ prepare, options: v2 })).toMatchObject({ status: "EFI_SUCCESS", runs: [[0, 1023]] });
   });
 
   it("the walk believes the table: no checksum, the first SRAT wins, length 0 ends it", () => {

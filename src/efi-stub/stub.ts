@@ -98,34 +98,42 @@ const setUpUnacceptedMemory = (stub: Stub): void => {
     error(stub, "Memory acceptance protocol failed");
 };
 
-/** Sizes what the last map will need from a first one: the e820 extension and the unaccepted-memory table. */
-const allocateFromFirstMap = (stub: Stub, room: { extension: E820Extension }): Step => {
+/** The extension and the table that a map of these descriptors calls for. */
+const allocateFor = (
+  stub: Stub,
+  map: readonly EfiMemoryDescriptor[],
+  room: { extension: E820Extension },
+): Step => {
   const { memory, services, systemTable } = stub.world;
-  const at = services.getMemoryMap("LOADER_DATA");
-  if (at === undefined) return "EFI_OUT_OF_RESOURCES";
-  const map = mapOf(memory, at);
-  if ("why" in map) return map;
+  const { options, faults } = stub;
   const extension = allocateE820Extension(services, map.length);
   if (extension === undefined) return "EFI_OUT_OF_RESOURCES";
   room.extension = extension;
-  if (stub.options.unacceptedSupport) {
-    const { options, faults } = stub;
-    const request = {
-      memory,
-      services,
-      systemTable,
-      ...options,
-      faults,
-      error: (text: string) => error(stub, text),
-    };
-    const result = allocateUnacceptedTable(request, map);
-    if ("why" in result) return result;
-    stub.tablePointer = result.pointer;
-    stub.table = result.table;
-    if (result.status !== "EFI_SUCCESS") return result.status;
-  }
+  if (!options.unacceptedSupport) return "EFI_SUCCESS";
+  const request = {
+    memory,
+    services,
+    systemTable,
+    ...options,
+    faults,
+    error: (text: string) => error(stub, text),
+  };
+  const result = allocateUnacceptedTable(request, map);
+  if ("why" in result) return result;
+  stub.tablePointer = result.pointer;
+  stub.table = result.table;
+  return result.status;
+};
+
+/** Sizes what the last map will need from a first one, which is given back. */
+const allocateFromFirstMap = (stub: Stub, room: { extension: E820Extension }): Step => {
+  const { memory, services } = stub.world;
+  const at = services.getMemoryMap("LOADER_DATA");
+  if (at === undefined) return "EFI_OUT_OF_RESOURCES";
+  const map = mapOf(memory, at);
+  const step = "why" in map ? map : allocateFor(stub, map, room);
   services.freePool(at.at);
-  return "EFI_SUCCESS";
+  return step;
 };
 
 /** Tells the kernel where firmware's tables and the map lie. */
