@@ -31,7 +31,8 @@ const RULES: Readonly<Record<string, Rule>> = {
 };
 
 it.each(Object.entries(RULES))("%s", (_name, rule) => {
-  expect(files.flatMap(rule).join("\n")).toBe("");
+  const found = files.flatMap(rule);
+  expect(found, `\n${found.join("\n")}\n`).toEqual([]);
 });
 
 it("the rules saw the repository, not an empty folder", () => {

@@ -57,14 +57,15 @@ it.each([
   ["a block comment with a quote", "a /* ' */ c", "a         c"],
   ["a string with an escaped quote", String.raw`a = "x\"y"; c`, "a =       ; c"],
   ["a comment's beginning in a string", 'a = "//"; c', "a =     ; c"],
-  ["a template around code", "a = `x${b + `y${c}`}z`; d", ["a = ", "b + ", "c", " ; d"].join("    ")],
-  ["braces in the code of a template", "`${f({ a: 1 })}` + b", "   f({ a: 1 })   + b"],
+  ["a template around code", "a = `x$|{b + `y$|{c}`}z`; d", ["a = ", "b + ", "c", " ; d"].join("    ")],
+  ["braces in the code of a template", "`$|{f({ a: 1 })}` + b", "   f({ a: 1 })   + b"],
   ["a regular expression with a quote and a slash in a class", `a = /["'/]/g; c`, "a =         ; c"],
   ["two divisions", "a / b / c", "a / b / c"],
   ["a division after a bracket", "f(a) / b; g('/')", "f(a) / b; g(   )"],
   ["a regular expression as an argument", "f(/'/, b)", "f(   , b)"],
 ])("%s is told from code", (_name, text, code) => {
-  expect(codeOnly(text)).toBe(code);
+  // The bar keeps Biome from taking a sample for a template with the wrong quotes.
+  expect(codeOnly(text.replaceAll("|", ""))).toBe(code);
 });
 
 it("only the kinds asked for are blanked", () => {
