@@ -17,18 +17,9 @@ export interface DimmConfig {
   readonly addr?: number;
 }
 
-/** RAM of one NUMA node, ascending. */
-export interface NodeRam {
-  readonly start: number;
-  readonly size: number;
-  readonly node: number;
-}
-
 /** Everything that decides what a machine does. Two machines with equal configurations do the same, bit by bit. */
 export interface MachineConfig {
   readonly layout: GuestLayout;
-  /** The layout's RAM, by node. */
-  readonly ram: readonly NodeRam[];
   readonly nodes: number;
   readonly vcpus: number;
   readonly virtioMem: readonly VirtioMemConfig[];

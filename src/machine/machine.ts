@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import type { Procedure } from "../flat/procedure.ts";
+import { acpiGpeScan, acpiHotplugWork, acpiScanAtBoot } from "../linux/acpi-memory/hotplug-event.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { KERNEL_PROCEDURES } from "../linux/kernel.ts";
 import { createTd, enterVcpu, tdrOf } from "../tdx-module/create-td.ts";
@@ -10,6 +11,7 @@ import { leaveGuest } from "../tdx-module/td-exit.ts";
 import { GIB, TIB } from "../units.ts";
 import { handleEject } from "../vmm/eject.ts";
 import { handleExit } from "../vmm/faults.ts";
+import { layoutEnd } from "../vmm/layout.ts";
 import { VMM_PROCEDURES } from "../vmm/procedures.ts";
 import { handleRequest } from "../vmm/requests.ts";
 import { Vmm } from "../vmm/vmm.ts";
@@ -17,6 +19,7 @@ import type { MachineConfig } from "./config.ts";
 import { Counts } from "./counts.ts";
 import { GuestCpus } from "./hardware.ts";
 import { Interrupts } from "./interrupts.ts";
+import { REST_RULES, unitsEnd } from "./invariants/rest-rules.ts";
 import type { Watch, Watched } from "./invariants/watch.ts";
 import { describeEnd, isBootMemory, memoryOf } from "./memory-ranges.ts";
 import { Observer } from "./observer.ts";
@@ -33,7 +36,9 @@ const CONTROL_BASE = 2 * GIB;
 /** CONFIG_FLAGS: FLEXIBLE_PENDING_VE, NO_RBP_MOD; PAGE_RELEASE on request. */
 const CONFIG_FLAGS = 0x6n;
 const CONFIG_PAGE_RELEASE = 0x40n;
-const GPAW = 52;
+
+/** Width of guest-physical addresses: 52 bits as hardware has, or one more where memory reaches beyond. */
+const gpaWidth = (config: MachineConfig): number => (layoutEnd(config.layout) > 2 ** 51 ? 53 : 52);
 
 /** A line of the kernel log and its virtual time in nanoseconds. */
 export interface LogLine {
@@ -85,14 +90,15 @@ export class Machine implements TaskHost {
     this.interrupts = new Interrupts(this);
     this.module = new TdxModule({ tdmrs: [{ base: 0, size: HOST_BASE + HOST_SIZE, reserved: [] }] });
     this.td = this.createTd();
+    const exitRegs = Array.from({ length: vcpus }, (_, vcpu) => this.td.exitRegs(vcpu));
     this.vmm = new Vmm({
       ...config,
       host: { base: HOST_BASE, size: HOST_SIZE },
-      gpaw: GPAW,
+      gpaw: gpaWidth(config),
       backends: config.dimms.map(({ id, size }) => ({ id, size })),
       dimms: config.dimms.map(({ id, ...rest }) => ({ memdev: id, ...rest })),
       seamcall: (regs) => seamcall(this.module, regs),
-      exitRegs: (vcpu) => this.td.exitRegs(vcpu),
+      exitRegs: (vcpu) => exitRegs[vcpu]!,
       inGuest: (vcpu) => this.td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
       sink: new VmmEvents(this),
     });
@@ -134,7 +140,7 @@ export class Machine implements TaskHost {
       takeFrame: () => frame++,
       vcpus: this.config.vcpus,
       configFlags: CONFIG_FLAGS | (this.config.pageRelease ? CONFIG_PAGE_RELEASE : 0n),
-      gpaw: GPAW,
+      gpaw: gpaWidth(this.config),
     });
   }
 
@@ -260,6 +266,31 @@ export class Machine implements TaskHost {
     this.vmm.changedUnits.clear();
   }
 
+  /** Looks at what has to hold when nobody has anything left to do; does nothing while somebody has. */
+  checkAtRest(): void {
+    const { watch, guest } = this;
+    if (watch === undefined || guest === undefined || !this.watchesUnits || this.halted) return;
+    if (this.scheduler.activeCount[0] !== 0) return;
+    const facts = { kernel: guest, vmm: this.vmm, tableTop: unitsEnd(layoutEnd(this.config.layout)) };
+    for (const { id, check } of REST_RULES)
+      check(facts, (start, end, why) => watch.report(id, start, end, why));
+  }
+
+  /** False when tasks have work and none of them can ever go on: a deadlock, or a spin that nothing ends. */
+  get runsAtAll(): boolean {
+    if (this.scheduler.activeCount[0] === 0) return true;
+    return this.scheduler.nextTimer() !== Number.POSITIVE_INFINITY || this.scheduler.pick() >= 0;
+  }
+
+  /** Who waits where, for the report of a machine that hangs. */
+  get whoWaits(): string {
+    const tasks = [...this.threads, ...this.users, ...this.workers, this.acpiWorker, ...this.vcpuThreads];
+    return tasks
+      .filter((task) => !task.idle)
+      .map((task) => `${task.name} in ${task.frame.backtrace().join(" > ")}`)
+      .join("; ");
+  }
+
   /** Why nothing runs any more; empty while it does. */
   get whyHalted(): string {
     if (this.guest?.cpus.panicked) return `Kernel panic - not syncing: ${this.guest.cpus.panicMessage}`;
@@ -284,13 +315,16 @@ export class Machine implements TaskHost {
 
   /** ACPI enumerates the DIMMs that are present at boot. */
   scanDimms(): void {
-    const { acpiMemory } = this.kernel;
-    if (acpiMemory === undefined) return;
+    if (this.kernel.acpiMemory === undefined) return;
+    this.start(this.acpiWorker, acpiScanAtBoot);
     this.settle();
   }
 
+  /** The GPE handler scans the slots; then queued events are handled one by one. */
   startAcpiWork(): void {
     const { acpiMemory } = this.kernel;
     if (acpiMemory === undefined || !this.acpiWorker.idle) return;
+    if (acpiMemory.gpePending) this.start(this.acpiWorker, acpiGpeScan);
+    else if (acpiMemory.waiting > 0) this.start(this.acpiWorker, acpiHotplugWork);
   }
 }

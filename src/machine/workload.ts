@@ -120,3 +120,17 @@ export const freeOwned = (k: Kernel, owner: number): number => {
   }
   return freed;
 };
+
+/** Memory that an owner has, as byte ranges in page-index order, neighbours joined. */
+export const allocatedRuns = ({ mm, geometry }: Kernel, owner: number): { start: number; end: number }[] => {
+  const runs: { start: number; end: number }[] = [];
+  for (let index = mm.owner.indexOf(owner); index !== -1; index = mm.owner.indexOf(owner, index)) {
+    const pages = 2 ** orderOf(mm.use[index]!);
+    const start = mm.pfnOf(index) * geometry.pageSize;
+    const last = runs.at(-1);
+    if (last?.end === start) last.end += pages * geometry.pageSize;
+    else runs.push({ start, end: start + pages * geometry.pageSize });
+    index += pages;
+  }
+  return runs;
+};

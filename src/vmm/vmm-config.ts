@@ -34,7 +34,7 @@ export interface VmmConfig {
   /** Memslots that KVM offers. Default: 509. */
   readonly maxMemslots?: number;
   /** Width of a guest-physical address; its top bit means shared. Default: 52. */
-  readonly gpaw?: 48 | 52;
+  readonly gpaw?: number;
   /** Executes a SEAMCALL on the host's registers. */
   readonly seamcall: SeamcallPort;
   /** What TDH.VP.ENTER gave the host at a vCPU's last TD exit. A TDVMCALL's results are written back there. */

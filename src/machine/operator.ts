@@ -1,0 +1,47 @@
+import { ERRNO } from "../linux/errno.ts";
+import { KERNEL_PROCEDURES } from "../linux/kernel.ts";
+import { BLOCK, MMOP } from "../linux/memory-block.ts";
+import { DEVICE_HOTPLUG_LOCK, lockDeviceHotplug } from "../linux/memory-hotplug/hotplug-locks.ts";
+import { offlineBlock } from "../linux/memory-hotplug/offline-block.ts";
+import { onlineBlock } from "../linux/memory-hotplug/online-block.ts";
+
+const store = KERNEL_PROCEDURES.declare("state_store", {
+  args: ["block", "last", "type"],
+  locals: ["error"],
+  steps: ["next", "locked", "done"],
+});
+
+/**
+ * `echo TYPE > /sys/devices/system/memory/memoryN/state` for blocks (first, last) in ascending order, type as
+ * an MMOP number. A block that already is in the wanted state, or is not there, is -EINVAL as in sysfs.
+ *
+ * Returns 0, or the first error; later blocks are tried all the same, as a shell loop would.
+ *
+ * @source Linux drivers/base/memory.c, state_store
+ */
+export const storeBlockState = store.define({
+  next: (_k, f) => {
+    const { v, at } = store;
+    if (f.get(v.block) > f.get(v.last)) return f.returns(f.get(v.error));
+    return f.call(lockDeviceHotplug, at.locked);
+  },
+  locked: (k, f) => {
+    const { v, at } = store;
+    const block = f.get(v.block);
+    const type = f.get(v.type);
+    const offline = type === MMOP.OFFLINE;
+    if (k.blocks.stateOf(block) === (offline ? BLOCK.ONLINE : BLOCK.OFFLINE))
+      return f.call(offline ? offlineBlock : onlineBlock, at.done, block, type);
+    if (f.get(v.error) === 0) f.set(v.error, ERRNO.EINVAL);
+    k.locks.release(DEVICE_HOTPLUG_LOCK, f.task);
+    f.set(v.block, block + 1);
+    return at.next;
+  },
+  done: (k, f) => {
+    const { v, at } = store;
+    if (f.result !== 0 && f.get(v.error) === 0) f.set(v.error, f.result);
+    k.locks.release(DEVICE_HOTPLUG_LOCK, f.task);
+    f.set(v.block, f.get(v.block) + 1);
+    return at.next;
+  },
+});

@@ -1,0 +1,132 @@
+import {
+  EFI_MEMORY_ATTRIBUTE,
+  EFI_MEMORY_TYPE,
+  efiMemoryDescriptor,
+} from "../../abi/efi/memory-descriptor.ts";
+import { designNamed } from "../../designs/designs.ts";
+import { VARIANTS } from "../../linux/variant.ts";
+import type { MachineConfig } from "../../machine/config.ts";
+import { NotModelled } from "../../not-modelled.ts";
+import { GIB, gpa } from "../../units.ts";
+import { explicitLayout, type GpaRange, type GuestLayout, q35Layout } from "../../vmm/layout.ts";
+import { qemuSrat } from "../../vmm/srat.ts";
+import type { EfiEntry, FirmwareSpec, MachineSpec, Scenario } from "../scenario.ts";
+
+const ADDRESS_LIMIT = 2 ** 52;
+
+/** Where the machine's memory lies. @throws VmmError for what no VMM would start */
+export const layoutOf = (machine: MachineSpec): GuestLayout => {
+  const { memory, slots, maxmem, layout } = machine;
+  if (layout === "q35") return q35Layout({ memory, slots, maxmem, addressLimit: ADDRESS_LIMIT });
+  const ram = layout.map(({ start, end }) => ({ start, size: end - start }));
+  const end = Math.ceil(Math.max(...layout.map((range) => range.end)) / GIB) * GIB;
+  const size = maxmem - memory + slots * GIB;
+  return explicitLayout({
+    ram,
+    slots,
+    maxmem,
+    addressLimit: ADDRESS_LIMIT,
+    ...(maxmem > memory ? { deviceMemory: { start: end, size } } : {}),
+  });
+};
+
+/** RAM that firmware leaves unaccepted. */
+const unacceptedOf = ({ unaccepted }: FirmwareSpec, layout: GuestLayout): GpaRange[] => {
+  if (unaccepted === "none") return [];
+  const wanted =
+    unaccepted === "above-4g"
+      ? [{ start: 4 * GIB, end: ADDRESS_LIMIT }]
+      : unaccepted === "all"
+        ? [{ start: firstUnaccepted(layout), end: ADDRESS_LIMIT }]
+        : unaccepted;
+  return layout.ram.flatMap((range) =>
+    wanted.flatMap(({ start, end }) => {
+      const from = Math.max(start, range.start);
+      const to = Math.min(end, range.start + range.size);
+      return from < to ? [{ start: gpa(from), size: to - from }] : [];
+    }),
+  );
+};
+
+/**
+ * Firmware cannot run in memory that it did not accept: of "all" it keeps the first quarter of the memory
+ * below 4 GiB, at most 512 MiB, for itself, the kernel image and the tables.
+ */
+const firstUnaccepted = (layout: GuestLayout): number => {
+  const low = layout.ram.find(({ start }) => start < 4 * GIB);
+  if (low === undefined) return 0;
+  const quarter = Math.min(low.size / 4, 512 * 2 ** 20);
+  return low.start + Math.ceil(quarter / 2 ** 21) * 2 ** 21;
+};
+
+const descriptorOf = ({ start, end, type, attributes }: EfiEntry) => {
+  const name = Object.entries(EFI_MEMORY_TYPE).find(([, number]) => number === type)?.[0];
+  if (name === undefined) throw new NotModelled(`EFI memory type ${type}`);
+  const bits = attributes.reduce(
+    (word, attribute) => word | EFI_MEMORY_ATTRIBUTE[attribute as keyof typeof EFI_MEMORY_ATTRIBUTE],
+    0n,
+  );
+  return efiMemoryDescriptor(name as keyof typeof EFI_MEMORY_TYPE, BigInt(start), BigInt(end), bits);
+};
+
+const sratOf = (scenario: Scenario, layout: GuestLayout): Uint8Array | undefined => {
+  const { firmware, nodes, vcpus, memory } = scenario.machine;
+  if (firmware.srat.kind === "bytes") return firmware.srat.bytes;
+  if (firmware.srat.kind === "none") return undefined;
+  const implied = nodes > 1 || layout.deviceMemory !== undefined ? nodes : 0;
+  const share = Math.floor(memory / nodes / 2 ** 21) * 2 ** 21;
+  const each = Array.from({ length: implied }, (_, node) => ({
+    memory: node === nodes - 1 ? memory - share * (nodes - 1) : share,
+  }));
+  const cpuNodes = Array.from({ length: vcpus }, (_, vcpu) => Math.floor((vcpu * nodes) / vcpus));
+  return qemuSrat(layout, each, cpuNodes);
+};
+
+/** The machine that a scenario describes. @throws VmmError, NotModelled */
+export const machineConfigOf = (scenario: Scenario): MachineConfig => {
+  const { machine, guest, vmm } = scenario;
+  const layout = layoutOf(machine);
+  const design = designNamed(guest.design);
+  if (design === undefined) throw new NotModelled(`design ${guest.design}`);
+  if (scenario.faults.length > 0) throw new NotModelled("faults in a scenario");
+  const srat = sratOf(scenario, layout);
+  return {
+    layout,
+    nodes: machine.nodes,
+    vcpus: machine.vcpus,
+    virtioMem: machine.virtioMem.map(({ memaddr, ...device }) =>
+      memaddr === null ? device : { ...device, memaddr: gpa(memaddr) },
+    ),
+    dimms: machine.dimms.map(({ id, size, node, slot, addr }) => ({
+      id,
+      size,
+      node,
+      ...(slot === null ? {} : { slot }),
+      ...(addr === null ? {} : { addr }),
+    })),
+    ...(srat === undefined ? {} : { srat }),
+    unaccepted: unacceptedOf(machine.firmware, layout),
+    efiMemoryMap: machine.firmware.efiMemoryMap.map(descriptorOf),
+    ...(machine.firmware.poolAddress === null ? {} : { poolAddress: machine.firmware.poolAddress }),
+    policy: {
+      augSize: vmm.augSize === 4096 ? "4K" : "2M",
+      aug: vmm.aug,
+      discard: vmm.discard,
+      start: vmm.start,
+      unplugged: vmm.unpluggedAccess,
+      implicitConversion: vmm.implicitConversion ? "convert" : "kill",
+    },
+    pageRelease: vmm.pageRelease,
+    variant: VARIANTS[guest.kernel],
+    options: {
+      accept: guest.accept,
+      memmapOnMemory: guest.memmapOnMemory,
+      autoOnline: guest.autoOnline,
+      unplugOnline: true,
+      forceBbm: false,
+      bbmBlockSize: 0,
+    },
+    design,
+    seed: scenario.seed,
+  };
+};

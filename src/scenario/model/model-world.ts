@@ -1,0 +1,266 @@
+import { boot } from "../../machine/boot.ts";
+import type { MachineConfig } from "../../machine/config.ts";
+import { FirmwareError } from "../../machine/hand-over.ts";
+import { Machine } from "../../machine/machine.ts";
+import type { TraceEvent as MachineEvent } from "../../machine/trace.ts";
+import { VmmError } from "../../vmm/vmm-error.ts";
+import type { Action, Scenario } from "../scenario.ts";
+import { ScenarioError } from "../scenario-error.ts";
+import {
+  type Bitmaps,
+  type Cost,
+  type Counter,
+  type DeviceState,
+  type Fate,
+  type LogLine,
+  type MapRun,
+  type MemoryBlocks,
+  type Outcome,
+  SUCCESS,
+  type TraceEvent,
+  type Violation,
+  type World,
+} from "../world.ts";
+import { Actions, Names } from "./model-actions.ts";
+import { machineConfigOf } from "./model-config.ts";
+import { bitmapsOf, blocksOf, countersOf, devicesOf, mapRunsOf } from "./model-facts.ts";
+
+/** Our own machine as a world: deterministic, instant, and only as real as its parts. */
+export class ModelWorld implements World {
+  readonly name = "model";
+  readonly breathes = false;
+  private machine: Machine | undefined;
+  private config: MachineConfig | undefined;
+  private names = new Names();
+  private booted = false;
+  private listener: (event: TraceEvent) => void = () => {};
+  private scenario: Scenario | undefined;
+  /** What machines before a reset left: log, violations, counts. */
+  private readonly past = new Past();
+
+  onEvent(listener: (event: TraceEvent) => void): void {
+    this.listener = listener;
+  }
+
+  /** @throws ScenarioError for a machine that no VMM would start */
+  start(scenario: Scenario): void {
+    this.scenario = scenario;
+    this.asInput(() => {
+      this.config = machineConfigOf(scenario);
+      this.build();
+    });
+  }
+
+  /** Refusals of the machine's own parts are mistakes in the description of the machine. */
+  private asInput<T>(deed: () => T): T {
+    try {
+      return deed();
+    } catch (error) {
+      if (!(error instanceof VmmError || error instanceof FirmwareError)) throw error;
+      const place = this.scenario!.steps[0]?.place ?? { file: this.scenario!.file, line: 1, column: 1 };
+      throw new ScenarioError({ ...place, line: 1, column: 1 }, "machine", {
+        expected: "a machine that can be started",
+        found: error.message,
+        advice: "",
+      });
+    }
+  }
+
+  private build(): void {
+    this.machine = new Machine(this.config!);
+    this.names = new Names();
+    this.booted = false;
+    this.machine.trace.raw = (event) => this.listener(this.past.placed(worldEvent(event)));
+  }
+
+  perform(action: Action): Outcome {
+    const machine = this.machine!;
+    if (action.kind === "boot" && !this.booted) return this.boot();
+    if (action.kind === "boot") return { status: "-EBUSY", detail: "the machine runs already" };
+    if (action.kind === "reset") return this.reset();
+    if (!this.booted) return { status: "OFF", detail: "the machine has not booted: begin with a boot step" };
+    return new Actions(machine, this.names).perform(action);
+  }
+
+  private boot(): Outcome {
+    const machine = this.machine!;
+    const { booted, why } = this.asInput(() => boot(machine));
+    this.booted = true;
+    machine.trace.flush();
+    if (booted) return { status: SUCCESS, detail: "" };
+    return { status: machine.booted && machine.kernel.cpus.panicked ? "PANIC" : "BOOT_FAILED", detail: why };
+  }
+
+  /** The same machine starts again: sizes asked for stay, and DIMMs that are plugged stay plugged. */
+  private reset(): Outcome {
+    const machine = this.machine!;
+    this.past.keep(machine);
+    const dimms = devicesOf(machine).filter(({ kind }) => kind === "dimm");
+    this.config = {
+      ...this.config!,
+      virtioMem: this.config!.virtioMem.map((device, index) => ({
+        ...device,
+        requestedSize: machine.vmm.devices[index]!.requestedSize,
+      })),
+      dimms: dimms.map(({ id, size, start }) => ({ id, size, addr: start, node: 0 })),
+    };
+    this.build();
+    return this.boot();
+  }
+
+  settle(): void {
+    this.machine!.settle();
+  }
+
+  elapse(untilNs: number): "timer" | "until" {
+    const machine = this.machine!;
+    const until = untilNs - this.past.ns;
+    const timer = machine.scheduler.nextTimer();
+    if (timer > until) {
+      if (until > machine.scheduler.now) machine.scheduler.sleepUntil(until);
+      return "until";
+    }
+    machine.scheduler.sleepUntil(timer);
+    machine.interrupts.expire(timer);
+    machine.settle();
+    return "timer";
+  }
+
+  idle(): boolean {
+    const machine = this.machine!;
+    return machine.scheduler.nextTimer() === Number.POSITIVE_INFINITY && machine.scheduler.pick() < 0;
+  }
+
+  now(): number {
+    return this.past.ns + this.machine!.scheduler.now;
+  }
+
+  fate(): Fate {
+    const machine = this.machine!;
+    if (!this.booted) return { state: "off", why: "" };
+    if (machine.vmm.life.ended !== 0) return { state: "killed", why: machine.whyHalted };
+    if (machine.halted) return { state: "panicked", why: machine.whyHalted };
+    return machine.runsAtAll ? { state: "running", why: "" } : { state: "hung", why: machine.whoWaits };
+  }
+
+  counters(): Counter[] {
+    return countersOf(this.machine!.booted ? this.machine!.kernel : undefined);
+  }
+
+  peekCounters(): Counter[] {
+    return this.counters();
+  }
+
+  snapshotMap(): MapRun[] {
+    return mapRunsOf(this.machine!);
+  }
+
+  dmesg(): LogLine[] {
+    return [...this.past.log, ...this.past.lines(this.machine!)];
+  }
+
+  iomem(): string[] {
+    if (!this.machine!.booted) return [];
+    return this.machine!.kernel.iomem.iomemText()
+      .split("\n")
+      .filter((line) => line !== "");
+  }
+
+  blocks(): MemoryBlocks {
+    return blocksOf(this.machine!.booted ? this.machine!.kernel : undefined);
+  }
+
+  devices(): DeviceState[] {
+    return devicesOf(this.machine!);
+  }
+
+  bitmaps(): Bitmaps | null {
+    return bitmapsOf(this.machine!.booted ? this.machine!.kernel : undefined);
+  }
+
+  cost(): Cost {
+    const { counts } = this.machine!;
+    return this.past.plus({
+      tdcalls: counts.tdcallsByName(),
+      seamcalls: counts.seamcallsByName(),
+      exits: counts.exits,
+    });
+  }
+
+  violations(): Violation[] {
+    return [...this.past.violations, ...this.past.violationsOf(this.machine!)];
+  }
+
+  stop(): void {
+    this.machine?.trace.flush();
+  }
+}
+
+const worldEvent = (event: MachineEvent): TraceEvent => ({
+  step: event.step,
+  ns: event.ns,
+  actor: event.actor,
+  vcpu: event.vcpu < 0 ? null : event.vcpu,
+  what: event.what,
+  start: event.start === event.end ? null : event.start,
+  end: event.start === event.end ? null : event.end,
+  status: event.status,
+  stateAfter: event.after === "" ? null : event.after,
+  count: event.count,
+});
+
+const added = (a: { readonly [leaf: string]: number }, b: { readonly [leaf: string]: number }) => {
+  const total: { [leaf: string]: number } = { ...a };
+  for (const [leaf, count] of Object.entries(b)) total[leaf] = (total[leaf] ?? 0) + count;
+  return total;
+};
+
+/** What is left of machines before a reset, so that steps, time and counts go on. */
+class Past {
+  steps = 0;
+  ns = 0;
+  readonly log: LogLine[] = [];
+  readonly violations: Violation[] = [];
+  private cost: Cost = { tdcalls: {}, seamcalls: {}, exits: 0 };
+
+  keep(machine: Machine): void {
+    machine.trace.flush();
+    this.log.push(...this.lines(machine));
+    this.violations.push(...this.violationsOf(machine));
+    const { counts } = machine;
+    this.cost = this.plus({
+      tdcalls: counts.tdcallsByName(),
+      seamcalls: counts.seamcallsByName(),
+      exits: counts.exits,
+    });
+    this.steps += machine.scheduler.steps;
+    this.ns += machine.scheduler.now;
+  }
+
+  placed(event: TraceEvent): TraceEvent {
+    return this.steps === 0 ? event : { ...event, step: event.step + this.steps, ns: event.ns + this.ns };
+  }
+
+  lines(machine: Machine): LogLine[] {
+    return machine.log.map(({ ns, text }) => ({ ns: ns + this.ns, text }));
+  }
+
+  violationsOf(machine: Machine): Violation[] {
+    machine.checkAtRest();
+    const all = machine.watch?.violations.all ?? [];
+    return all.map(({ invariant, step, start, end, why }) => ({
+      invariant,
+      step: step + this.steps,
+      range: start === end ? null : { start, end },
+      why,
+    }));
+  }
+
+  plus(cost: Cost): Cost {
+    return {
+      tdcalls: added(this.cost.tdcalls, cost.tdcalls),
+      seamcalls: added(this.cost.seamcalls, cost.seamcalls),
+      exits: this.cost.exits + cost.exits,
+    };
+  }
+}
