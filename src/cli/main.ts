@@ -78,7 +78,7 @@ const addRun = (
   world: OpenWorld,
   finish: (status: number) => void,
 ): void => {
-  const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+  const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
   tidemark
     .command("run")
     .description("play a scenario and show what happened")
@@ -86,7 +86,7 @@ const addRun = (
     .addOption(new Option("--world <name>", "where to play it").choices(WORLDS).default("model"))
     .option("--design <name>", "design that does the guest's part of hotplug")
     .option("--seed <n>", "seed of every choice that real machines leave open")
-    .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect, [])
+    .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect)
     .option("--json", "print one JSON document (docs/schema/run-report.schema.json)")
     .option("--trace <file>", "write every step as a line of JSON")
     .option("--html <file>", "write a page with maps, timeline and curves")
@@ -102,7 +102,8 @@ const usageLine = (error: CommanderError): string => {
   const said = error.message
     .replace(/^error: /, "")
     .replace(/\s*\n\s*/g, " ")
-    .trim();
+    .trim()
+    .replace(/\.$/, "");
   return `tidemark: ${said}; see tidemark --help`;
 };
 

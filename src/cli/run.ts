@@ -23,7 +23,7 @@ export interface RunOptions {
   readonly world: WorldName;
   readonly design?: string;
   readonly seed?: string;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly json?: boolean;
   readonly trace?: string;
   readonly html?: string;
@@ -78,7 +78,7 @@ const readScenario = (file: string, options: RunOptions, system: System): Scenar
 };
 
 const overridesOf = ({ set, design, seed }: RunOptions): Override[] => [
-  ...set.map((assignment) => ({ assignment, option: `--set ${assignment}` })),
+  ...(set ?? []).map((assignment) => ({ assignment, option: `--set ${assignment}` })),
   ...(design === undefined ? [] : [{ assignment: `guest.design=${design}`, option: `--design ${design}` }]),
   ...(seed === undefined ? [] : [{ assignment: `seed=${seed}`, option: `--seed ${seed}` }]),
 ];
@@ -92,7 +92,12 @@ const readText = (file: string, system: System): { name: string; text: string } 
   } catch (error) {
     const bundled = isMissing(error) ? bundledPath(file) : undefined;
     if (bundled !== undefined) return { name: relative(process.cwd(), bundled), text: read(bundled) };
-    const advice = isMissing(error) ? `; ${suggest(file, bundledNames())}` : "";
+    const names = bundledNames();
+    const advice = !isMissing(error)
+      ? ""
+      : names.length === 0
+        ? "; give its path"
+        : `; ${suggest(file, names)}`;
     const said = `${file}: expected a scenario file, found one that ${reason(error)}${advice}`;
     throw new UsageError(oneLine(said), { cause: error });
   }

@@ -1,11 +1,11 @@
 import { amountText, inUnitOf, normalRuns, passes, runsText } from "./compare.ts";
-import type { BitRun, Comparison, Expectation, LineTest } from "./expectation.ts";
+import type { BitmapFacts, BitRun, Comparison, Expectation, LineTest } from "./expectation.ts";
 import { type CounterUnit, counterUnit } from "./kernel-counters.ts";
 import type { Observation } from "./observation.ts";
 import { formatAddress, formatDuration, formatRange, formatSize } from "./quantity.ts";
 import type { Judgement } from "./report.ts";
 import { expectationText } from "./step-text.ts";
-import type { DeviceState, MapRun, MemoryBlocks } from "./world.ts";
+import type { Bitmaps, DeviceState, Eventually, MapRun, MemoryBlocks } from "./world.ts";
 
 /** What was wanted and what there is; `held` says whether they agree. */
 interface Finding {
@@ -21,60 +21,52 @@ export const judge = async (expectation: Expectation, seen: Observation): Promis
   return { line, column, what, ...(await find(expectation, seen)), implicit: false };
 };
 
-const find = async (expectation: Expectation, seen: Observation): Promise<Finding> => {
-  switch (expectation.kind) {
-    case "counter": {
-      const unit = counterUnit(expectation.name);
-      const counter = (await seen.counters()).find(({ name }) => name === expectation.name);
-      return counter === undefined ? missing("a value") : number(expectation.test, counter.value, unit);
-    }
-    case "range":
-      return findRange(expectation, await seen.map());
-    case "bitmap":
-    case "no-bitmap":
-      return findBitmap(expectation, seen);
-    case "dmesg":
-      return findLine(
-        expectation.line,
-        (await seen.dmesg()).map(({ text }) => text),
-      );
-    case "iomem":
-      return findLine(expectation.line, await seen.iomem());
-    case "tdcalls":
-      return number(expectation.test, (await seen.cost()).tdcalls[expectation.leaf] ?? 0, "count");
-    case "exits":
-      return number(expectation.test, (await seen.cost()).exits, "count");
-    case "virtual-time": {
-      const ns = await seen.now();
-      return {
-        held: passes(expectation.test, ns),
-        expected: expectation.test.text,
-        found: formatDuration(ns),
-      };
-    }
-    case "block-size":
-      return bytes(expectation.test, (await seen.blocks()).size);
-    case "block-count": {
-      const { blocks } = await seen.blocks();
-      const count = blocks.filter(({ state }) => state === expectation.state).length;
-      return number(expectation.test, count, "count");
-    }
-    case "block-state":
-      return findBlockStates(expectation, await seen.blocks());
-    case "device":
-      return findDevice(expectation, await seen.devices());
-    case "machine": {
-      const { state, why } = await seen.fate();
-      const found = why === "" ? state : `${state} (${why})`;
-      return { held: state === expectation.state, expected: expectation.state, found };
-    }
-    case "status":
-      return { held: seen.status === expectation.status, expected: expectation.status, found: seen.status };
-    default: {
-      const broken = (await seen.violations()).some(({ invariant }) => invariant === expectation.invariant);
-      return { held: broken, expected: "broken", found: broken ? "broken" : "held" };
-    }
-  }
+type Of<K extends Expectation["kind"]> = Expectation & { kind: K };
+type Finder<K extends Expectation["kind"]> = (expectation: Of<K>, seen: Observation) => Eventually<Finding>;
+
+const find = <K extends Expectation["kind"]>(expectation: Of<K>, seen: Observation): Eventually<Finding> =>
+  FINDERS[expectation.kind as K](expectation, seen);
+
+/** How each kind of expectation is looked up. */
+const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
+  counter: async ({ name, test }, seen) => {
+    const counter = (await seen.counters()).find((one) => one.name === name);
+    return counter === undefined ? missing("a value") : number(test, counter.value, counterUnit(name));
+  },
+  range: async (expectation, seen) => findRange(expectation, await seen.map()),
+  bitmap: async ({ facts }, seen) => findBitmap(facts, await seen.bitmaps()),
+  "no-bitmap": async (_expectation, seen) => {
+    const isNone = (await seen.bitmaps()) === null;
+    return { held: isNone, expected: "none", found: isNone ? "none" : "a table" };
+  },
+  dmesg: async ({ line }, seen) =>
+    findLine(
+      line,
+      (await seen.dmesg()).map(({ text }) => text),
+    ),
+  iomem: async ({ line }, seen) => findLine(line, await seen.iomem()),
+  tdcalls: async ({ leaf, test }, seen) => number(test, (await seen.cost()).tdcalls[leaf] ?? 0, "count"),
+  exits: async ({ test }, seen) => number(test, (await seen.cost()).exits, "count"),
+  "virtual-time": async ({ test }, seen) => {
+    const ns = await seen.now();
+    return { held: passes(test, ns), expected: test.text, found: formatDuration(ns) };
+  },
+  "block-size": async ({ test }, seen) => bytes(test, (await seen.blocks()).size),
+  "block-count": async ({ state, test }, seen) => {
+    const { blocks } = await seen.blocks();
+    return number(test, blocks.filter((block) => block.state === state).length, "count");
+  },
+  "block-state": async (expectation, seen) => findBlockStates(expectation, await seen.blocks()),
+  device: async (expectation, seen) => findDevice(expectation, await seen.devices()),
+  machine: async ({ state: expected }, seen) => {
+    const { state, why } = await seen.fate();
+    return { held: state === expected, expected, found: why === "" ? state : `${state} (${why})` };
+  },
+  status: ({ status }, seen) => ({ held: seen.status === status, expected: status, found: seen.status }),
+  broken: async ({ invariant }, seen) => {
+    const held = (await seen.violations()).some((violation) => violation.invariant === invariant);
+    return { held, expected: "broken", found: held ? "broken" : "held" };
+  },
 };
 
 const missing = (expected: string): Finding => ({ held: false, expected, found: "nothing" });
@@ -103,9 +95,7 @@ const NO_MEMORY: Omit<MapRun, "start" | "end"> = {
   use: "none",
 };
 
-type RangeExpectation = Expectation & { kind: "range" };
-
-const findRange = ({ start, end, facts }: RangeExpectation, map: readonly MapRun[]): Finding => {
+const findRange = ({ start, end, facts }: Of<"range">, map: readonly MapRun[]): Finding => {
   const wanted = Object.entries(facts) as [keyof typeof NO_MEMORY, unknown][];
   const expected = wanted.map(([fact, value]) => `${fact} ${String(value)}`).join(", ");
   for (const run of covering(map, start, end)) {
@@ -134,15 +124,9 @@ const covering = (map: readonly MapRun[], start: number, end: number): MapRun[] 
   return runs;
 };
 
-type BitmapExpectation = Expectation & { kind: "bitmap" | "no-bitmap" };
-
-const findBitmap = async (expectation: BitmapExpectation, seen: Observation): Promise<Finding> => {
-  const bitmaps = await seen.bitmaps();
-  if (expectation.kind === "no-bitmap") {
-    return { held: bitmaps === null, expected: "none", found: bitmaps === null ? "none" : "a table" };
-  }
+const findBitmap = (facts: BitmapFacts, bitmaps: Bitmaps | null): Finding => {
   if (bitmaps === null) return missing("a table");
-  const { unaccepted, plugged, ...geometry } = expectation.facts;
+  const { unaccepted, plugged, ...geometry } = facts;
   const findings: NamedFinding[] = [];
   for (const [fact, value] of Object.entries(geometry) as [keyof typeof geometry, number][]) {
     const write = fact === "physBase" ? formatAddress : fact === "unitSize" ? formatSize : String;
@@ -183,12 +167,7 @@ const findLine = ({ mode, text }: LineTest, lines: readonly string[]): Finding =
   return { held, expected, found: line ?? `none in ${lines.length} lines` };
 };
 
-type BlockStateExpectation = Expectation & { kind: "block-state" };
-
-const findBlockStates = (
-  { blocks, state }: BlockStateExpectation,
-  { blocks: all }: MemoryBlocks,
-): Finding => {
+const findBlockStates = ({ blocks, state }: Of<"block-state">, { blocks: all }: MemoryBlocks): Finding => {
   const stateOf = new Map(all.map((block) => [block.number, block.state]));
   for (let number = blocks.first; number <= blocks.last; number++) {
     const found = stateOf.get(number) ?? "absent";
@@ -197,9 +176,7 @@ const findBlockStates = (
   return { held: true, expected: state, found: state };
 };
 
-type DeviceExpectation = Expectation & { kind: "device" };
-
-const findDevice = ({ id, facts }: DeviceExpectation, devices: readonly DeviceState[]): Finding => {
+const findDevice = ({ id, facts }: Of<"device">, devices: readonly DeviceState[]): Finding => {
   const device = devices.find((one) => one.id === id);
   if (device === undefined) return missing("a device");
   const findings: NamedFinding[] = [];

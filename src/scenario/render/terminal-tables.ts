@@ -3,7 +3,7 @@ import { counterLine } from "../kernel-counters.ts";
 import { formatAddress, formatDuration, formatSize } from "../quantity.ts";
 import type { RunReport } from "../report.ts";
 import type { DeviceState, MemoryBlock } from "../world.ts";
-import { glyphs, type Paint, printable, type Screen } from "./paint.ts";
+import { glyphs, type Paint, printable, type Screen, wrap } from "./paint.ts";
 
 /** Counters at the end as the kernel prints them, and what they were. */
 export const renderCounters = (report: RunReport, paint: Paint): string[] =>
@@ -62,10 +62,15 @@ const deviceLine = ({ id, kind, plugged, requested, size, blockStates }: DeviceS
   const more = states.length > 4 ? ` and ${states.length - 4} more` : "";
   const listed = states.length === 0 ? "" : `; ${states.slice(0, 4).join(", ")}${more}`;
   const wish = kind === "dimm" ? "" : `, requested ${formatSize(requested)}`;
-  return `  ${id} (${kind}): plugged ${formatSize(plugged)} of ${formatSize(size)}${wish}${listed}`;
+  return `${id} (${kind}): plugged ${formatSize(plugged)} of ${formatSize(size)}${wish}${listed}`;
 };
 
-export const renderDevices = ({ devices }: RunReport): string[] => devices.map(deviceLine);
+export const renderDevices = ({ devices }: RunReport, screen: Screen): string[] => {
+  const room = screen.isTerminal ? Math.max(20, screen.width - 4) : Number.POSITIVE_INFINITY;
+  return devices.flatMap((device) =>
+    wrap(deviceLine(device), room).map((line, i) => `${i === 0 ? "  " : "    "}${line}`),
+  );
+};
 
 export const renderBitmaps = ({ bitmaps }: RunReport): string[] => {
   if (bitmaps === null) return ["  no unaccepted table"];

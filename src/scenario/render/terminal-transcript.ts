@@ -1,11 +1,12 @@
 import { formatDuration, formatRange } from "../quantity.ts";
 import type { PlayedStep, RunReport } from "../report.ts";
 import type { TranscriptGroup, TranscriptRow, TranscriptSection } from "../transcript.ts";
-import { type Glyphs, glyphs, type Paint, painter, printable, type Screen } from "./paint.ts";
+import { type Glyphs, glyphs, type Paint, painter, printable, type Screen, wrap } from "./paint.ts";
 
 /** Rows of one scenario step that a terminal shows; the JSON document has more, the trace has all. */
 const SHOWN_HEAD = 24;
 const SHOWN_TAIL = 8;
+const NUMBER_COLUMN = 9;
 
 /** What one row says, in columns. */
 interface Cells {
@@ -45,13 +46,18 @@ const title = (
   if (step === undefined) return [paint("bold", "before the first step")];
   const spent = step.kind === "note" ? "" : `  ${paint("dim", formatDuration(step.endNs - step.startNs))}`;
   const refused = ["SUCCESS", ""].includes(step.status) ? "" : `  ${paint("yellow", step.status)}`;
-  const detail = step.detail === "" ? "" : ` (${printable(step.detail)})`;
-  const number = paint("dim", `line ${line}`.padEnd(9));
-  const what =
-    step.kind === "note" && screen.isTerminal
-      ? printable(step.what).slice(0, screen.width - 9)
-      : printable(step.what);
-  return [`${number}${paint("bold", what)}${spent}${refused}${detail}`];
+  const number = `line ${line}`.padEnd(NUMBER_COLUMN);
+  const room = screen.isTerminal ? Math.max(20, screen.width - NUMBER_COLUMN) : Number.POSITIVE_INFINITY;
+  const [first = "", ...more] = wrap(printable(step.what), room);
+  const detail = step.detail === "" ? [] : wrap(`(${printable(step.detail)})`, room);
+  return [
+    `${paint("dim", number)}${paint("bold", first)}${more.length === 0 ? spent + refused : ""}`,
+    ...more.map(
+      (text, i) =>
+        " ".repeat(NUMBER_COLUMN) + paint("bold", text) + (i === more.length - 1 ? spent + refused : ""),
+    ),
+    ...detail.map((text) => " ".repeat(NUMBER_COLUMN) + text),
+  ];
 };
 
 interface Shown {

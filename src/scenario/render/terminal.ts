@@ -26,7 +26,7 @@ export const renderTerminal = (report: RunReport, screen: Screen): string => {
     ["Memory map", renderMap(report, screen)],
     ["Counters", renderCounters(report, paint)],
     ["Memory blocks", renderBlocks(report, screen)],
-    ["Devices", renderDevices(report)],
+    ["Devices", renderDevices(report, screen)],
     ["Unaccepted table", renderBitmaps(report)],
     ["/proc/iomem", renderVerbatim(report.iomem, screen)],
     ["dmesg", renderVerbatim(report.dmesg, screen)],

@@ -54,7 +54,7 @@ type SratSource =
 const sratSources = z.strictObject({
   file: text("A SRAT as bytes, relative to the scenario file", 1000).optional(),
   hex: text("A SRAT as hexadecimal digits; spaces are ignored", 100_000).optional(),
-  generated: z.literal(true).optional(),
+  generated: z.literal(true).meta({ description: "As QEMU makes it" }).optional(),
 });
 
 const srat = z

@@ -28,7 +28,7 @@ export const scenarioSchema = z
     steps: z.array(stepSchema).min(1).max(10_000).meta({ description: "What the operator and the guest do" }),
     expect: expectSchema.prefault({}),
     invariants: z
-      .strictObject({ broken: z.array(invariant).default([]) })
+      .strictObject({ broken: z.array(invariant).default([]).meta({ description: "By number" }) })
       .prefault({})
       .meta({ description: "Invariants that must break: a known bug shown on purpose" }),
   })

@@ -79,9 +79,11 @@ export class FakeMemory {
   }
 
   bytes(test: (unit: Unit) => boolean): number {
-    let units = 0;
-    for (const [, unit] of this.all()) if (test(unit)) units++;
-    return units * UNIT;
+    let count = 0;
+    for (const { units } of this.stretches) {
+      for (let i = 0; i < units.length; i++) if (test(units[i]!)) count++;
+    }
+    return count * UNIT;
   }
 
   map(): MapRun[] {

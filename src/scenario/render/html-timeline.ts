@@ -1,0 +1,140 @@
+import { formatDuration, formatRange } from "../quantity.ts";
+import type { PlayedStep, RunReport } from "../report.ts";
+import type { TranscriptRow } from "../transcript.ts";
+import { SUCCESS } from "../world.ts";
+import { html, type Markup, px } from "./markup.ts";
+
+const LANE = 26;
+const TOP = 34;
+const LEFT = 110;
+const BAR = 12;
+const GAP = 4;
+const NARROWEST_BAND = 96;
+const WIDEST_BAND = 900;
+/** Width of the page: fewer bands are widened to fill it. */
+const PAGE = 1140;
+/** Columns a letter of a band's title takes at most. */
+const LETTER = 7;
+/** Rows of one step that are drawn; the transcript below lists more. */
+const MOST_ROWS = 160;
+
+interface Deed extends TranscriptRow {
+  readonly times: number;
+}
+
+interface Band {
+  readonly step: PlayedStep;
+  readonly deeds: readonly Deed[];
+  readonly left: number;
+  readonly width: number;
+}
+
+const laneName = ({ actor, vcpu }: TranscriptRow): string => (vcpu === null ? actor : `${actor}/${vcpu}`);
+
+const bandsOf = ({ played, transcript }: RunReport): Band[] => {
+  const bands = played
+    .filter(({ kind }) => kind !== "note")
+    .map((step) => {
+      const sections = transcript.filter(({ line }) => line === step.line);
+      const deeds = sections
+        .flatMap(({ head, tail }) => [...head, ...tail])
+        .flatMap(({ times, rows }) => rows.map((row) => ({ ...row, times })))
+        // Steps written on one line of the file have sections of the same line.
+        .filter(({ ns }) => step.startNs <= ns && ns <= step.endNs)
+        .slice(0, MOST_ROWS);
+      return { step, deeds, width: Math.min(WIDEST_BAND, NARROWEST_BAND + deeds.length * (GAP + 3)) };
+    });
+  const natural = bands.reduce((sum, { width }) => sum + width, 0);
+  const stretch = Math.max(1, (PAGE - LEFT) / Math.max(1, natural));
+  let left = LEFT;
+  return bands.map((band) => {
+    const width = Math.floor(band.width * stretch);
+    left += width;
+    return { ...band, width, left: left - width };
+  });
+};
+
+interface Bar {
+  readonly deed: Deed;
+  readonly x: number;
+  readonly width: number;
+}
+
+/** Bars of one lane in one band: where virtual time puts them, moved apart so that each can be seen. */
+const placeBars = ({ step, left, width }: Band, deeds: readonly Deed[]): Bar[] => {
+  const span = Math.max(1, step.endNs - step.startNs);
+  const room = width - 2 * GAP;
+  const at = (ns: number): number => left + GAP + ((ns - step.startNs) / span) * room;
+  const bars = deeds.map((deed) => ({
+    deed,
+    x: at(deed.ns),
+    width: Math.max(3, at(deed.endNs) - at(deed.ns)),
+  }));
+  const limit = left + width - GAP;
+  let right = limit;
+  for (const bar of bars.toReversed()) {
+    bar.width = Math.min(bar.width, Math.max(3, right - bar.x));
+    bar.x = Math.min(bar.x, right - bar.width);
+    right = bar.x - 1;
+  }
+  let next = left + GAP;
+  for (const bar of bars) {
+    bar.x = Math.max(bar.x, next);
+    next = bar.x + Math.min(bar.width, 3) + 1;
+  }
+  return bars;
+};
+
+const deedText = (deed: Deed): string => {
+  const { what, start, end, status, stateAfter, count, times, ns, endNs, step } = deed;
+  const often = times * count > 1 ? `, ${times * count} times` : "";
+  const where = start === null || end === null ? "" : `\n${formatRange(start, end)}`;
+  const after = stateAfter === null ? "" : `, then ${stateAfter}`;
+  const when = ns === endNs ? formatDuration(ns) : `${formatDuration(ns)} to ${formatDuration(endNs)}`;
+  return `${laneName(deed)}: ${what}${often}${where}\n${status}${after}\nstep ${step}, ${when}`;
+};
+
+const isFine = (status: string): boolean => status === SUCCESS || status === "ACK";
+
+const drawBar = ({ deed, x, width }: Bar, y: number): Markup =>
+  html`<rect class="bar${isFine(deed.status) ? "" : " refused"}" x="${px(x)}" y="${y}" width="${px(width)}" height="${BAR}" rx="1.5"><title>${deedText(deed)}</title></rect>`;
+
+const drawBand = (band: Band, i: number, lanes: readonly string[], height: number): Markup => {
+  const { step, left, width, deeds } = band;
+  const letters = Math.floor((width - 8) / LETTER);
+  const name = step.what.length > letters ? `${step.what.slice(0, Math.max(1, letters - 1))}…` : step.what;
+  const bars = lanes.flatMap((lane, at) => {
+    const mine = deeds.filter((deed) => laneName(deed) === lane);
+    return placeBars(band, mine).map((bar) => drawBar(bar, TOP + at * LANE + (LANE - BAR) / 2));
+  });
+  return html`<g><rect class="band${i % 2 === 0 ? "" : " odd"}" x="${left}" y="0" width="${width}" height="${height}"><title>line ${step.line}: ${step.what}</title></rect><text x="${left + 4}" y="14">${name}</text><text class="soft" x="${left + 4}" y="28">${formatDuration(step.endNs - step.startNs)}</text>${bars}</g>`;
+};
+
+const drawViolations = ({ violations }: RunReport, bands: readonly Band[], height: number): Markup[] =>
+  violations.flatMap(({ invariant, line, step, why }) => {
+    const band = bands.find((one) => one.step.line === line);
+    if (band === undefined) return [];
+    const { firstStep, lastStep } = band.step;
+    const share = lastStep <= firstStep ? 1 : (step - firstStep) / (lastStep - firstStep);
+    const x = px(band.left + GAP + share * (band.width - 2 * GAP));
+    return [
+      html`<g><title>${invariant} broken at step ${step}: ${why}</title><path class="mark" d="M${x} ${height - 16}l6 8l-6 8l-6 -8z"/></g>`,
+    ];
+  });
+
+/** Who did what when: a lane an actor, a band a step of the scenario. */
+export const renderTimeline = (report: RunReport): Markup => {
+  const bands = bandsOf(report);
+  const lanes = [...new Set(bands.flatMap(({ deeds }) => deeds.map(laneName)))];
+  if (lanes.length === 0) return html``;
+  const last = bands.at(-1)!;
+  const width = last.left + last.width + 1;
+  const height = TOP + lanes.length * LANE + (report.violations.length > 0 ? 22 : 6);
+  const names = lanes.map(
+    (lane, i) =>
+      html`<line class="lane" x1="0" x2="${width}" y1="${TOP + (i + 1) * LANE}" y2="${TOP + (i + 1) * LANE}"/><text x="4" y="${TOP + i * LANE + LANE / 2 + 4}">${lane}</text>`,
+  );
+  return html`<h2 id="timeline">Timeline</h2>
+<p class="soft">A band is a step of the scenario, with its virtual time; a bar is a deed or a run of equal deeds, orange if it was refused${report.violations.length > 0 ? "; a diamond marks a broken invariant" : ""}. Bars closer than the eye can tell stand side by side.</p>
+<div class="scroll card" tabindex="0" role="group" aria-label="Timeline; the transcript below says the same in words"><svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="Timeline by actor">${bands.map((band, i) => drawBand(band, i, lanes, height))}${names}${drawViolations(report, bands, height)}</svg></div>`;
+};

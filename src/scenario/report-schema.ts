@@ -1,0 +1,193 @@
+import * as z from "zod";
+import { FATES, SEPT_STATES, USES } from "./expectation.ts";
+import type { RunReport } from "./report.ts";
+
+/**
+ * The schema of `run --json`, published as JSON Schema. Nothing loads it at run time: it is a promise that a
+ * test keeps. `type` says what must stay in step with the types of report.ts and world.ts.
+ */
+const count = z.int().min(0);
+const bytes = z.int().min(0);
+const ns = z.number().min(0);
+const stepNumber = count.meta({ description: "Number of a machine step, from 1; 0 before the first" });
+const line = count.meta({ description: "Line of the scenario file; 0 if none" });
+const byName = z.record(z.string(), z.number());
+
+const range = z
+  .strictObject({ start: bytes, end: bytes })
+  .meta({ description: "Guest-physical bytes, half open" });
+
+const violation = z.strictObject({
+  invariant: z.string().regex(/^I\d+$/),
+  step: stepNumber,
+  range: range.nullable(),
+  why: z.string(),
+  line,
+  expected: z.boolean().meta({ description: "The scenario declares that this invariant breaks" }),
+});
+
+const judgement = z.strictObject({
+  line,
+  column: count,
+  what: z.string(),
+  held: z.boolean(),
+  expected: z.string(),
+  found: z.string(),
+  implicit: z.boolean().meta({ description: "Nobody wrote it: each step succeeds" }),
+});
+
+const played = z.strictObject({
+  line,
+  kind: z.string(),
+  what: z.string(),
+  status: z.string().meta({ description: "SUCCESS, a refusal by name, or SKIPPED" }),
+  detail: z.string(),
+  startNs: ns,
+  endNs: ns,
+  firstStep: stepNumber,
+  lastStep: stepNumber,
+});
+
+const row = z.strictObject({
+  step: stepNumber,
+  ns,
+  endNs: ns,
+  actor: z.string(),
+  vcpu: count.nullable(),
+  what: z.string(),
+  start: bytes.nullable(),
+  end: bytes.nullable(),
+  status: z.string(),
+  stateAfter: z.string().nullable(),
+  count: z.int().min(1),
+  line,
+});
+
+const groups = z.array(z.strictObject({ times: z.int().min(1), rows: z.array(row) }));
+
+const section = z
+  .strictObject({ line, head: groups, leftOut: z.strictObject({ rows: count, steps: count }), tail: groups })
+  .meta({ description: "What happened during one step of the scenario; runs and patterns are folded" });
+
+const bit = z.union([z.literal(0), z.literal(1)]).nullable();
+
+const picture = z.strictObject({
+  label: z.string(),
+  ns,
+  runs: z.array(
+    z.strictObject({
+      start: bytes,
+      end: bytes,
+      owner: z.string().meta({ description: "RAM, a device or DIMM by its id, or window" }),
+      plugged: z.boolean(),
+      accepted: z.boolean(),
+      sept: z.enum(SEPT_STATES),
+      unacceptedBit: bit,
+      pluggedBit: bit,
+      online: z.boolean(),
+      use: z.enum(USES),
+    }),
+  ),
+  leftOut: count,
+});
+
+const bitRuns = z
+  .array(z.strictObject({ first: count, count: z.int().min(1) }))
+  .meta({ description: "Runs of set bits, ascending" });
+
+const bitmaps = z.strictObject({
+  version: count,
+  physBase: bytes,
+  unitSize: bytes,
+  sizeBytes: bytes.meta({ description: "Bytes of one bitmap" }),
+  tableBytes: bytes,
+  unaccepted: bitRuns,
+  plugged: bitRuns.nullable(),
+});
+
+const device = z.strictObject({
+  id: z.string(),
+  kind: z.enum(["virtio-mem", "dimm"]),
+  start: bytes,
+  size: bytes,
+  plugged: bytes,
+  requested: bytes,
+  blockStates: z.record(z.string(), z.string()),
+});
+
+const setup = z.strictObject({
+  platform: z.string(),
+  memory: bytes,
+  maxmem: bytes,
+  slots: count,
+  vcpus: count,
+  nodes: count,
+  kernel: z.string(),
+  accept: z.string(),
+  autoOnline: z.string(),
+  memmapOnMemory: z.boolean(),
+  vmm: z.strictObject({
+    augSize: bytes,
+    aug: z.enum(["fault", "ahead"]),
+    discard: z.enum(["none", "shared-only", "both"]),
+    pageRelease: z.boolean(),
+    start: z.enum(["private", "shared"]),
+    unpluggedAccess: z.enum(["allocate", "kill", "spin"]),
+    implicitConversion: z.boolean(),
+  }),
+});
+
+export const reportSchema = z
+  .strictObject({
+    format: z.literal("tidemark-run"),
+    formatVersion: z.literal(1),
+    tidemark: z.string().meta({ description: "Version of Tidemark" }),
+    scenario: z.strictObject({ file: z.string(), name: z.string(), title: z.string(), about: z.string() }),
+    setup,
+    world: z.string(),
+    design: z.string(),
+    seed: count,
+    verdict: z.enum(["held", "broken", "failed"]).meta({
+      description: "broken: an undeclared invariant broke; failed: an expectation was not met",
+    }),
+    fate: z.strictObject({ state: z.enum(FATES), why: z.string() }),
+    violations: z.array(violation),
+    violationsLeftOut: count,
+    expectations: z.array(judgement),
+    played: z.array(played).meta({ description: "The steps of the scenario" }),
+    transcript: z.array(section),
+    map: z.strictObject({ before: picture, after: picture }),
+    counters: byName.meta({
+      description: "At the end, by the kernel's names and in its units (kB in meminfo)",
+    }),
+    countersBefore: byName,
+    curves: z.strictObject({
+      ns: z.array(ns),
+      step: z.array(stepNumber),
+      counters: z.record(z.string(), z.array(z.number())),
+    }),
+    dmesg: z.array(z.string()),
+    iomem: z.array(z.string()),
+    memoryBlocks: z.strictObject({
+      size: bytes,
+      blocks: z.array(z.strictObject({ number: count, state: z.string(), zones: z.string() })),
+    }),
+    devices: z.array(device),
+    bitmaps: bitmaps.nullable(),
+    cost: z.strictObject({
+      tdcalls: byName.meta({ description: "Calls by leaf" }),
+      seamcalls: byName,
+      exits: count,
+      virtualNs: ns,
+    }),
+  })
+  .meta({ title: "Tidemark run report", description: "What `tidemark run --json` prints" });
+
+type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
+
+/** Compiles only while the schema and the type describe the same document. */
+export const SAME_AS_TYPE: Same<z.output<typeof reportSchema>, Mutable<RunReport>> = true;
+
+/** JSON Schema (draft 2020-12) of the document. */
+export const reportJsonSchema = (): object => z.toJSONSchema(reportSchema, { io: "output" });
