@@ -13,6 +13,7 @@ const HINT = 1;
 const TABLE_FRAME = 2;
 const TABLE_LEFT = 3;
 const TABLE_PAGES = 4;
+const KNOWN = 5;
 
 /** No block of 2 MiB is free. */
 export const NO_BLOCK = -1;
@@ -30,8 +31,8 @@ export class HostMemory {
   readonly blocks: number;
   /** One bit a block: set is taken. */
   readonly taken: Uint8Array;
-  /** Blocks taken, lowest block that may be free, next frame for a table and how many follow it, tables. */
-  readonly words = new Float64Array(5);
+  /** Blocks taken, lowest that may be free, next frame for a table, how many are left with it, tables, end of use. */
+  readonly words = new Float64Array(6);
 
   constructor(range: HostRange) {
     const unit = UNIT_PAGES * 4096;
@@ -57,6 +58,7 @@ export class HostMemory {
     if (block === this.blocks) return NO_BLOCK;
     setBit(this.taken, block);
     this.words[HINT] = block + 1;
+    if (block >= this.words[KNOWN]!) this.words[KNOWN] = block + 1;
     this.words[USED_BLOCKS]!++;
     return block;
   }
@@ -90,5 +92,15 @@ export class HostMemory {
     this.words[TABLE_PAGES]!--;
     this.words[TABLE_LEFT]!++;
     this.words[TABLE_FRAME]!--;
+  }
+
+  /** Every byte of the state: `words` first, because it tells how many blocks were ever taken. */
+  flat(): readonly Uint8Array[] {
+    return [new Uint8Array(this.words.buffer), this.taken.subarray(0, Math.ceil(this.words[KNOWN]! / 8))];
+  }
+
+  /** Nothing is taken behind what `words`, just loaded, tells. */
+  reserve(): void {
+    this.taken.fill(0, Math.ceil(this.words[KNOWN]! / 8));
   }
 }

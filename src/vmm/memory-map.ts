@@ -25,12 +25,15 @@ export interface AreaDefinition {
  */
 export class MemoryMap {
   readonly areas: readonly AreaDefinition[];
+  /** Kind by area, for hot paths. */
+  readonly kinds: Uint8Array;
   /** Per area: first frame, frame behind the last (0: not there), number of its piece. */
   readonly rows: Float64Array;
   private last = 0;
 
   constructor(areas: readonly AreaDefinition[]) {
     this.areas = areas;
+    this.kinds = Uint8Array.from(areas, (area) => area.kind);
     this.rows = new Float64Array(areas.length * ROW);
   }
 

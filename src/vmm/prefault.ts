@@ -1,4 +1,5 @@
-import { faultIn, WANTS_2M } from "./faults.ts";
+import { faultIn } from "./faults.ts";
+import { WANTS_2M } from "./map-page.ts";
 import { NO_AREA } from "./memory-map.ts";
 import { DONE, VMM_PROCEDURES } from "./procedures.ts";
 

@@ -7,6 +7,7 @@ const AUG = TDH["TDH.MEM.PAGE.AUG"];
 const ADD_TABLE = TDH["TDH.MEM.SEPT.ADD"];
 const BLOCK = TDH["TDH.MEM.RANGE.BLOCK"];
 const DEMOTE = TDH["TDH.MEM.PAGE.DEMOTE"];
+const ENTER = TDH["TDH.VP.ENTER"];
 const REMOVE = TDH["TDH.MEM.PAGE.REMOVE"];
 const TRACK = TDH["TDH.MEM.TRACK"];
 const WBINVD = TDH["TDH.PHYMEM.PAGE.WBINVD"];
@@ -80,6 +81,13 @@ export class Seam {
     this.setLeaf(WBINVD);
     this.setFrame(RCX, hostFrame + this.keyFrames);
     return this.call(WBINVD, 0, 0);
+  }
+
+  /** TDH.VP.ENTER of the vCPU whose root page, TDVPR, is host frame `tdvprFrame`. */
+  enter(tdvprFrame: number): Status {
+    this.setLeaf(ENTER);
+    this.setFrame(RCX, tdvprFrame);
+    return this.call(ENTER, 0, 0);
   }
 
   /** Level at which the walk of the last refused call ended. */

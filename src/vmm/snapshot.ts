@@ -14,7 +14,8 @@ const fixed = (...arrays: readonly Words[]): Flat => {
 
 /** Every part of a VMM's state. Backends that are declared while it runs are parts too. */
 const partsOf = (k: Vmm): Flat[] => [
-  fixed(k.host.words, k.host.taken, k.use.words, k.life.words, k.zaps.words, k.map.rows),
+  k.host,
+  fixed(k.use.words, k.life.words, k.zaps.words, k.map.rows),
   fixed(k.dimms.rows, k.registers.words, k.injection.words, k.kicks, k.unresolved, k.gpe),
   ...k.devices.map((device) => fixed(device.words, device.plugged, device.injection.words)),
   ...k.mailboxes.map((mailbox) => fixed(mailbox.bytes)),

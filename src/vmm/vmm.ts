@@ -143,8 +143,8 @@ export class Vmm {
 
   /** Whether KVM has a memslot for a frame of an area. */
   hasSlot(area: number, frame: number): boolean {
-    const { kind, index } = this.map.areas[area]!;
-    return kind !== VIRTIO_MEM_AREA || this.devices[index]!.hasSlot(frame * PAGE_SIZE);
+    if (this.map.kinds[area] !== VIRTIO_MEM_AREA) return true;
+    return this.devices[this.map.areas[area]!.index]!.hasSlot(frame * PAGE_SIZE);
   }
 
   /** Memslots that KVM has now. */
