@@ -45,7 +45,7 @@ const unchanged = (root, [path, was]) => {
 export const distIsFresh = (root) => {
   try {
     const { inputs, outputs } = JSON.parse(readFileSync(join(root, RECORD), "utf8"));
-    const whole = outputs.every((name) => statSync(join(root, "dist", name)).isFile());
+    const whole = outputs.every((name) => existsSync(join(root, "dist", name)));
     return whole && Object.entries(inputs).every((input) => unchanged(root, input));
   } catch {
     return false;

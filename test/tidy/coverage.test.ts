@@ -59,14 +59,17 @@ it("the document does not depend on the order of the files", () => {
   const files = [
     ["src/vmm/b.ts", "/** @missing b */\nexport const b = 1;\n"],
     ["src/abi/a.ts", "/** @missing a < b */\nexport const a = 1;\n"],
+    ["src/abi/a-first.ts", "/** @missing c */\nexport const c = 1;\n"],
     ["src/abi/none.ts", "export const c = 1;\n"],
   ] as const;
   const document = coverageDocument(files);
   expect(coverageDocument([...files].reverse())).toBe(document);
   expect(document.split("\n").filter((line) => /^[#0-9-]/.test(line))).toEqual([
     "# What is not modelled",
-    "2 tags and 0 throws in 2 files.",
+    "3 tags and 0 throws in 3 files.",
     "## src/abi",
+    "### a-first.ts",
+    "- `c`: c",
     "### a.ts",
     "- `a`: a \\< b",
     "## src/vmm",
