@@ -4,6 +4,7 @@ import { ANY_NODE, memblockAlloc } from "../memblock.ts";
 import { setupPerZoneWmarks, startKhugepaged } from "../page-allocator/watermarks.ts";
 import { deferredInitNode, memblockFreeAll } from "./free-boot-memory.ts";
 import { bootFacts, buildMemmap, fillMemblock } from "./memory-map.ts";
+import { smpInit } from "./smp-init.ts";
 import { tdxEarlyInit } from "./tdx-setup.ts";
 
 const early = KERNEL_PROCEDURES.declare("start_kernel: memory", {
@@ -16,7 +17,8 @@ const early = KERNEL_PROCEDURES.declare("start_kernel: memory", {
  * Boot up to memblock_free_all(): the platform's first calls, memblock, memmap and zones, the kernel's own
  * early allocations, and the memory that is not deferred into the allocator. Returns 0.
  *
- * Afterwards deferredInitNode() may run for every node, in parts and in parallel, then bootMemoryLate().
+ * Afterwards come smpInit(), deferredInitNode() for every node, which may run in parts and in parallel, and
+ * bootMemoryLate().
  *
  * @source Linux arch/x86/kernel/setup.c, mm/mm_init.c
  */
@@ -86,12 +88,13 @@ export const bootMemoryLate = (k: Kernel): void => {
 const whole = KERNEL_PROCEDURES.declare("boot memory", {
   args: [],
   locals: ["node"],
-  steps: ["enter", "deferred"],
+  steps: ["enter", "bringUp", "deferred"],
 });
 
-/** The whole boot on one vCPU: early part, deferred part node by node, late part. Returns 0. */
+/** The whole boot on one vCPU: early part, bring-up, deferred part node by node, late part. Returns 0. */
 export const bootMemory = whole.define({
-  enter: (_k, f) => f.call(bootMemoryEarly, whole.at.deferred),
+  enter: (_k, f) => f.call(bootMemoryEarly, whole.at.bringUp),
+  bringUp: (_k, f) => f.call(smpInit, whole.at.deferred),
   deferred: (k, f) => {
     const node = f.get(whole.v.node);
     if (node < k.zones.nodes) {
