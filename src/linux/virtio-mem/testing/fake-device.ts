@@ -26,7 +26,8 @@ export class FakeVirtioMem implements VirtioMemPort {
   stalled = false;
   usable: number;
   requested = 0;
-  private pending = -1;
+  /** The answer that waits to be fetched, -1: no request is out. */
+  pending = -1;
 
   constructor(addr: number, regionSize: number, blockSize = 2 ** 21, name = "virtio0", nodeId = 0) {
     this.name = name;
