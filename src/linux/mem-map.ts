@@ -68,6 +68,8 @@ export class MemMap {
   prev: Int32Array[] = [];
   /** Units (guest-physical, absolute) in which some page changed its use or mapping. */
   readonly dirty = new DirtyRanges();
+  /** Grows with every change of a use or a mapping, so that whoever summed something up knows when it is stale. */
+  version = 0;
   private slots = 0;
   private readonly root: Int32Array;
   private leaf = new Int32Array(0);
@@ -211,6 +213,7 @@ export class MemMap {
   private touch(index: number, count: number): void {
     const first = this.pfnOf(index);
     const { pagesPerUnit } = this.geometry;
+    this.version++;
     this.dirty.add(Math.floor(first / pagesPerUnit), Math.ceil((first + count) / pagesPerUnit));
   }
 }

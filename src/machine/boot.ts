@@ -43,11 +43,19 @@ const runOnBootCpu = (machine: Machine, procedure: Procedure<Kernel>, a = 0, b =
   return machine.threads[0]!.idle && !machine.halted;
 };
 
-/** Accepts what firmware accepts: all RAM that it does not declare unaccepted. */
-const firmwareAccepts = (machine: Machine): boolean =>
-  firmwareMap(machine.config)
-    .filter(({ type }) => type !== "UNACCEPTED")
-    .every(({ start, end }) => runOnBootCpu(machine, acceptRange, start, end));
+/** Accepts what firmware accepts: all RAM that it does not declare unaccepted. The trace has one row a range. */
+const firmwareAccepts = (machine: Machine): boolean => {
+  const { trace, scheduler } = machine;
+  for (const { start, end, type } of firmwareMap(machine.config)) {
+    if (type === "UNACCEPTED") continue;
+    trace.muted = true;
+    const accepted = runOnBootCpu(machine, acceptRange, start, end);
+    trace.muted = false;
+    if (!accepted) return false;
+    trace.emit(scheduler.steps, 0, "firmware", 0, "accept", start, end, "SUCCESS", "MAPPED");
+  }
+  return true;
+};
 
 /** Hands deferred memory to the allocator, every node's in as many parts as it has vCPUs, all at once. */
 const deferredInit = (machine: Machine): void => {

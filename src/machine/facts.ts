@@ -75,7 +75,42 @@ export const somePage = (k: Kernel, unit: number, test: (byte: number, pfn: numb
   return false;
 };
 
-const testUsed = (byte: number): boolean => isUsed(byte);
+/** Bit of a use in the answer of usesOf(). */
+export const useBit = (use: Use): number => 1 << (use >> 4);
 
-/** Whether some page of the unit is in use. */
-export const isUnitUsed = (k: Kernel, unit: number): boolean => somePage(k, unit, testUsed);
+/** Bits of the uses in IN_USE. */
+export const IN_USE_BITS: number = [...IN_USE].reduce<number>((bits, use) => bits | useBit(use), 0);
+
+const collected = new Int32Array(1);
+const collect = (byte: number): boolean => {
+  collected[0]! |= 1 << (byte >> 4);
+  return false;
+};
+
+/** Answers of usesOf() for a few units, good while the memmap does not change. */
+const CACHED = 8;
+
+/**
+ * Which uses the pages of a unit have, remembered while the memmap stays as it is: a run of page-sized
+ * steps over one unit looks at its pages once.
+ */
+export class UnitUses {
+  private readonly units = new Float64Array(CACHED).fill(-1);
+  private readonly bits = new Int32Array(CACHED);
+  private version = -1;
+
+  /** One bit a use, as useBit() gives it; 0 where there is no memmap. */
+  of(k: Kernel, unit: number): number {
+    if (this.version !== k.mm.version) {
+      this.units.fill(-1);
+      this.version = k.mm.version;
+    }
+    const slot = unit & (CACHED - 1);
+    if (this.units[slot] === unit) return this.bits[slot]!;
+    collected[0] = 0;
+    somePage(k, unit, collect);
+    this.units[slot] = unit;
+    this.bits[slot] = collected[0]!;
+    return collected[0]!;
+  }
+}

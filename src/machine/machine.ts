@@ -1,9 +1,12 @@
+import { TDH } from "../abi/tdx/leaves.ts";
+import { newRegs, RAX, RCX, setNumber } from "../abi/tdx/regs.ts";
+import { statusText } from "../abi/tdx/status.ts";
 import { assert } from "../assert.ts";
 import type { Procedure } from "../flat/procedure.ts";
 import { acpiGpeScan, acpiHotplugWork, acpiScanAtBoot } from "../linux/acpi-memory/hotplug-event.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { KERNEL_PROCEDURES } from "../linux/kernel.ts";
-import { createTd, enterVcpu, tdrOf } from "../tdx-module/create-td.ts";
+import { createTd, tdrOf } from "../tdx-module/create-td.ts";
 import { TdxModule } from "../tdx-module/module.ts";
 import { seamcall } from "../tdx-module/seamcall.ts";
 import { LAST_EXIT, type Td, VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
@@ -17,6 +20,7 @@ import { handleRequest } from "../vmm/requests.ts";
 import { Vmm } from "../vmm/vmm.ts";
 import type { MachineConfig } from "./config.ts";
 import { Counts } from "./counts.ts";
+import { UnitUses } from "./facts.ts";
 import { GuestCpus } from "./hardware.ts";
 import { Interrupts } from "./interrupts.ts";
 import { REST_RULES, unitsEnd } from "./invariants/rest-rules.ts";
@@ -76,6 +80,7 @@ export class Machine implements TaskHost {
   /** By vCPU: 1 while it is outside the guest. */
   readonly outside: Uint8Array;
   readonly interrupts: Interrupts;
+  readonly uses = new UnitUses();
   watch: Watch | undefined;
   /** Off while boot code still sorts memory, on for good once it is done. */
   watchesUnits = false;
@@ -131,6 +136,7 @@ export class Machine implements TaskHost {
       ...this.deviceLoops,
       this.ejectLoop,
     ];
+    for (const [index, actor] of actors.entries()) actor.index = index;
     this.scheduler = new Scheduler(actors, vcpus + 1, config.seed);
   }
 
@@ -173,13 +179,23 @@ export class Machine implements TaskHost {
   /** Starts a procedure on an idle task and puts the task on the scheduler's list. */
   start(task: KernelTask, procedure: Procedure<Kernel>, a = 0, b = 0, c = 0, d = 0): void {
     task.start(procedure, a, b, c, d);
-    this.scheduler.wake(this.scheduler.actors.indexOf(task));
+    this.scheduler.wake(task.index);
   }
 
   private startVmm(task: VmmTask, procedure: Parameters<VmmTask["start"]>[0], a = 0): void {
     task.start(procedure, a);
-    this.scheduler.wake(this.scheduler.actors.indexOf(task));
+    this.scheduler.wake(task.index);
   }
+
+  /** TDH.VP.ENTER: the vCPU goes on in the guest. */
+  private enter(vcpu: number): void {
+    const regs = this.enterRegs;
+    setNumber(regs, RAX, TDH["TDH.VP.ENTER"]);
+    setNumber(regs, RCX, this.td.vcpu(vcpu, VCPU_WORD.TDVPR_FRAME) * 4096);
+    const result = seamcall(this.module, regs);
+    assert(result === 0, `TDH.VP.ENTER answers SUCCESS, not ${statusText(result)}`);
+  }
+  private readonly enterRegs = newRegs();
 
   /** A vCPU left the guest: the VMM's thread has to handle it. */
   exited(vcpu: number): void {
@@ -227,7 +243,7 @@ export class Machine implements TaskHost {
       if (this.ejecting === vcpu) {
         if (!this.ejectLoop.idle) continue;
         this.ejecting = -1;
-      } else enterVcpu(this.module, this.td, vcpu);
+      } else this.enter(vcpu);
       this.outside[vcpu] = 0;
       this.scheduler.changed();
     }
@@ -238,7 +254,7 @@ export class Machine implements TaskHost {
     this.vmm.kicks[vcpu] = 0;
     if (this.td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE) {
       leaveGuest(this.td, vcpu, LAST_EXIT.ASYNC);
-      enterVcpu(this.module, this.td, vcpu);
+      this.enter(vcpu);
       this.counts.exit();
     }
     this.scheduler.changed();
@@ -259,9 +275,10 @@ export class Machine implements TaskHost {
     this.log.push({ ns: this.scheduler.now, text });
   }
 
-  /** Drops counts and time of what firmware did: reports begin with the EFI stub. */
+  /** Drops counts, steps and time of what firmware did: reports begin with the EFI stub. */
   forgetFirmware(): void {
     this.counts.clear();
+    this.scheduler.restartTime();
     this.td.sept.changed.clear();
     this.vmm.changedUnits.clear();
   }
@@ -303,6 +320,7 @@ export class Machine implements TaskHost {
     return {
       td: this.td,
       kernel: this.kernel,
+      uses: this.uses,
       memory: memoryOf(this.vmm),
       pluggedChanged: this.vmm.changedUnits,
       pluggedAt: (unit) => this.vmm.pluggedAt(unit),

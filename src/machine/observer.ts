@@ -2,7 +2,7 @@ import { status, withoutDetails } from "../abi/tdx/status.ts";
 import { panic } from "../linux/kernel.ts";
 import { UNACCEPTED_MEMORY_LOCK } from "../linux/unaccepted-memory.ts";
 import { COST } from "./cost.ts";
-import { ACCEPTED, acceptedOf, isUnitUsed } from "./facts.ts";
+import { ACCEPTED, acceptedOf, IN_USE_BITS } from "./facts.ts";
 import type { CpuObserver } from "./hardware.ts";
 import type { Machine } from "./machine.ts";
 
@@ -108,12 +108,12 @@ export class Observer implements CpuObserver {
   private releasingEnd = 0;
 
   releases(_vcpu: number, start: number, end: number, outcome: number): void {
-    const { watch, kernel } = this.machine;
+    const { watch, kernel, uses } = this.machine;
     this.releasing = Math.floor(start / UNIT);
     this.releasingEnd = Math.ceil(end / UNIT);
     if (watch === undefined || outcome !== 0) return;
     for (let unit = this.releasing; unit < this.releasingEnd; unit++)
-      if (isUnitUsed(kernel, unit))
+      if ((uses.of(kernel, unit) & IN_USE_BITS) !== 0)
         watch.report("I31", unit * UNIT, (unit + 1) * UNIT, "released while Linux uses pages of it");
   }
 

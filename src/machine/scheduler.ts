@@ -71,6 +71,13 @@ export class Scheduler {
     this.clocks[clock] = this.clocks[clock]! + ns;
   }
 
+  /** Steps and time begin anew; what actors are doing is not touched. */
+  restartTime(): void {
+    this.clocks.fill(0);
+    this.words[1] = 0;
+    this.words[2] = 0;
+  }
+
   /** Adds to a clock from outside any step. */
   chargeClock(clock: number, ns: number): void {
     this.clocks[clock]! += ns;

@@ -18,6 +18,8 @@ abstract class Task<K> implements Actor {
   readonly clock: number;
   readonly frame: Frame<K>;
   readonly words: Float64Array;
+  /** Its number among the scheduler's actors; the machine sets it. */
+  index = -1;
   protected readonly host: TaskHost;
 
   constructor(

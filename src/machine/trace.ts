@@ -28,12 +28,14 @@ export type TraceSink = (event: TraceEvent) => void;
 export class Trace {
   folded: TraceSink | undefined;
   raw: TraceSink | undefined;
+  /** True while nothing is to be told, as before the story begins. */
+  muted = false;
   private pending: TraceEvent | undefined;
   private end = 0;
   private count = 0;
 
   get on(): boolean {
-    return this.folded !== undefined || this.raw !== undefined;
+    return !this.muted && (this.folded !== undefined || this.raw !== undefined);
   }
 
   emit(

@@ -1,4 +1,4 @@
-import { tdhName } from "../abi/tdx/leaves.ts";
+import { TDH, tdhName } from "../abi/tdx/leaves.ts";
 import { type Status, statusText } from "../abi/tdx/status.ts";
 import { virtioMemRequestName } from "../abi/virtio-mem/request.ts";
 import { virtioMemResponseName } from "../abi/virtio-mem/response.ts";
@@ -21,8 +21,10 @@ import { COST } from "./cost.ts";
 import { septStateName } from "./facts.ts";
 import type { Machine } from "./machine.ts";
 
-const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39];
-const LEVEL_NAMES = ["4K", "2M", "1G", "512G"];
+const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39, 2 ** 48];
+const LEVEL_NAMES = ["4K", "2M", "1G", "512G", "256T"];
+/** Calls about the TD or about host memory: they name no guest-physical address. */
+const PLACELESS: ReadonlySet<number> = new Set([TDH["TDH.MEM.TRACK"], TDH["TDH.PHYMEM.PAGE.WBINVD"]]);
 
 /** Turns what the VMM did into counts, costs, trace rows and interrupts of the guest. */
 export class VmmEvents implements VmmSink {
@@ -43,9 +45,12 @@ export class VmmEvents implements VmmSink {
     const { counts, scheduler, trace, td } = this.machine;
     counts.seamcall(leaf);
     // A fault's own calls are inside the cost of the exit that caused it.
-    if (this.machine.inFault) scheduler.charge(0);
-    else scheduler.charge(COST.seamcall.ns);
+    if (!this.machine.inFault) scheduler.charge(COST.seamcall.ns);
     if (!trace.on) return;
+    if (PLACELESS.has(leaf)) {
+      this.add(tdhName(leaf), 0, 0, statusText(result as Status), "");
+      return;
+    }
     const size = LEVEL_BYTES[level] ?? 0;
     const start = gpa - (gpa % size);
     const name = `${tdhName(leaf)} ${LEVEL_NAMES[level] ?? ""}`.trimEnd();

@@ -4,12 +4,14 @@ import type { Td } from "../../tdx-module/td.ts";
 import {
   ACCEPTED,
   acceptedOf,
+  IN_USE_BITS,
   isAcceptedPage,
-  isUnitUsed,
   isUsed,
   pluggedBit,
   somePage,
+  type UnitUses,
   unacceptedBit,
+  useBit,
 } from "../facts.ts";
 import type { InvariantId } from "./table.ts";
 
@@ -17,6 +19,7 @@ import type { InvariantId } from "./table.ts";
 export interface Facts {
   readonly td: Td;
   readonly kernel: Kernel;
+  readonly uses: UnitUses;
   /** Whether the VMM has given every byte of a unit (2 MiB, counted from address 0) to the guest. */
   pluggedAt(unit: number): boolean;
 }
@@ -35,12 +38,13 @@ const i8: UnitRule = ({ td, kernel, pluggedAt }, unit) => {
 };
 
 /** A word read at the end of a unit in use runs into the next one, if that is in the direct map. */
-const i10: UnitRule = ({ td, kernel }, unit) => {
+const i10: UnitRule = ({ td, kernel, uses }, unit) => {
+  if ((uses.of(kernel, unit) & IN_USE_BITS) === 0) return undefined;
   const { geometry, mm } = kernel;
   const above = (unit + 1) * (UNIT / geometry.pageSize);
   if (!mm.isMapped(above) || isAcceptedPage(td, (unit + 1) * UNIT)) return undefined;
   const last = mm.indexOf(above - 1);
-  if (last === -1 || !isUsed(mm.use[last]!) || !isUnitUsed(kernel, unit)) return undefined;
+  if (last === -1 || !isUsed(mm.use[last]!)) return undefined;
   return `the unit is in use, and ${address(unit + 1)} above it is mapped but not accepted`;
 };
 
@@ -52,26 +56,26 @@ const unacceptedPage = (td: Td, kernel: Kernel, byte: number, pfn: number): numb
   return -1;
 };
 
-/** A rule about the pages of one group of uses: all of them are accepted. */
+/** A rule about the pages of one group of uses, given as bits: all of them are accepted. */
 const acceptedUse =
-  (what: string, holds: (byte: number) => boolean): UnitRule =>
-  ({ td, kernel }, unit) => {
+  (what: string, group: number): UnitRule =>
+  ({ td, kernel, uses }, unit) => {
+    if ((uses.of(kernel, unit) & group) === 0) return undefined;
     const accepted = acceptedOf(td, unit);
     if (accepted === ACCEPTED.ALL) return undefined;
-    const broken = somePage(
-      kernel,
-      unit,
-      (byte, pfn) =>
-        holds(byte) && (accepted === ACCEPTED.NONE || unacceptedPage(td, kernel, byte, pfn) !== -1),
-    );
+    const inGroup = (byte: number): boolean => ((1 << (byte >> 4)) & group) !== 0;
+    const broken =
+      accepted === ACCEPTED.NONE ||
+      somePage(kernel, unit, (byte, pfn) => inGroup(byte) && unacceptedPage(td, kernel, byte, pfn) !== -1);
     return broken ? `${what} of the unit are not accepted` : undefined;
   };
 
-const i21 = acceptedUse("free or allocated pages", (byte) => isUsed(byte) && useOf(byte) !== USE.MEMMAP);
-const i22 = acceptedUse("pages that boot code reserved", (byte) => useOf(byte) === USE.RESERVED);
-const i28 = acceptedUse("memmap pages", (byte) => useOf(byte) === USE.MEMMAP);
+const i21 = acceptedUse("free or allocated pages", IN_USE_BITS & ~useBit(USE.MEMMAP));
+const i22 = acceptedUse("pages that boot code reserved", useBit(USE.RESERVED));
+const i28 = acceptedUse("memmap pages", useBit(USE.MEMMAP));
 
-const i26: UnitRule = ({ kernel }, unit) =>
+const i26: UnitRule = ({ kernel, uses }, unit) =>
+  (uses.of(kernel, unit) & useBit(USE.UNACCEPTED)) !== 0 &&
   somePage(
     kernel,
     unit,
@@ -80,12 +84,21 @@ const i26: UnitRule = ({ kernel }, unit) =>
     ? "a block smaller than the largest order is on the unaccepted list"
     : undefined;
 
+interface Rule {
+  readonly id: InvariantId;
+  readonly broken: UnitRule;
+  /** Whose change can break it: hardware, the kernel's bits or the VMM's plugged truth, page use. */
+  readonly hardware: boolean;
+  readonly bits: boolean;
+  readonly use: boolean;
+}
+
 /** Rules that speak of one unit and perhaps the one above it, by number. */
-export const UNIT_RULES: readonly { readonly id: InvariantId; readonly broken: UnitRule }[] = [
-  { id: "I8", broken: i8 },
-  { id: "I10", broken: i10 },
-  { id: "I21", broken: i21 },
-  { id: "I22", broken: i22 },
-  { id: "I26", broken: i26 },
-  { id: "I28", broken: i28 },
+export const UNIT_RULES: readonly Rule[] = [
+  { id: "I8", broken: i8, hardware: true, bits: true, use: false },
+  { id: "I10", broken: i10, hardware: true, bits: false, use: true },
+  { id: "I21", broken: i21, hardware: true, bits: false, use: true },
+  { id: "I22", broken: i22, hardware: true, bits: false, use: true },
+  { id: "I26", broken: i26, hardware: false, bits: false, use: true },
+  { id: "I28", broken: i28, hardware: true, bits: false, use: true },
 ];

@@ -7,6 +7,10 @@ import { Violations } from "./violations.ts";
 
 const UNIT = 2 ** 21;
 
+const HARDWARE_RULES = UNIT_RULES.filter(({ hardware }) => hardware);
+const BIT_RULES = UNIT_RULES.filter(({ bits }) => bits);
+const USE_RULES = UNIT_RULES.filter(({ use }) => use);
+
 /** A range of units, half open, counted from address 0. */
 export interface UnitRange {
   readonly start: number;
@@ -59,9 +63,9 @@ export class Watch {
     if (changed.overflow) this.checkAll();
     else {
       for (let index = 0; index < changed.count; index++) this.checkPair(changed.units[index]!);
-      this.checkRanges(kernel.mm.dirty);
-      if (bits !== undefined) this.checkRanges(bits);
-      this.checkRanges(pluggedChanged);
+      this.checkRanges(kernel.mm.dirty, USE_RULES);
+      if (bits !== undefined) this.checkRanges(bits, BIT_RULES);
+      this.checkRanges(pluggedChanged, BIT_RULES);
     }
     this.forget();
   }
@@ -78,23 +82,24 @@ export class Watch {
   /** The full form: every unit of all memory. Tests hold the incremental form against it. */
   checkAll(): void {
     for (const { start, end } of this.machine.memory)
-      for (let unit = start; unit < end; unit++) this.checkUnit(unit);
+      for (let unit = start; unit < end; unit++) this.checkUnit(unit, UNIT_RULES);
   }
 
-  private checkRanges(ranges: DirtyRanges): void {
+  private checkRanges(ranges: DirtyRanges, rules: typeof UNIT_RULES): void {
     for (let index = 0; index < ranges.count; index++) {
       const end = ranges.ends[index]!;
-      for (let unit = ranges.starts[index]! - 1; unit < end; unit++) if (unit >= 0) this.checkUnit(unit);
+      for (let unit = ranges.starts[index]! - 1; unit < end; unit++)
+        if (unit >= 0) this.checkUnit(unit, rules);
     }
   }
 
   private checkPair(unit: number): void {
-    if (unit > 0) this.checkUnit(unit - 1);
-    this.checkUnit(unit);
+    if (unit > 0) this.checkUnit(unit - 1, HARDWARE_RULES);
+    this.checkUnit(unit, HARDWARE_RULES);
   }
 
-  private checkUnit(unit: number): void {
-    for (const { id, broken } of UNIT_RULES) {
+  private checkUnit(unit: number, rules: typeof UNIT_RULES): void {
+    for (const { id, broken } of rules) {
       const why = broken(this.facts, unit);
       if (why !== undefined) this.report(id, unit * UNIT, (unit + 1) * UNIT, why);
     }
