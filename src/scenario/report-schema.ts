@@ -63,10 +63,21 @@ const row = z.strictObject({
   line,
 });
 
-const groups = z.array(z.strictObject({ times: z.int().min(1), rows: z.array(row) }));
+const pattern = z
+  .strictObject({
+    times: z.int().min(2),
+    get items(): z.ZodArray<z.ZodUnion<[typeof row, typeof pattern]>> {
+      return z.array(z.union([row, pattern]));
+    },
+  })
+  .meta({
+    description: "Items that came several times in a row; the range of a row is the hull of all turns",
+  });
+
+const items = z.array(z.union([row, pattern]));
 
 const section = z
-  .strictObject({ line, head: groups, leftOut: z.strictObject({ rows: count, steps: count }), tail: groups })
+  .strictObject({ line, head: items, leftOut: z.strictObject({ rows: count, steps: count }), tail: items })
   .meta({ description: "What happened during one step of the scenario; runs and patterns are folded" });
 
 const bit = z.union([z.literal(0), z.literal(1)]).nullable();

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { isPattern, stepsOf, type TranscriptItem } from "./fold.ts";
 import { TranscriptFold, type TranscriptSection } from "./transcript.ts";
 import type { TraceEvent } from "./world.ts";
 
@@ -23,20 +24,20 @@ const fold = (events: readonly TraceEvent[]): TranscriptSection => {
   return transcript.finish()[0]!;
 };
 
-/** Rows as text: times, count, what, range. */
-const shown = (section: TranscriptSection): string[] =>
-  [...section.head, ...section.tail].map(
-    ({ times, rows }) =>
-      `${times}x[${rows.map((row) => `${row.count} ${row.what} ${row.start}-${row.end}`).join("; ")}]`,
-  );
+/** Items as text: count, what, range; patterns in brackets. */
+const text = (item: TranscriptItem): string =>
+  isPattern(item)
+    ? `${item.times}x[${item.items.map(text).join("; ")}]`
+    : `${item.count} ${item.what} ${item.start}-${item.end}`;
+const shown = (section: TranscriptSection): string[] => [...section.head, ...section.tail].map(text);
 
 it("folds a run of equal deeds on adjoining ranges into one row", () => {
-  expect(shown(fold([0, 1, 2, 3].map((i) => event("accept", i, 1))))).toEqual(["1x[4 accept 0-4]"]);
+  expect(shown(fold([0, 1, 2, 3].map((i) => event("accept", i, 1))))).toEqual(["4 accept 0-4"]);
 });
 
 it("keeps deeds with another status apart", () => {
   const events = [event("accept", 0, 1), event("accept", 1, 1, "BUSY"), event("accept", 1, 1)];
-  expect(shown(fold(events))).toEqual(["1x[1 accept 0-1]", "1x[1 accept 1-2]", "1x[1 accept 1-2]"]);
+  expect(shown(fold(events))).toEqual(["1 accept 0-1", "1 accept 1-2", "1 accept 1-2"]);
 });
 
 it("folds a pattern of rows from its third turn on", () => {
@@ -51,9 +52,28 @@ it("folds a pattern of rows from its third turn on", () => {
 });
 
 it("folds downward as well as upward", () => {
-  expect(shown(fold([3, 2, 1].map((i) => event("unplug", i, 1))))).toEqual(["1x[3 unplug 1-4]"]);
+  expect(shown(fold([3, 2, 1].map((i) => event("unplug", i, 1))))).toEqual(["3 unplug 1-4"]);
   const pattern = [30, 20, 10].flatMap((at) => [event("a", at, 1), event("b", at, 1)]);
   expect(shown(fold(pattern))).toEqual(["3x[1 a 10-31; 1 b 10-31]"]);
+});
+
+it("folds patterns of patterns", () => {
+  // What a host that adds 4 KiB pages makes of accepting 2 MiB units: each page faults, is added, is accepted.
+  const page = (at: number) => [event("exit", at, 1, "TD_EXIT"), event("aug", at, 1), event("accept", at, 1)];
+  const unit = (at: number) => [
+    event("table", at, 8),
+    ...Array.from({ length: 8 }, (_, i) => page(at + i)).flat(),
+    event("done", at, 8),
+  ];
+  expect(shown(fold([0, 8, 16, 24, 32].flatMap(unit)))).toEqual([
+    "5x[1 table 0-40; 8x[1 exit 0-40; 1 aug 0-40; 1 accept 0-40]; 1 done 0-40]",
+  ]);
+});
+
+it("lets go of a pattern in the middle of a turn without losing deeds", () => {
+  const turn = (at: number) => [event("a", at, 1), event("b", at, 1), event("c", at, 1)];
+  const events = [...[0, 1, 2, 3].flatMap(turn), event("a", 4, 1), event("b", 4, 1), event("x", 4, 1)];
+  expect(shown(fold(events))).toEqual(["4x[1 a 0-4; 1 b 0-4; 1 c 0-4]", "1 a 4-5", "1 b 4-5", "1 x 4-5"]);
 });
 
 it("does not fold a pattern that comes back to the middle of where it was", () => {
@@ -86,10 +106,7 @@ it("loses no step, whatever comes", () => {
         count,
       }));
       const { head, leftOut, tail } = fold(events);
-      const kept = [...head, ...tail].reduce(
-        (sum, { times, rows }) => sum + times * rows.reduce((inner, row) => inner + row.count, 0),
-        0,
-      );
+      const kept = [...head, ...tail].reduce((sum, item) => sum + stepsOf(item), 0);
       expect(kept + leftOut.steps).toBe(events.reduce((sum, { count }) => sum + count, 0));
     }),
   );

@@ -2,8 +2,9 @@ import { normalRuns, runsText } from "../compare.ts";
 import { counterUnit } from "../kernel-counters.ts";
 import { formatAddress, formatRange, formatSize } from "../quantity.ts";
 import type { Judgement, ReportedViolation, RunReport } from "../report.ts";
-import type { TranscriptGroup, TranscriptRow, TranscriptSection } from "../transcript.ts";
+import type { TranscriptSection } from "../transcript.ts";
 import { SUCCESS } from "../world.ts";
+import { type FlatRow, flatRows, timesInAll } from "./flat-rows.ts";
 import { html, type Markup } from "./markup.ts";
 
 const violationCard = ({ invariant, line, step, range, why, expected }: ReportedViolation): Markup => {
@@ -33,17 +34,16 @@ export const renderProblems = ({ violations, violationsLeftOut, expectations }: 
 
 const MOST_ROWS = 120;
 
-const transcriptRow = (row: TranscriptRow, times: number): Markup => {
-  const often = times * row.count;
+const transcriptRow = (flat: FlatRow): Markup => {
+  const { row } = flat;
+  const often = timesInAll(flat);
   const where = row.start === null || row.end === null ? "" : formatRange(row.start, row.end);
   const fine = row.status === SUCCESS || row.status === "ACK";
   return html`<tr><td class="num">${row.step}</td><td>${row.vcpu === null ? row.actor : `${row.actor}/${row.vcpu}`}</td><td>${row.what}</td><td class="num">${often > 1 ? `×${often}` : ""}</td><td class="mono">${where}</td><td class="${fine ? "good" : "warn"}">${row.status}</td><td>${row.stateAfter ?? ""}</td></tr>`;
 };
 
 const sectionRows = ({ head, tail, leftOut }: TranscriptSection): Markup => {
-  const rows = (groups: readonly TranscriptGroup[]): Markup[] =>
-    groups.flatMap(({ times, rows: all }) => all.map((row) => transcriptRow(row, times)));
-  const all = [...rows(head), ...rows(tail)];
+  const all = [...head, ...tail].flatMap(flatRows).map(transcriptRow);
   const shown = all.slice(0, MOST_ROWS);
   const hidden = all.length - shown.length + leftOut.rows;
   const gap = html`<tr><td></td><td colspan="6" class="soft">${hidden} rows more; --trace writes them all</td></tr>`;

@@ -1,7 +1,8 @@
+import type { TranscriptRow } from "../fold.ts";
 import { formatDuration, formatRange } from "../quantity.ts";
 import type { PlayedStep, RunReport } from "../report.ts";
-import type { TranscriptRow } from "../transcript.ts";
 import { SUCCESS } from "../world.ts";
+import { flatRows, timesInAll } from "./flat-rows.ts";
 import { html, type Markup, px } from "./markup.ts";
 
 const LANE = 26;
@@ -19,7 +20,7 @@ const LETTER = 7;
 const MOST_ROWS = 160;
 
 interface Deed extends TranscriptRow {
-  readonly times: number;
+  readonly often: number;
 }
 
 interface Band {
@@ -38,7 +39,8 @@ const bandsOf = ({ played, transcript }: RunReport): Band[] => {
       const sections = transcript.filter(({ line }) => line === step.line);
       const deeds = sections
         .flatMap(({ head, tail }) => [...head, ...tail])
-        .flatMap(({ times, rows }) => rows.map((row) => ({ ...row, times })))
+        .flatMap(flatRows)
+        .map((flat) => ({ ...flat.row, often: timesInAll(flat) }))
         // Steps written on one line of the file have sections of the same line.
         .filter(({ ns }) => step.startNs <= ns && ns <= step.endNs)
         .slice(0, MOST_ROWS);
@@ -86,12 +88,12 @@ const placeBars = ({ step, left, width }: Band, deeds: readonly Deed[]): Bar[] =
 };
 
 const deedText = (deed: Deed): string => {
-  const { what, start, end, status, stateAfter, count, times, ns, endNs, step } = deed;
-  const often = times * count > 1 ? `, ${times * count} times` : "";
+  const { what, start, end, status, stateAfter, often, ns, endNs, step } = deed;
+  const times = often > 1 ? `, ${often} times` : "";
   const where = start === null || end === null ? "" : `\n${formatRange(start, end)}`;
   const after = stateAfter === null ? "" : `, then ${stateAfter}`;
   const when = ns === endNs ? formatDuration(ns) : `${formatDuration(ns)} to ${formatDuration(endNs)}`;
-  return `${laneName(deed)}: ${what}${often}${where}\n${status}${after}\nstep ${step}, ${when}`;
+  return `${laneName(deed)}: ${what}${times}${where}\n${status}${after}\nstep ${step}, ${when}`;
 };
 
 const isFine = (status: string): boolean => status === SUCCESS || status === "ACK";

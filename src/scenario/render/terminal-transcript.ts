@@ -1,6 +1,8 @@
+import { rowsOf, stepsOf, type TranscriptItem } from "../fold.ts";
 import { formatDuration, formatRange } from "../quantity.ts";
 import type { PlayedStep, RunReport } from "../report.ts";
-import type { TranscriptGroup, TranscriptRow, TranscriptSection } from "../transcript.ts";
+import type { TranscriptSection } from "../transcript.ts";
+import { type FlatRow, flatRows, type Place } from "./flat-rows.ts";
 import { type Glyphs, glyphs, type Paint, painter, printable, type Screen, wrap } from "./paint.ts";
 
 /** Rows of one scenario step that a terminal shows; the JSON document has more, the trace has all. */
@@ -25,7 +27,8 @@ export const renderTranscript = (report: RunReport, screen: Screen): string[] =>
   const marks = glyphs(screen);
   const shown = report.transcript.map((section) => show(section, marks));
   const widths = columnWidths(shown.flatMap(({ rows }) => rows));
-  const fits = widths.who + widths.what + widths.times + widths.where + widths.status + widths.after + 14;
+  const fits =
+    widths.mark + widths.who + widths.what + widths.times + widths.where + widths.status + widths.after + 13;
   const oneLine = !screen.isTerminal || fits <= screen.width;
   const print = oneLine ? printRow(widths, paint) : printTwoLines(paint);
   return report.transcript.flatMap((section, i) => {
@@ -69,34 +72,25 @@ interface Shown {
 
 const show = ({ head, tail, leftOut }: TranscriptSection, marks: Glyphs): Shown => {
   const all = [...head, ...tail];
-  const rowsOf = (groups: readonly TranscriptGroup[]): Cells[] =>
-    groups.flatMap((group) => cellsOf(group, marks));
+  const cells = (items: readonly TranscriptItem[]): Cells[] =>
+    items.flatMap(flatRows).map((row) => cellsOf(row, marks));
   if (all.length <= SHOWN_HEAD + SHOWN_TAIL && leftOut.rows === 0)
-    return { rows: rowsOf(all), gapAt: -1, gap: "" };
-  const last = tail.length > 0 ? tail : head.slice(SHOWN_HEAD);
-  const first = rowsOf(head.slice(0, SHOWN_HEAD));
-  const end = rowsOf(last.slice(-SHOWN_TAIL));
-  const hidden = all.slice(SHOWN_HEAD, all.length - Math.min(SHOWN_TAIL, last.length));
-  const rows = leftOut.rows + hidden.reduce((sum, group) => sum + group.rows.length, 0);
-  const steps = leftOut.steps + hidden.reduce((sum, group) => sum + stepsOf(group), 0);
+    return { rows: cells(all), gapAt: -1, gap: "" };
+  const last = (tail.length > 0 ? tail : head.slice(SHOWN_HEAD)).slice(-SHOWN_TAIL);
+  const first = cells(head.slice(0, SHOWN_HEAD));
+  const hidden = all.slice(SHOWN_HEAD, all.length - last.length);
+  const rows = leftOut.rows + hidden.reduce((sum, item) => sum + rowsOf(item), 0);
+  const steps = leftOut.steps + hidden.reduce((sum, item) => sum + stepsOf(item), 0);
   const gap = `  ${marks.dots} ${rows} rows (${steps} steps) not shown; --trace writes them all`;
-  return { rows: [...first, ...end], gapAt: first.length, gap };
+  return { rows: [...first, ...cells(last)], gapAt: first.length, gap };
 };
 
-const stepsOf = ({ times, rows }: TranscriptGroup): number =>
-  times * rows.reduce((sum, { count }) => sum + count, 0);
-
-const cellsOf = ({ times, rows }: TranscriptGroup, marks: Glyphs): Cells[] =>
-  rows.map((row, i) => {
-    const [first, between, last] = marks.brackets;
-    const bracket = rows.length === 1 ? " " : i === 0 ? first : i === rows.length - 1 ? last : between;
-    return rowCells(row, times, times === 1 ? " " : bracket, marks);
-  });
-
-const rowCells = (row: TranscriptRow, times: number, mark: string, marks: Glyphs): Cells => {
-  const counts = [times, row.count].filter((count) => count > 1).map((count) => `${marks.times}${count}`);
+const cellsOf = ({ row, times, places }: FlatRow, marks: Glyphs): Cells => {
+  const [first, between, last] = marks.brackets;
+  const bracket: { readonly [place in Place]: string } = { first, between, last, only: " " };
+  const counts = [...times, row.count].filter((count) => count > 1).map((count) => `${marks.times}${count}`);
   return {
-    mark,
+    mark: places.map((place) => bracket[place]).join(""),
     who: row.vcpu === null ? row.actor : `${row.actor}/${row.vcpu}`,
     what: printable(row.what),
     times: counts.join(" "),
@@ -106,12 +100,13 @@ const rowCells = (row: TranscriptRow, times: number, mark: string, marks: Glyphs
   };
 };
 
-type Widths = { readonly [column in Exclude<keyof Cells, "mark">]: number };
+type Widths = { readonly [column in keyof Cells]: number };
 
 const columnWidths = (rows: readonly Cells[]): Widths => {
   const widest = (column: keyof Cells): number =>
     rows.reduce((width, row) => Math.max(width, row[column].length), 0);
   return {
+    mark: Math.max(1, widest("mark")),
     who: widest("who"),
     what: widest("what"),
     times: widest("times"),
@@ -128,7 +123,7 @@ const printRow =
   (widths: Widths, paint: Paint) =>
   (row: Cells): string[] => {
     const columns = [
-      `  ${row.mark} ${row.who.padEnd(widths.who)}`,
+      `  ${row.mark.padEnd(widths.mark)} ${row.who.padEnd(widths.who)}`,
       row.what.padEnd(widths.what),
       row.times.padEnd(widths.times),
       row.where.padEnd(widths.where),
