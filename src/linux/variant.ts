@@ -15,8 +15,8 @@ export interface Variant {
   readonly prepareOnlineNotifier: boolean;
   /** A TD asks its module at boot for fewer #VE, or else for topology enumeration (coco/tdx/tdx.c). */
   readonly reducesUnnecessaryVe: boolean;
-  /** meminfo and node meminfo end with Balloon and, in meminfo, GPUActive and GPUReclaim (fs/proc/meminfo.c). */
-  readonly meminfoBalloon: boolean;
+  /** meminfo has Balloon, GPUActive and GPUReclaim lines; vmstat has nr_free_pages_blocks and no nr_bounce. */
+  readonly newerStatistics: boolean;
   /** Words of the e820 printout (e820.c). */
   readonly e820Wording: "6.12" | "7.3";
 }
@@ -29,7 +29,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     noLockSkipsAccept: false,
     prepareOnlineNotifier: true,
     reducesUnnecessaryVe: false,
-    meminfoBalloon: false,
+    newerStatistics: false,
     e820Wording: "6.12",
   },
   "7.3": {
@@ -39,7 +39,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     noLockSkipsAccept: true,
     prepareOnlineNotifier: false,
     reducesUnnecessaryVe: true,
-    meminfoBalloon: true,
+    newerStatistics: true,
     e820Wording: "7.3",
   },
 };

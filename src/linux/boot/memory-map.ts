@@ -50,7 +50,7 @@ export const fillMemblock = (k: Kernel): void => {
     memblock.reserve(start, end);
   }
   for (const { start, end, node } of boot.affinity) {
-    assert(node < k.zones.nodes, `node ${node} of a memory affinity range exists`);
+    assert(node < k.zones.nodes, () => `node ${node} of a memory affinity range exists`);
     memblock.setNode(start, end, node);
   }
   giveRestToNode0(k);
