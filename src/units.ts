@@ -21,7 +21,7 @@ export const PAGE_SIZE = 4096;
 
 const address = (n: number | bigint, kind: string): number => {
   const value = Number(n);
-  assert(Number.isInteger(value) && 0 <= value && value < 2 ** 52, `${n} is a ${kind}`);
+  assert(Number.isInteger(value) && 0 <= value && value < 2 ** 52, () => `${n} is a ${kind}`);
   return value;
 };
 
@@ -30,7 +30,7 @@ export const hpa = (n: number | bigint): Hpa => address(n, "host-physical addres
 
 const frame = (n: number | bigint, kind: string): number => {
   const value = Number(n);
-  assert(Number.isInteger(value) && 0 <= value && value < 2 ** 40, `${n} is a ${kind}`);
+  assert(Number.isInteger(value) && 0 <= value && value < 2 ** 40, () => `${n} is a ${kind}`);
   return value;
 };
 

@@ -64,18 +64,18 @@ const readField = (bytes: Uint8Array, at: number, kind: Kind): number | bigint |
 const writeField = (bytes: Uint8Array, at: number, name: string, kind: Kind, value: unknown): void => {
   const width = widthOf(kind);
   if (typeof value === "bigint") {
-    assert(kind === "u64" && 0n <= value && value < 2n ** 64n, `${name} = ${value} fits ${kind}`);
+    assert(kind === "u64" && 0n <= value && value < 2n ** 64n, () => `${name} = ${value} fits ${kind}`);
     writeNumber(bytes, at, 4, Number(value & 0xffff_ffffn));
     writeNumber(bytes, at + 4, 4, Number(value >> 32n));
   } else if (typeof value === "number") {
     const fits = Number.isInteger(value) && 0 <= value && value < 2 ** (8 * width);
-    assert(fits && kind in WIDTH && kind !== "u64", `${name} = ${value} fits ${kind}`);
+    assert(fits && kind in WIDTH && kind !== "u64", () => `${name} = ${value} fits ${kind}`);
     writeNumber(bytes, at, width, value);
   } else if (typeof value === "string") {
-    assert(kind.startsWith("ascii:") && value.length === width, `${name} has ${width} characters`);
+    assert(kind.startsWith("ascii:") && value.length === width, () => `${name} has ${width} characters`);
     for (let i = 0; i < width; i++) bytes[at + i] = value.charCodeAt(i);
   } else {
-    assert(value instanceof Uint8Array && value.length === width, `${name} has ${width} bytes`);
+    assert(value instanceof Uint8Array && value.length === width, () => `${name} has ${width} bytes`);
     bytes.set(value, at);
   }
 };
@@ -99,11 +99,11 @@ const checkLayout = (name: string, size: number, layout: Layout, holes: boolean)
   let end = 0;
   const fields = Object.entries(layout).sort(([, [a]], [, [b]]) => a - b);
   for (const [field, [offset, kind]] of fields) {
-    assert(offset >= end, `${name}.${field} overlaps no field`);
-    assert(holes || offset === end, `${name} has a name for the bytes before ${field}`);
+    assert(offset >= end, () => `${name}.${field} overlaps no field`);
+    assert(holes || offset === end, () => `${name} has a name for the bytes before ${field}`);
     end = offset + widthOf(kind);
   }
-  assert(holes ? end <= size : end === size, `${name} has ${size} bytes`);
+  assert(holes ? end <= size : end === size, () => `${name} has ${size} bytes`);
 };
 
 /**

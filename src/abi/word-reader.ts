@@ -13,7 +13,7 @@ const ones = (bits: number): number => (bits === 32 ? 0xffff_ffff : 2 ** bits - 
  * Exact for fields of up to 53 bits; a wider field is refused when the module loads.
  */
 export const reader = ([high, low]: Bits): Reader => {
-  assert(63 >= high && high >= low && low >= 0 && high - low < 53, `${high}:${low} fits a number`);
+  assert(63 >= high && high >= low && low >= 0 && high - low < 53, () => `${high}:${low} fits a number`);
   if (high < 32) {
     const mask = ones(high - low + 1);
     return (lo) => ((lo >>> low) & mask) >>> 0;

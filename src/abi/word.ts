@@ -17,13 +17,13 @@ export interface Word<L> {
 /** Turns a table of fields into a codec for one 64-bit word. The table is checked when the module loads. */
 export const word = <const L extends Record<string, Bits>>(layout: L): Word<L> => {
   const fields = Object.entries(layout).map(([name, [high, low]]) => {
-    assert(63 >= high && high >= low && low >= 0, `${name} lies in a 64-bit word`);
+    assert(63 >= high && high >= low && low >= 0, () => `${name} lies in a 64-bit word`);
     const max = (1n << BigInt(high - low + 1)) - 1n;
     return { name: name as keyof L & string, low: BigInt(low), max };
   });
   let covered = 0n;
   for (const { name, low, max } of fields) {
-    assert((covered & (max << low)) === 0n, `${name} overlaps no field`);
+    assert((covered & (max << low)) === 0n, () => `${name} overlaps no field`);
     covered |= max << low;
   }
   return {
@@ -31,7 +31,7 @@ export const word = <const L extends Record<string, Bits>>(layout: L): Word<L> =
     encode: (values) =>
       fields.reduce((raw, { name, low, max }) => {
         const value = values[name];
-        assert(0n <= value && value <= max, `${name} = ${value} fits its field`);
+        assert(0n <= value && value <= max, () => `${name} = ${value} fits its field`);
         return raw | (value << low);
       }, 0n),
     decode: (raw) => Object.fromEntries(fields.map((f) => [f.name, (raw >> f.low) & f.max])) as Values<L>,

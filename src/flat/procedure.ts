@@ -72,8 +72,8 @@ export class ProcedureTable<K> {
     const S extends readonly [string, ...string[]],
   >(name: string, shape: Shape<A, L, S>) {
     const names: readonly string[] = [...shape.args, ...shape.locals];
-    assert(new Set(names).size === names.length, `${name} names each slot once`);
-    assert(HEADER + names.length < TASK_WORDS / 8, `${name} has a frame of sane size`);
+    assert(new Set(names).size === names.length, () => `${name} names each slot once`);
+    assert(HEADER + names.length < TASK_WORDS / 8, () => `${name} has a frame of sane size`);
     const steps: Step<K>[] = [];
     const procedure: Procedure<K> = {
       name,
@@ -87,7 +87,7 @@ export class ProcedureTable<K> {
     const v = Object.fromEntries(names.map((slot, index) => [slot, index])) as Slots<A> & Slots<L>;
     const at = Object.fromEntries(shape.steps.map((label, index) => [label, index])) as Slots<S>;
     const define = (bodies: { readonly [label in S[number]]: Step<K> }): Procedure<K> => {
-      assert(steps.length === 0, `${name} is defined once`);
+      assert(steps.length === 0, () => `${name} is defined once`);
       for (const label of shape.steps) steps.push(bodies[label as S[number]]);
       return procedure;
     };
@@ -199,7 +199,7 @@ export class Frame<K> {
     d: number,
   ) {
     const words = this.words;
-    assert(base + HEADER + callee.slots <= words.length, `${callee.name} fits the stack`);
+    assert(base + HEADER + callee.slots <= words.length, () => `${callee.name} fits the stack`);
     words[TOP] = base;
     words[base + PROCEDURE] = callee.id;
     words[base + STEP] = 0;

@@ -26,14 +26,17 @@ export class Locks {
   /** Takes the lock for `task`. @returns false if somebody else has it: the step answers BLOCKED */
   tryTake(lock: number, task: number): boolean {
     const held = this.holder[lock]!;
-    assert(held !== task + 1, `task ${task} does not take lock ${lock} twice`);
+    assert(held !== task + 1, () => `task ${task} does not take lock ${lock} twice`);
     if (held !== 0) return false;
     this.holder[lock] = task + 1;
     return true;
   }
 
   release(lock: number, task: number): void {
-    assert(this.holder[lock] === task + 1, `lock ${lock} is released by its holder, not by task ${task}`);
+    assert(
+      this.holder[lock] === task + 1,
+      () => `lock ${lock} is released by its holder, not by task ${task}`,
+    );
     this.holder[lock] = 0;
   }
 

@@ -131,7 +131,7 @@ export class MemMap {
     for (let at = pfn; at < pfn + count; ) {
       const length = Math.min(per - (at % per), pfn + count - at);
       const index = this.indexOf(at);
-      assert(index !== NIL, `page ${at} has a memmap`);
+      assert(index !== NIL, () => `page ${at} has a memmap`);
       this.use.fill(use, index, index + length);
       this.touch(index, length);
       at += length;
@@ -142,7 +142,7 @@ export class MemMap {
   addSection(section: number): void {
     if (this.slotOf(section) !== NIL) return;
     const rootIndex = Math.floor(section / ROOT_SECTIONS);
-    assert(rootIndex < this.root.length, `section ${section} lies in the address space`);
+    assert(rootIndex < this.root.length, () => `section ${section} lies in the address space`);
     if (this.root[rootIndex] === NIL) {
       this.root[rootIndex] = this.leaf.length / ROOT_SECTIONS;
       const wider = new Int32Array(this.leaf.length + ROOT_SECTIONS).fill(NIL);
@@ -161,7 +161,7 @@ export class MemMap {
   /** Takes the memmap of a section away. Its pages are on no list. */
   removeSection(section: number): void {
     const slot = this.slotOf(section);
-    assert(slot !== NIL, `section ${section} has a memmap`);
+    assert(slot !== NIL, () => `section ${section} has a memmap`);
     const { pagesPerSection: per, pageblockOrder } = this.geometry;
     this.touch(slot * per, per);
     this.use.fill(USE.HOLE, slot * per, (slot + 1) * per);
@@ -178,7 +178,7 @@ export class MemMap {
   /** Puts a section into the direct map or takes it out. */
   setMapped(section: number, mapped: boolean): void {
     const slot = this.slotOf(section);
-    assert(slot !== NIL, `section ${section} has a memmap`);
+    assert(slot !== NIL, () => `section ${section} has a memmap`);
     this.mapped[slot] = mapped ? 1 : 0;
     this.touch(slot * this.geometry.pagesPerSection, this.geometry.pagesPerSection);
   }

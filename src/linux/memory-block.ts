@@ -89,7 +89,7 @@ export class MemoryBlocks {
     return this.words[WORD.autoOnline]!;
   }
   set autoOnline(type: number) {
-    assert(ONLINE_TYPES[type] !== undefined, `${type} is an online type`);
+    assert(ONLINE_TYPES[type] !== undefined, () => `${type} is an online type`);
     this.words[WORD.autoOnline] = type;
   }
 
@@ -143,7 +143,7 @@ export class MemoryBlocks {
   /** Makes an absent block exist. */
   add(block: number, state: number, node: number, zone: number, altmapPages: number, group: number): void {
     const row = this.makeRow(block);
-    assert(this.states[row] === BLOCK.ABSENT, `memory block ${block} is not there yet`);
+    assert(this.states[row] === BLOCK.ABSENT, () => `memory block ${block} is not there yet`);
     this.states[row] = state;
     this.nodes[row] = node;
     this.zones[row] = zone;
@@ -154,7 +154,7 @@ export class MemoryBlocks {
 
   remove(block: number): void {
     const row = this.rowOf(block);
-    assert(row !== NIL && this.states[row] === BLOCK.OFFLINE, `memory block ${block} is offline`);
+    assert(row !== NIL && this.states[row] === BLOCK.OFFLINE, () => `memory block ${block} is offline`);
     this.states[row] = BLOCK.ABSENT;
     this.nodeBlocks[this.nodes[row]!]!--;
     this.zones[row] = NO_SINGLE_ZONE;
@@ -204,7 +204,7 @@ export class MemoryBlocks {
 
   private makeRow(block: number): number {
     const index = Math.floor(block / this.leafBlocks);
-    assert(0 <= block && index < this.root.length, `memory block ${block} lies in the address space`);
+    assert(0 <= block && index < this.root.length, () => `memory block ${block} lies in the address space`);
     if (this.root[index] === NIL) {
       this.root[index] = this.leaves++;
       this.grow(this.leaves * this.leafBlocks);

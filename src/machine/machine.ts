@@ -193,7 +193,7 @@ export class Machine implements TaskHost {
     setNumber(regs, RAX, TDH["TDH.VP.ENTER"]);
     setNumber(regs, RCX, this.td.vcpu(vcpu, VCPU_WORD.TDVPR_FRAME) * 4096);
     const result = seamcall(this.module, regs);
-    assert(result === 0, `TDH.VP.ENTER answers SUCCESS, not ${statusText(result)}`);
+    assert(result === 0, () => `TDH.VP.ENTER answers SUCCESS, not ${statusText(result)}`);
   }
   private readonly enterRegs = newRegs();
 

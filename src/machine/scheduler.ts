@@ -48,7 +48,7 @@ export class Scheduler {
     this.prng = new Prng(seed);
     this.active = new Int32Array(actors.length);
     this.near = new Int32Array(actors.length);
-    for (const actor of actors) assert(actor.clock < clocks, `${actor.name} has a clock`);
+    for (const actor of actors) assert(actor.clock < clocks, () => `${actor.name} has a clock`);
   }
 
   get steps(): number {

@@ -52,7 +52,7 @@ const call = (m: TdxModule, leaf: TdhLeaf, operands: Operands, version = 0): voi
     setNumber(regs, REGISTER_NAMES.indexOf(name as RegisterName), value);
   }
   const result = seamcall(m, regs);
-  assert(result === SUCCESS, `${tdhName(TDH[leaf])} answers SUCCESS, not ${statusText(result)}`);
+  assert(result === SUCCESS, () => `${tdhName(TDH[leaf])} answers SUCCESS, not ${statusText(result)}`);
 };
 
 /**
@@ -79,7 +79,7 @@ export const createTd = (m: TdxModule, options: TdOptions): Td => {
 
 const initialise = (m: TdxModule, td: Td, tdr: number, options: TdOptions): void => {
   const gpaw = options.gpaw ?? 48;
-  assert(36 <= gpaw && gpaw <= 53, `a guest-physical address has 36 to 53 bits, not ${gpaw}`);
+  assert(36 <= gpaw && gpaw <= 53, () => `a guest-physical address has 36 to 53 bits, not ${gpaw}`);
   const levels = options.levels ?? (gpaw > 49 ? 5 : 4);
   const zeros = new Uint8Array(48);
   const params = encodeTdParams({

@@ -23,7 +23,7 @@ export class Faults {
 
   private add(key: number, status: Status): void {
     const count = this.words[0]!;
-    assert(count < MAX_FAULTS, `at most ${MAX_FAULTS} faults wait at once`);
+    assert(count < MAX_FAULTS, () => `at most ${MAX_FAULTS} faults wait at once`);
     this.pairs[2 * count] = key;
     this.pairs[2 * count + 1] = status;
     this.words[0] = count + 1;

@@ -36,7 +36,7 @@ export class Locks {
   /** Somebody holds the entry of `pfn` at `level`. */
   holdEntry(pfn: number, level: number): void {
     const count = this.words[ENTRY_COUNT]!;
-    assert(count < MAX_ENTRIES, `at most ${MAX_ENTRIES} entries are locked at once`);
+    assert(count < MAX_ENTRIES, () => `at most ${MAX_ENTRIES} entries are locked at once`);
     this.entries[count] = pfn * 8 + level;
     this.words[ENTRY_COUNT] = count + 1;
   }
@@ -73,7 +73,7 @@ export class FrameLocks implements Flat {
 
   hold(frame: number): void {
     const count = this.words[0]!;
-    assert(count < MAX_FRAMES, `at most ${MAX_FRAMES} host frames are locked at once`);
+    assert(count < MAX_FRAMES, () => `at most ${MAX_FRAMES} host frames are locked at once`);
     this.words[1 + count] = frame;
     this.words[0] = count + 1;
   }

@@ -84,7 +84,7 @@ export class TdxModule {
   /** The TD of that number; asserts that it exists. */
   tdAt(number: number): Td {
     const td = this.tds[number];
-    assert(td?.isAlive === true, `TD ${number} exists`);
+    assert(td?.isAlive === true, () => `TD ${number} exists`);
     return td;
   }
 

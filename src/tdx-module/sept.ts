@@ -62,7 +62,7 @@ export class Sept {
 
   /** Empties the tree. `levels` is 4 or 5; `rootFrame` is the host frame that holds the root table. */
   reset(levels: number, rootFrame: number): void {
-    assert(levels === 4 || levels === 5, `a secure EPT has 4 or 5 levels, not ${levels}`);
+    assert(levels === 4 || levels === 5, () => `a secure EPT has 4 or 5 levels, not ${levels}`);
     const used = this.words[USED]!;
     this.state.fill(0, 0, used * ENTRIES);
     this.payload.fill(0, 0, used * ENTRIES);

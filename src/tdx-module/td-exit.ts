@@ -7,7 +7,7 @@ import { LAST_EXIT, TD_WORD, type Td, VCPU_STATE, VCPU_WORD } from "./td.ts";
 
 /** The vCPU leaves its guest: it no longer counts for the epoch that it entered in. */
 export const leaveGuest = (td: Td, vcpu: number, how: number): void => {
-  assert(td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE, `vCPU ${vcpu} runs its guest`);
+  assert(td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE, () => `vCPU ${vcpu} runs its guest`);
   td.setVcpu(vcpu, VCPU_WORD.STATE, VCPU_STATE.READY);
   td.setVcpu(vcpu, VCPU_WORD.LAST_EXIT, how);
   td.words[TD_WORD.REFCOUNT + (td.vcpu(vcpu, VCPU_WORD.EPOCH) & 1)]!--;

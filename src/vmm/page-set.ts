@@ -27,7 +27,7 @@ export class PageSet {
   private counts = new Uint32Array(0);
 
   constructor(pages: number, full = false) {
-    assert(Number.isInteger(pages) && 0 <= pages && pages < 2 ** 32, `${pages} pages fit a set`);
+    assert(Number.isInteger(pages) && 0 <= pages && pages < 2 ** 32, () => `${pages} pages fit a set`);
     this.pages = pages;
     this.units = new Int32Array(Math.ceil(pages / UNIT_PAGES));
     this.reset(full);

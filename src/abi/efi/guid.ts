@@ -11,7 +11,7 @@ const ORDER = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /** The 16 bytes of a GUID as they lie in memory. The text must be in lower case. */
 export const guidBytes = (guid: Guid): Uint8Array => {
-  assert(FORM.test(guid), `${guid} is a GUID`);
+  assert(FORM.test(guid), () => `${guid} is a GUID`);
   const digits = guid.replaceAll("-", "");
   return Uint8Array.from(ORDER, (i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 };

@@ -39,8 +39,8 @@ export const gpaMapping = {
 
 /** The word as a number (it stays below 2^52): GPA in bytes, aligned to 4 KiB, and level. */
 export const gpaMappingOf = (gpa: number, level: number): number => {
-  assert(0 <= gpa && gpa < 2 ** 52 && gpa % 4096 === 0, `${gpa} is the address of a 4 KiB frame`);
-  assert(0 <= level && level <= 7, `level ${level} fits three bits`);
+  assert(0 <= gpa && gpa < 2 ** 52 && gpa % 4096 === 0, () => `${gpa} is the address of a 4 KiB frame`);
+  assert(0 <= level && level <= 7, () => `level ${level} fits three bits`);
   return gpa + level;
 };
 

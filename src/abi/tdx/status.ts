@@ -25,7 +25,7 @@ const pack = (code: number, details: number): Status =>
 /** The status of that name; `details` goes to bits 31:0 (an operand's name, a level, another small number). */
 export const status = (name: StatusName, details: Details = 0): Status => {
   const low = typeof details === "number" ? details : OPERAND_ID[details];
-  assert(Number.isInteger(low) && 0 <= low && low < MIDDLE, `details ${details} fit 32 bits`);
+  assert(Number.isInteger(low) && 0 <= low && low < MIDDLE, () => `details ${details} fit 32 bits`);
   return pack(STATUS_CODES[name], low);
 };
 

@@ -80,7 +80,7 @@ export const encodeTdParams = (params: TdParams): Uint8Array => {
   putMeasurement(bytes, AT.MROWNER, params.mrOwner);
   putMeasurement(bytes, AT.MROWNERCONFIG, params.mrOwnerConfig);
   view.setBigUint64(AT.ARCH_CAPABILITIES, params.archCapabilities, true);
-  assert(params.cpuid.length <= CPUID_LEAVES, `at most ${CPUID_LEAVES} CPUID leaves fit`);
+  assert(params.cpuid.length <= CPUID_LEAVES, () => `at most ${CPUID_LEAVES} CPUID leaves fit`);
   params.cpuid.forEach((registers, leaf) => {
     registers.forEach((value, r) => {
       view.setUint32(AT.CPUID + 16 * leaf + 4 * r, value, true);
@@ -96,7 +96,7 @@ const putMeasurement = (bytes: Uint8Array, at: number, value: Uint8Array): void 
 
 /** Reads the structure. Total: any 1024 bytes decode, whatever they hold; trailing zero CPUID leaves are dropped. */
 export const decodeTdParams = (bytes: Uint8Array): TdParams => {
-  assert(bytes.length === TD_PARAMS_BYTES, `TD_PARAMS is ${TD_PARAMS_BYTES} bytes`);
+  assert(bytes.length === TD_PARAMS_BYTES, () => `TD_PARAMS is ${TD_PARAMS_BYTES} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const cpuid = Array.from({ length: CPUID_LEAVES }, (_, leaf): CpuidConfig => {
     const at = AT.CPUID + 16 * leaf;

@@ -33,7 +33,10 @@ const RESERVED_AT = 64;
 export const encodeTdmrInfo = (info: TdmrInfo): Uint8Array => {
   const bytes = new Uint8Array(TDMR_INFO_BYTES);
   const view = new DataView(bytes.buffer);
-  assert(info.reserved.length <= MAX_RESERVED_AREAS, `at most ${MAX_RESERVED_AREAS} reserved areas fit`);
+  assert(
+    info.reserved.length <= MAX_RESERVED_AREAS,
+    () => `at most ${MAX_RESERVED_AREAS} reserved areas fit`,
+  );
   const { pamt1G, pamt2M, pamt4K } = info;
   const words = [info.base, info.size];
   for (const region of [pamt1G, pamt2M, pamt4K]) words.push(region.base, region.size);
@@ -46,7 +49,7 @@ export const encodeTdmrInfo = (info: TdmrInfo): Uint8Array => {
 
 /** Reads the structure. Total: any 512 bytes decode. */
 export const decodeTdmrInfo = (bytes: Uint8Array): TdmrInfo => {
-  assert(bytes.length === TDMR_INFO_BYTES, `TDMR_INFO is ${TDMR_INFO_BYTES} bytes`);
+  assert(bytes.length === TDMR_INFO_BYTES, () => `TDMR_INFO is ${TDMR_INFO_BYTES} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const at = (offset: number): bigint => view.getBigUint64(offset, true);
   const region = (offset: number): Region => ({ base: at(offset), size: at(offset + 8) });
@@ -78,7 +81,7 @@ export const CMR_LIST_BYTES = 16 * MAX_CMRS;
  * @source TDX module 1.5.25, CMR_INFO
  */
 export const decodeCmrList = (bytes: Uint8Array): readonly Region[] => {
-  assert(bytes.length === CMR_LIST_BYTES, `a CMR list is ${CMR_LIST_BYTES} bytes`);
+  assert(bytes.length === CMR_LIST_BYTES, () => `a CMR list is ${CMR_LIST_BYTES} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const list: Region[] = [];
   for (let at = 0; at < CMR_LIST_BYTES; at += 16) {
@@ -90,7 +93,7 @@ export const decodeCmrList = (bytes: Uint8Array): readonly Region[] => {
 };
 
 export const encodeCmrList = (list: readonly Region[]): Uint8Array => {
-  assert(list.length <= MAX_CMRS, `at most ${MAX_CMRS} convertible memory ranges fit`);
+  assert(list.length <= MAX_CMRS, () => `at most ${MAX_CMRS} convertible memory ranges fit`);
   const bytes = new Uint8Array(CMR_LIST_BYTES);
   const view = new DataView(bytes.buffer);
   list.forEach(({ base, size }, i) => {

@@ -126,8 +126,8 @@ export const allocPages = define({
 const freePiece = (k: Kernel, index: number): number => {
   const use = useOf(k.mm.use[index]!);
   const order = orderOf(k.mm.use[index]!);
-  assert(use === USE.ALLOCATED || use === USE.MOVABLE, `page index ${index} is allocated`);
-  assert(index % 2 ** order === 0, `page index ${index} heads its block`);
+  assert(use === USE.ALLOCATED || use === USE.MOVABLE, () => `page index ${index} is allocated`);
+  assert(index % 2 ** order === 0, () => `page index ${index} heads its block`);
   if (use === USE.MOVABLE) k.zones.movable[zoneOfIndex(k, index)]! -= 2 ** order;
   k.mm.owner.fill(0, index, index + 2 ** order);
   freeBlock(k, index, order, false);
@@ -142,6 +142,6 @@ const freePiece = (k: Kernel, index: number): number => {
  */
 export const freePages = (k: Kernel, pfn: number, order: number): void => {
   const index = k.mm.indexOf(pfn);
-  assert(index !== NIL, `page ${pfn} has a memmap`);
+  assert(index !== NIL, () => `page ${pfn} has a memmap`);
   for (let freed = 0; freed < 2 ** order; ) freed += freePiece(k, index + freed);
 };

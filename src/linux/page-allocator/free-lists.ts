@@ -113,7 +113,10 @@ export const freeBlock = (k: Kernel, index: number, order: number, toTail: boole
 
 /** Takes a free block off its list and out of the counters; its pages become `use`. */
 export const removeFreeBlock = (k: Kernel, index: number, order: number, use: Use): void => {
-  assert(k.mm.use[index] === (USE.FREE | order), `page index ${index} heads a free block of order ${order}`);
+  assert(
+    k.mm.use[index] === (USE.FREE | order),
+    () => `page index ${index} heads a free block of order ${order}`,
+  );
   unlinkBlock(k, listAt(k, index, order), index, order);
   if (!isIsolated(k, index)) k.zones.free[zoneOfIndex(k, index)]! -= 2 ** order;
   k.mm.setBlock(index, order, use);

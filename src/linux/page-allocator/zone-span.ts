@@ -13,7 +13,7 @@ export const forPageblocks = (
   const { pagesPerBlock, pageblockOrder } = k.geometry;
   for (let pfn = startPfn - (startPfn % pagesPerBlock); pfn < startPfn + n; pfn += pagesPerBlock) {
     const index = k.mm.indexOf(pfn);
-    assert(index !== NIL, `page ${pfn} has a memmap`);
+    assert(index !== NIL, () => `page ${pfn} has a memmap`);
     visit(index >> pageblockOrder);
   }
 };

@@ -200,7 +200,7 @@ export class VirtioMemDriver {
   }
 
   private setState(block: number, state: number, event: string): void {
-    assert(state !== REFUSED, `virtio-mem block ${block} is in a state that "${event}" can meet`);
+    assert(state !== REFUSED, () => `virtio-mem block ${block} is in a state that "${event}" can meet`);
     this.counts[this.stateOf(block)]!--;
     this.counts[state]!++;
     this.states[block - this.layout.firstBlock] = state;
