@@ -2,7 +2,7 @@ import { NO_AREA } from "./memory-map.ts";
 import { UNIT_PAGES } from "./page-set.ts";
 import { prefault } from "./prefault.ts";
 import { DONE, REFUSED, VMM_PROCEDURES } from "./procedures.ts";
-import { FREE_BACKING, MAKE_SHARED, zap } from "./zap.ts";
+import { FREE_PRIVATE, MAKE_SHARED, zap } from "./zap.ts";
 
 const c = VMM_PROCEDURES.declare("convert memory", {
   args: ["vcpu", "from", "to", "toPrivate"],
@@ -32,9 +32,8 @@ export const convert = c.define({
     }
     const next = Math.min(unitEnd, k.map.end(area));
     f.set(c.v.next, next);
+    if (!toPrivate) return f.call(zap, c.at.converted, from, next, FREE_PRIVATE | MAKE_SHARED);
     const start = k.map.start(area);
-    if (!toPrivate)
-      return f.call(zap, c.at.converted, area, from - start, next - start, FREE_BACKING | MAKE_SHARED);
     k.makePrivate(area, from - start, next - start);
     const ahead = k.policy.aug === "ahead" ? prefault : undefined;
     return f.callIf(ahead, c.at.converted, f.get(c.v.vcpu), from, next);

@@ -212,14 +212,6 @@ const placeDimm = (k: Vmm, slot: number, start: number, piece: number): void => 
   k.noteChanged(start, start + memory.pages);
 };
 
-/** Takes a DIMM, which is neither mapped nor backed any more, out of its slot. */
-export const removeDimm = (k: Vmm, slot: number): void => {
-  const area = k.areaOfSlot(slot);
-  k.noteChanged(k.map.start(area), k.map.end(area));
-  k.map.remove(area);
-  k.dimms.empty(slot);
-};
-
 const chooseSlot = (dimms: DimmSlots, wanted: number): number => {
   const slot = wanted === NO_SLOT ? dimms.free : wanted;
   const found = (): string => (wanted === NO_SLOT ? "none free" : String(wanted));

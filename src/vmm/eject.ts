@@ -1,8 +1,8 @@
 import { BLOCKED } from "../flat/procedure.ts";
-import { NO_SLOT, removeDimm } from "./dimm.ts";
+import { NO_SLOT } from "./dimm.ts";
 import { DEVICE_DELETED_EVENT, UNPLUG_GUEST_ERROR_EVENT } from "./events.ts";
 import { DEAD, DONE, VMM_PROCEDURES } from "./procedures.ts";
-import { discardBoth } from "./unplug.ts";
+import { FREE_PRIVATE, FREE_SHARED, REMOVE_AREA, zap } from "./zap.ts";
 
 const e = VMM_PROCEDURES.declare("remove an ejected DIMM", {
   args: [],
@@ -23,7 +23,8 @@ export const handleEject = e.define({
     if (slot === NO_SLOT) return BLOCKED;
     f.set(e.v.slot, slot);
     const area = k.areaOfSlot(slot);
-    return f.call(discardBoth, e.at.gone, area, 0, k.map.end(area) - k.map.start(area));
+    const mode = FREE_PRIVATE | FREE_SHARED | REMOVE_AREA;
+    return f.call(zap, e.at.gone, k.map.start(area), k.map.end(area), mode);
   },
   gone: (k, f) => {
     const slot = f.get(e.v.slot);
@@ -33,7 +34,7 @@ export const handleEject = e.define({
       k.sink?.emit(UNPLUG_GUEST_ERROR_EVENT, slot, 0, 0, 0, 0);
       return f.returns(DONE);
     }
-    removeDimm(k, slot);
+    k.dimms.empty(slot);
     k.sink?.emit(DEVICE_DELETED_EVENT, slot, 0, 0, 0, 0);
     return f.returns(DONE);
   },

@@ -7,17 +7,18 @@ import { PAGE_SIZE } from "../units.ts";
 import { IMPLICIT_CONVERSION_EVENT, TD_EXIT_EVENT, UNRESOLVED_EVENT, VM_END } from "./events.ts";
 import { NO_BLOCK } from "./host-memory.ts";
 import { ANEW, CONVERT, IS_ACCEPT, MISSING_TABLE, mapPage, SPLIT, WAIT, WANTS_2M } from "./map-page.ts";
+import { UNIT_PAGES } from "./page-set.ts";
 import { DEAD, DONE, UNRESOLVED, VMM_PROCEDURES } from "./procedures.ts";
 import { isBusy } from "./seam.ts";
 import { faultInShared } from "./shared-fault.ts";
+import { split } from "./split.ts";
 import { vmcall } from "./vmcall.ts";
 import type { Vmm } from "./vmm.ts";
-import { split } from "./zap.ts";
 
 const WRONG_STATE = status("EPT_ENTRY_STATE_INCORRECT");
 
 const fault = VMM_PROCEDURES.declare("fault in a private page", {
-  args: ["vcpu", "frame", "wish", "outcome"],
+  args: ["vcpu", "frame", "wish", "missing"],
   locals: ["level"],
   steps: ["map", "addTable"],
 });
@@ -25,7 +26,7 @@ const fault = VMM_PROCEDURES.declare("fault in a private page", {
 /**
  * Backs and maps one private page: TDH.MEM.PAGE.AUG, after TDH.MEM.SEPT.ADD for each table that is missing.
  *
- * `frame` is the guest frame, `wish` WANTS_2M and IS_ACCEPT; `outcome` is what a first `mapPage` answered, or 0.
+ * `frame` is the guest frame, `wish` WANTS_2M and IS_ACCEPT; `missing` is MISSING_TABLE + level if that is known, or 0.
  * Returns DONE when the guest should try again, UNRESOLVED when that will not help, DEAD when the VM ended.
  *
  * @source KVM, TDX private EPT violations and guest_memfd
@@ -34,8 +35,9 @@ const fault = VMM_PROCEDURES.declare("fault in a private page", {
 export const faultIn = fault.define({
   map: (k, f) => {
     const { vcpu, frame, wish } = fault.v;
-    const outcome = f.get(fault.v.outcome) || mapPage(k, f.get(vcpu), f.get(frame), f.get(wish));
-    f.set(fault.v.outcome, 0);
+    const missing = f.get(fault.v.missing);
+    f.set(fault.v.missing, 0);
+    const outcome = missing || mapPage(k, f.get(vcpu), f.get(frame), f.get(wish));
     if (outcome < WAIT) return f.returns(outcome);
     if (outcome === WAIT) return BLOCKED;
     if (outcome === ANEW) return fault.at.map;
@@ -70,7 +72,7 @@ const splitUnit = (k: Vmm, f: Frame<Vmm>): Next => {
   const area = k.map.find(frame);
   const unit = (frame - k.map.start(area)) >>> 9;
   k.pieceOf(area).keepSmall(unit);
-  return f.call(split, fault.at.map, area, unit);
+  return f.call(split, fault.at.map, k.map.start(area) + unit * UNIT_PAGES);
 };
 
 const dies = (k: Vmm, f: Frame<Vmm>, reason: number, result: number): Next => {
@@ -133,7 +135,8 @@ const onEptViolation = (k: Vmm, f: Frame<Vmm>, vcpu: number, regs: Regs): Next =
   // Most exits end here: the tables are there, and one AUG does it.
   const outcome = mapPage(k, vcpu, frame, wish);
   if (outcome < WAIT) return resolve(k, f, vcpu, frame, outcome);
-  return f.call(faultIn, exit.at.handled, vcpu, frame, wish, outcome);
+  // Whatever else is in the way may have changed by the next step; a missing table is no harm to add.
+  return f.call(faultIn, exit.at.handled, vcpu, frame, wish, outcome >= MISSING_TABLE ? outcome : 0);
 };
 
 /** What an exit asks for: an accept names its size, another access takes what the policy gives. */

@@ -32,6 +32,7 @@ export const handleRequest = r.define({
     const device = k.devices[f.get(r.v.device)]!;
     const mailbox = k.mailboxes[f.get(r.v.device)]!;
     if (!mailbox.isPosted) return BLOCKED;
+    mailbox.take();
     const type = mailbox.type;
     const all = type === UNPLUG_ALL;
     const answer = device.check(type, mailbox.requestAddr, mailbox.blocks);
@@ -41,8 +42,8 @@ export const handleRequest = r.define({
     f.set(r.v.pages, (all ? device.regionSize : mailbox.blocks * device.blockSize) / PAGE_SIZE);
     if (type === PLUG) return prepare(k, f);
     if (all && device.pluggedSize === 0) return r.at.commit;
-    const area = k.areaOfDevice(f.get(r.v.device));
-    return f.call(discard, r.at.discarded, area, f.get(r.v.from), f.get(r.v.from) + f.get(r.v.pages));
+    const start = k.map.start(k.areaOfDevice(f.get(r.v.device))) + f.get(r.v.from);
+    return f.call(discard, r.at.discarded, start, start + f.get(r.v.pages));
   },
   discarded: (k, f) => {
     if (f.result === DEAD) return f.returns(DEAD);

@@ -1,4 +1,5 @@
 import { VIRTIO_MEM_REQUEST } from "../abi/virtio-mem/request.ts";
+import { PAGE_SIZE } from "../units.ts";
 import { SIZE_CHANGE_EVENT, SYSTEM_RESET_EVENT } from "./events.ts";
 import { DEAD, DONE, VMM_PROCEDURES } from "./procedures.ts";
 import { discard, unmapEmptySlots } from "./unplug.ts";
@@ -31,8 +32,9 @@ export const systemReset = r.define({
       f.set(r.v.device, index + 1);
       return r.at.next;
     }
+    const start = k.map.start(k.areaOfDevice(index));
     if (!device.migrating)
-      return f.call(discard, r.at.discarded, k.areaOfDevice(index), 0, device.regionSize / 4096);
+      return f.call(discard, r.at.discarded, start, start + device.regionSize / PAGE_SIZE);
     f.set(r.v.device, index + 1);
     return r.at.next;
   },
@@ -44,7 +46,7 @@ export const systemReset = r.define({
     const device = k.devices[index]!;
     device.commit(VIRTIO_MEM_REQUEST.UNPLUG_ALL, device.addr, device.blocks);
     const start = k.map.start(k.areaOfDevice(index));
-    k.noteChanged(start, start + device.regionSize / 4096);
+    k.noteChanged(start, start + device.regionSize / PAGE_SIZE);
     k.sink?.emit(SIZE_CHANGE_EVENT, index, 0, 0, 0, 0);
     return f.callIf(device.dynamicMemslots ? unmapEmptySlots : undefined, r.at.unmapped, index);
   },

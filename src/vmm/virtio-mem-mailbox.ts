@@ -10,8 +10,9 @@ const PADDING = new Uint8Array(6);
 const IDLE = 0;
 const POSTED = 1;
 const ANSWERED = 2;
+const TAKEN = 3;
 /** The device took the request and will never answer it. */
-const LOST = 3;
+const LOST = 4;
 
 /**
  * The guest-request queue of one device, reduced to what the driver uses: one request in flight, its 24 bytes
@@ -20,7 +21,7 @@ const LOST = 3;
  * @missing the virtqueue's rings, and requests queued behind one another
  */
 export class VirtioMemMailbox {
-  /** Request, response, and one byte: idle, posted, answered or lost. */
+  /** Request, response, and one byte: how far it is. */
   readonly bytes = new Uint8Array(STATE_BYTE + 1);
   private readonly device: VirtioMemDevice;
 
@@ -84,6 +85,12 @@ export class VirtioMemMailbox {
     return this.bytes[STATE_BYTE] === POSTED;
   }
 
+  /** The device starts on the request. */
+  take(): void {
+    assert(this.isPosted, "the device takes a request that was posted");
+    this.bytes[STATE_BYTE] = TAKEN;
+  }
+
   get type(): number {
     return VIRTIO_MEM_REQ.get(this.bytes, "type");
   }
@@ -97,9 +104,12 @@ export class VirtioMemMailbox {
     return VIRTIO_MEM_REQ.get(this.bytes, "nbBlocks");
   }
 
-  /** The device answers: response type | state << 8, or NO_REPLY, which leaves the driver waiting. */
+  /**
+   * The device answers: response type | state << 8, or NO_REPLY, which leaves the driver waiting. A driver that
+   * reset the device meanwhile does not hear it.
+   */
   answer(answer: number): void {
-    assert(this.isPosted, "the device answers a request that was posted");
+    if (this.bytes[STATE_BYTE] !== TAKEN) return;
     if (answer === NO_REPLY) {
       this.bytes[STATE_BYTE] = LOST;
       return;

@@ -178,7 +178,14 @@ export class Vmm {
   /** Pages [from, to) of an area's piece become private, and their shared memory is given back. */
   makePrivate(area: number, from: number, to: number): void {
     this.setAttribute(area, from, to, true);
-    this.use.account(0, -this.pieceOf(area).shared.removeRange(from, to));
+    this.freeShared(area, from, to);
+  }
+
+  /** Gives the shared memory of pages [from, to) of an area's piece back. @returns how many pages there were */
+  freeShared(area: number, from: number, to: number): number {
+    const freed = this.pieceOf(area).shared.removeRange(from, to);
+    this.use.account(0, -freed);
+    return freed;
   }
 
   /** Asks every vCPU that runs guest code to leave it once. */

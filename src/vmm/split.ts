@@ -1,0 +1,77 @@
+import { status, withoutDetails } from "../abi/tdx/status.ts";
+import { AGAIN, BLOCKED, type Frame, type Next } from "../flat/procedure.ts";
+import { VM_END } from "./events.ts";
+import type { GuestMemfd } from "./guest-memfd.ts";
+import { NO_BLOCK } from "./host-memory.ts";
+import { NO_AREA } from "./memory-map.ts";
+import { UNIT_PAGES } from "./page-set.ts";
+import { DEAD, DONE, REFUSED, VMM_PROCEDURES } from "./procedures.ts";
+import { retire } from "./retire.ts";
+import { isBusy } from "./seam.ts";
+import type { Vmm } from "./vmm.ts";
+
+const ALREADY_BLOCKED = status("GPA_RANGE_ALREADY_BLOCKED");
+const WRONG_STATE = status("EPT_ENTRY_STATE_INCORRECT");
+const NOT_TRACKED = status("TLB_TRACKING_NOT_DONE");
+const RESTARTABLE = status("INTERRUPTED_RESTARTABLE");
+
+const s = VMM_PROCEDURES.declare("split a large mapping", {
+  args: ["frame"],
+  locals: ["area"],
+  steps: ["lock", "block", "blocked", "demote"],
+});
+
+const unitOf = (k: Vmm, f: Frame<Vmm>): number => (f.get(s.v.frame) - k.map.start(f.get(s.v.area))) >>> 9;
+const pieceOf = (k: Vmm, f: Frame<Vmm>): GuestMemfd => k.pieceOf(f.get(s.v.area));
+
+/**
+ * TDH.MEM.PAGE.DEMOTE of the 2 MiB mapping that starts at a guest frame: BLOCK, TRACK, kick, DEMOTE.
+ *
+ * Returns DONE, also when there is no large mapping any more; REFUSED if the guest holds the page; DEAD.
+ *
+ * @source KVM, TDX huge pages
+ * @missing the pages for dynamic PAMT
+ */
+export const split = s.define({
+  lock: (k, f) => {
+    const frame = f.get(s.v.frame);
+    const area = k.map.find(frame);
+    if (area === NO_AREA) return f.returns(DONE);
+    if (!k.zaps.take(f.task, frame, frame + UNIT_PAGES)) return BLOCKED;
+    f.set(s.v.area, area);
+    return s.at.block;
+  },
+  block: (k, f) => {
+    if (!pieceOf(k, f).isHuge(unitOf(k, f))) return unlocked(k, f, DONE);
+    const result = k.seam.block(f.get(s.v.frame), 1);
+    if (isBusy(result)) return AGAIN;
+    const kind = withoutDetails(result);
+    if (result === 0 || kind === ALREADY_BLOCKED) return f.call(retire, s.at.blocked);
+    return kind === WRONG_STATE ? unlocked(k, f, REFUSED) : fails(k, f, VM_END.MODULE_REFUSED, result);
+  },
+  blocked: (k, f) => (f.result === DONE ? s.at.demote : unlocked(k, f, f.result)),
+  demote: (k, f) => {
+    const table = k.host.takeTableFrame();
+    if (table === NO_BLOCK) return fails(k, f, VM_END.HOST_OUT_OF_MEMORY, 0);
+    const result = k.seam.demote(f.get(s.v.frame), table);
+    if (result === 0) {
+      pieceOf(k, f).setSplit(unitOf(k, f));
+      return unlocked(k, f, DONE);
+    }
+    k.host.untakeTableFrame();
+    const kind = withoutDetails(result);
+    if (isBusy(result) || kind === RESTARTABLE) return AGAIN;
+    if (kind === NOT_TRACKED) return f.call(retire, s.at.blocked);
+    return fails(k, f, VM_END.MODULE_REFUSED, result);
+  },
+});
+
+const fails = (k: Vmm, f: Frame<Vmm>, reason: number, result: number): Next => {
+  k.life.kill(reason, f.vcpu, f.get(s.v.frame), result);
+  return unlocked(k, f, DEAD);
+};
+
+const unlocked = (k: Vmm, f: Frame<Vmm>, result: number): Next => {
+  k.zaps.give();
+  return f.returns(result);
+};
