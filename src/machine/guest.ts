@@ -65,7 +65,8 @@ const acpiPort = (machine: Machine): AcpiMemoryPort => {
     write: (offset, width, value) => {
       machine.interrupts.portAccess();
       registers.write(offset, width, value);
-      if (dimms.ejecting !== NO_SLOT) machine.ejected(machine.acpiWorker.frame.vcpu);
+      if (dimms.ejecting !== NO_SLOT && machine.ejectLoop.idle)
+        machine.ejected(machine.acpiWorker.frame.vcpu);
     },
   };
 };

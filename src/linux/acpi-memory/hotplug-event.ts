@@ -70,7 +70,7 @@ export const ostCode = (error: number): number => OST_CODES.get(error) ?? ACPI_O
 const eject = KERNEL_PROCEDURES.declare("acpi_scan_hot_remove", {
   args: ["slot"],
   locals: [],
-  steps: ["enter", "offline", "detached"],
+  steps: ["enter", "offline", "detached", "ejected"],
 });
 
 /** Offlines, removes and ejects a DIMM: (slot). Returns 0 or -EBUSY, the DIMM being as before. */
@@ -81,8 +81,12 @@ const hotRemove = eject.define({
     return f.call(detachMemoryDevice, eject.at.detached, f.get(eject.v.slot));
   },
   detached: (k, f) => {
+    // The VMM takes the DIMM away before the write retires; only the next step sees what became of it.
+    ejectSlot(k.hw.acpi!, f.get(eject.v.slot));
+    return eject.at.ejected;
+  },
+  ejected: (k, f) => {
     const slot = f.get(eject.v.slot);
-    ejectSlot(k.hw.acpi!, slot);
     if (readSlot(k.hw.acpi!, slot).enabled) {
       const name = slot.toString(16).toUpperCase().padStart(2, "0");
       k.printk(`ACPI: \\_SB_.MHPC.MP${name}: Eject incomplete - status 0xf`);

@@ -1,4 +1,4 @@
-import { setRuns } from "../../flat/bitmap.ts";
+import { findNextClear, findNextSet, getBit, setRuns } from "../../flat/bitmap.ts";
 import type { Kernel } from "../../linux/kernel.ts";
 import { orderOf, type Use as PageUse, USE, useOf } from "../../linux/mem-map.ts";
 import { BLOCK, BLOCK_STATES } from "../../linux/memory-block.ts";
@@ -12,6 +12,7 @@ import type { Bitmaps, Counter, DeviceState, MapRun, MemoryBlocks } from "../wor
 
 const UNIT = 2 ** 21;
 const PAGE = 4096;
+const PAGES_PER_UNIT = 512;
 const KB_PER_PAGE = 4;
 
 const USE_NAMES: { readonly [use in PageUse]: Use } = {
@@ -50,6 +51,7 @@ const useOfPage = (kernel: Kernel | undefined, gpa: number): Use =>
 
 const ownerOf = (machine: Machine, area: number): string => {
   const { kind, index } = machine.vmm.map.areas[area]!;
+  if (machine.vmm.map.end(area) <= machine.vmm.map.start(area)) return "";
   if (kind === VIRTIO_MEM_AREA) return machine.vmm.devices[index]!.id;
   if (kind !== DIMM_AREA) return "RAM";
   return machine.vmm.pieces[machine.vmm.map.piece(area)]!.id;
@@ -88,50 +90,97 @@ const FACTS = [
 
 const same = (a: MapRun, b: MapRun): boolean => FACTS.every((fact) => a[fact] === b[fact]);
 
-/**
- * End of the stretch from `at` that one look tells everything about: the whole unit where neither Linux nor
- * hardware divides it, else one page.
- */
-const stretchEnd = (machine: Machine, at: number, limit: number): number => {
-  const unitEnd = Math.min(limit, at - (at % UNIT) + UNIT);
+/** End of the range around `at` in which the secure EPT has one state: a leaf, or what one missing table covers. */
+const septEnd = (machine: Machine, at: number): number => {
   const { sept } = machine.td;
   sept.walk(at >>> 0, Math.floor(at / 2 ** 32), 0);
-  if (sept.level === 0) {
-    const table = sept.at >>> 9;
-    const uniform = [sept.mappedCount[table]!, sept.pendingCount[table]!].includes(512);
-    if (!uniform) return Math.min(unitEnd, at - (at % PAGE) + PAGE);
-  }
-  return Math.min(unitEnd, useEnd(machine, at, unitEnd));
+  const table = sept.at >>> 9;
+  const { level } = sept;
+  const uniform =
+    level > 0 || sept.mappedCount[table] === PAGES_PER_UNIT || sept.pendingCount[table] === PAGES_PER_UNIT;
+  const size = level === 0 && uniform ? UNIT : PAGE * PAGES_PER_UNIT ** level;
+  return at - (at % size) + size;
 };
 
-const useEnd = (machine: Machine, at: number, limit: number): number => {
-  if (!machine.booted) return limit;
-  const { mm } = machine.kernel;
+/** End of the run of equal bits around `at` in both bitmaps. */
+const bitsEnd = (kernel: Kernel | undefined, at: number, limit: number): number => {
+  const table = kernel?.table;
+  if (table === undefined || at >= table.end) return limit;
+  if (at < table.physBase) return Math.min(limit, table.physBase);
+  const bit = Math.floor((at - table.physBase) / table.unitSize);
+  const stop = Math.min(table.units, Math.ceil((limit - table.physBase) / table.unitSize));
+  const next = (bits: Uint8Array): number =>
+    getBit(bits, bit) ? findNextClear(bits, stop, bit) : findNextSet(bits, stop, bit);
+  const end =
+    table.plugged === undefined
+      ? next(table.unaccepted)
+      : Math.min(next(table.unaccepted), next(table.plugged));
+  return Math.min(limit, table.physBase + end * table.unitSize);
+};
+
+/** End of the range around `at` that Linux uses in one way, as far as one section tells. */
+const useEnd = (kernel: Kernel | undefined, at: number, limit: number): number => {
+  if (kernel === undefined) return limit;
+  const { mm, geometry } = kernel;
+  const section = Math.min(limit, at - (at % geometry.sectionSize) + geometry.sectionSize);
   const index = mm.indexOf(Math.floor(at / PAGE));
-  if (index < 0) return limit;
-  const pages = (limit - at) / PAGE;
+  if (index < 0) return section;
+  const pages = Math.ceil((section - at) / PAGE);
   const use = useOf(mm.use[index]!);
   let page = 0;
   while (page < pages && useOf(mm.use[index + page]!) === use) {
     const order = orderOf(mm.use[index + page]!);
     page += order === 0 ? 1 : 2 ** order - ((index + page) % 2 ** order);
   }
-  return at + Math.min(page, pages) * PAGE;
+  return Math.min(section, at + page * PAGE);
+};
+
+/** End of the stretch from `at` that one look tells everything about. */
+const stretchEnd = (machine: Machine, owner: string, at: number, limit: number): number => {
+  const kernel = machine.booted ? machine.kernel : undefined;
+  const end = Math.min(septEnd(machine, at), bitsEnd(kernel, at, limit), useEnd(kernel, at, limit));
+  const device = machine.vmm.devices.find(({ id }) => id === owner);
+  if (device === undefined) return end;
+  return Math.min(end, at - ((at - device.addr) % device.blockSize) + device.blockSize);
+};
+
+interface Area {
+  readonly owner: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** RAM, devices and DIMMs, and what they leave of the hot-plug window, ascending. */
+const areasOf = (machine: Machine): Area[] => {
+  const { map, layout } = machine.vmm;
+  const areas = map.areas
+    .map(
+      (_, area): Area => ({
+        owner: ownerOf(machine, area),
+        start: map.start(area) * PAGE,
+        end: map.end(area) * PAGE,
+      }),
+    )
+    .filter(({ start, end }) => start < end)
+    .sort((a, b) => a.start - b.start);
+  if (layout.deviceMemory === undefined) return areas;
+  const windowEnd = layout.deviceMemory.start + layout.deviceMemory.size;
+  const gaps: Area[] = [];
+  let at: number = layout.deviceMemory.start;
+  for (const { start, end } of areas) {
+    if (start > at && start < windowEnd) gaps.push({ owner: "window", start: at, end: start });
+    at = Math.max(at, end);
+  }
+  if (at < windowEnd) gaps.push({ owner: "window", start: at, end: windowEnd });
+  return [...areas, ...gaps].sort((a, b) => a.start - b.start);
 };
 
 /** The memory map as runs of equal facts, ascending. */
 export const mapRunsOf = (machine: Machine): MapRun[] => {
-  const { map } = machine.vmm;
   const runs: MapRun[] = [];
-  const areas = map.areas
-    .map((_, area) => area)
-    .filter((area) => map.end(area) > map.start(area))
-    .sort((a, b) => map.start(a) - map.start(b));
-  for (const area of areas) {
-    const owner = ownerOf(machine, area);
-    const end = map.end(area) * PAGE;
-    for (let at = map.start(area) * PAGE; at < end; ) {
-      const stop = stretchEnd(machine, at, end);
+  for (const { owner, start, end } of areasOf(machine)) {
+    for (let at = start; at < end; ) {
+      const stop = Math.min(end, stretchEnd(machine, owner, at, end));
       const facts = factsAt(machine, owner, at, stop);
       const last = runs.at(-1);
       if (last !== undefined && last.end === at && same(last, facts))
