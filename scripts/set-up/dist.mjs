@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -31,7 +30,9 @@ const BANNER = [
   "const require = createBundleRequire(import.meta.url);",
 ].join("\n");
 
-const digest = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
+/** Cryptography takes a while to load, and is needed only for a file whose time says nothing. */
+const digest = (path) =>
+  process.getBuiltinModule("node:crypto").createHash("sha256").update(readFileSync(path)).digest("hex");
 
 /** True if the file is what it was: same time and size, or else the same contents (a copy, a checkout). */
 const unchanged = (root, [path, was]) => {
