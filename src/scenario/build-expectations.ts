@@ -17,8 +17,12 @@ export const buildExpectations = (draft: ExpectDraft, path: Path, source: Source
         place: place(name),
       }),
     );
+  const changes = Object.entries(fixed.change ?? {}).flatMap(([name, test]): Expectation[] =>
+    test === undefined ? [] : [{ kind: "change", name, test, place: place("change", name) }],
+  );
   return [
     ...counters,
+    ...changes,
     ...buildRanges(fixed, place),
     ...buildBitmap(fixed, place),
     ...buildLines("dmesg", fixed.dmesg, place),

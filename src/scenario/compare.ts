@@ -32,7 +32,8 @@ export const inUnitOf = (test: Comparison, value: number, unit: CounterUnit): nu
 export const amountText = (test: Comparison, value: number, unit: CounterUnit): string => {
   const own = unit === "count" ? String(value) : `${value} ${unit}`;
   if (!test.inBytes || unit === "count") return own;
-  return `${own} (${formatSize(value * BYTES_OF[unit])})`;
+  const bytes = value * BYTES_OF[unit];
+  return `${own} (${bytes < 0 ? "-" : ""}${formatSize(Math.abs(bytes))})`;
 };
 
 /** Joins adjoining runs, so that equal sets of bits have equal runs. */

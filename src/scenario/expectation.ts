@@ -78,6 +78,8 @@ export interface DeviceFacts {
 /** One thing that must hold. */
 export type Expectation = { readonly place: Place } & (
   | { readonly kind: "counter"; readonly name: string; readonly test: Comparison }
+  /** How far a counter moved since before the last step that acted. */
+  | { readonly kind: "change"; readonly name: string; readonly test: Comparison }
   | ({ readonly kind: "range"; readonly facts: RangeFacts } & AddressRange)
   | { readonly kind: "bitmap"; readonly facts: BitmapFacts }
   | { readonly kind: "no-bitmap" }

@@ -19,12 +19,15 @@ const cases: readonly (readonly [expectation: string, failure: string | undefine
   ["{MemTotal: '> 4038M'}", "> 4038M | 4134912 kB (4038M)"],
   ["{MemTotal: '<= 4038M', MemFree: '>= 1M'}", undefined],
   ["{nr_unaccepted: '2030M'}", undefined],
+  ["{change: {MemTotal: 6M, nr_unaccepted: 1536, MemFree: '>= +6M'}}", undefined],
+  ["{change: {MemTotal: -6M}}", "-6M | 6144 kB (6M)"],
   ["{range: {at: 6G, size: 6M, plugged: true, pluggedBit: 1, sept: PENDING, online: true}}", undefined],
   ["{range: {at: 6G, size: 8M, plugged: true}}", "plugged true | plugged false at 0x180600000-0x1807fffff"],
   ["{range: {at: 5G, size: 4G, use: unaccepted}}", "use unaccepted | use none at 0x180600000-0x1bfffffff"],
+  ["{range: {at: 8G, size: 4G, plugged: false, unacceptedBit: 0, pluggedBit: 0}}", undefined],
   [
-    "{range: {at: 8G, size: 1M, plugged: false, unacceptedBit: 0}}",
-    "plugged false, unacceptedBit 0 | unacceptedBit none at 0x200000000-0x2000fffff",
+    "{range: {at: 13G, size: 2G, plugged: false, unacceptedBit: 0}}",
+    "plugged false, unacceptedBit 0 | unacceptedBit none at 0x380000000-0x3bfffffff",
   ],
   [
     "{range: {at: 0xfff00000, size: 2M, plugged: true}}",

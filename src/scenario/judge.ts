@@ -1,5 +1,6 @@
 import { amountText, inUnitOf, normalRuns, passes, runsText } from "./compare.ts";
-import type { BitmapFacts, BitRun, Comparison, Expectation, LineTest } from "./expectation.ts";
+import { coverRange } from "./cover-range.ts";
+import type { BitmapFacts, BitRun, Comparison, Expectation, LineTest, RangeFacts } from "./expectation.ts";
 import { type CounterUnit, counterUnit } from "./kernel-counters.ts";
 import type { Observation } from "./observation.ts";
 import { formatAddress, formatDuration, formatRange, formatSize } from "./quantity.ts";
@@ -33,7 +34,13 @@ const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
     const counter = (await seen.counters()).find((one) => one.name === name);
     return counter === undefined ? missing("a value") : number(test, counter.value, counterUnit(name));
   },
-  range: async (expectation, seen) => findRange(expectation, await seen.map()),
+  change: async ({ name, test }, seen) => {
+    const counter = (await seen.counters()).find((one) => one.name === name);
+    const before = seen.earlier.find((one) => one.name === name);
+    if (counter === undefined || before === undefined) return missing("a value");
+    return number(test, counter.value - before.value, counterUnit(name));
+  },
+  range: async (expectation, seen) => findRange(expectation, await seen.map(), await seen.bitmaps()),
   bitmap: async ({ facts }, seen) => findBitmap(facts, await seen.bitmaps()),
   "no-bitmap": async (_expectation, seen) => {
     const isNone = (await seen.bitmaps()) === null;
@@ -83,22 +90,14 @@ const bytes = (test: Comparison, value: number): Finding => ({
   found: formatSize(value),
 });
 
-/** Facts of memory that no run of the map covers. */
-const NO_MEMORY: Omit<MapRun, "start" | "end"> = {
-  owner: "",
-  plugged: false,
-  accepted: false,
-  sept: "FREE",
-  unacceptedBit: null,
-  pluggedBit: null,
-  online: false,
-  use: "none",
-};
-
-const findRange = ({ start, end, facts }: Of<"range">, map: readonly MapRun[]): Finding => {
-  const wanted = Object.entries(facts) as [keyof typeof NO_MEMORY, unknown][];
+const findRange = (
+  { start, end, facts }: Of<"range">,
+  map: readonly MapRun[],
+  bitmaps: Bitmaps | null,
+): Finding => {
+  const wanted = Object.entries(facts) as [keyof RangeFacts, unknown][];
   const expected = wanted.map(([fact, value]) => `${fact} ${String(value)}`).join(", ");
-  for (const run of covering(map, start, end)) {
+  for (const run of coverRange(map, bitmaps, start, end)) {
     const off = wanted.filter(([fact, value]) => run[fact] !== value);
     if (off.length === 0) continue;
     const found = off
@@ -107,21 +106,6 @@ const findRange = ({ start, end, facts }: Of<"range">, map: readonly MapRun[]): 
     return { held: false, expected, found: `${found} at ${formatRange(run.start, run.end)}` };
   }
   return { held: true, expected, found: expected };
-};
-
-/** The runs of [start, end), holes included, cut to it. */
-const covering = (map: readonly MapRun[], start: number, end: number): MapRun[] => {
-  const runs: MapRun[] = [];
-  let at = start;
-  for (const run of map) {
-    if (run.end <= at) continue;
-    if (run.start >= end) break;
-    if (run.start > at) runs.push({ ...NO_MEMORY, start: at, end: run.start });
-    runs.push({ ...run, start: Math.max(run.start, at), end: Math.min(run.end, end) });
-    at = Math.min(run.end, end);
-  }
-  if (at < end) runs.push({ ...NO_MEMORY, start: at, end });
-  return runs;
 };
 
 const findBitmap = (facts: BitmapFacts, bitmaps: Bitmaps | null): Finding => {

@@ -315,6 +315,11 @@ describe("a mistake is named with its place, what was expected, what was found a
       "6:10: expect: expected a key known here, found `Unacepted`; did you mean `Unaccepted`?",
     ],
     [
+      "a mistyped counter of a change",
+      `${around("")}expect: {change: {Unacepted: 0}}\n`,
+      "6:19: expect.change: expected a key known here, found `Unacepted`; did you mean `Unaccepted`?",
+    ],
+    [
       "a test without sense",
       `${around("")}expect: {Unaccepted: '>> 0'}\n`,
       "6:22: expect.Unaccepted: expected a number or a test such as 0, '>= 3900M' or '1M..4M', found \">> 0\"",

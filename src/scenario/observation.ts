@@ -16,12 +16,15 @@ import type {
 export class Observation {
   /** Status of the step before, for expectations about it. */
   readonly status: string;
+  /** Counters before the last step that acted. */
+  readonly earlier: readonly Counter[];
   private readonly world: World;
   private readonly answers = new Map<string, Eventually<unknown>>();
 
-  constructor(world: World, status: string) {
+  constructor(world: World, status: string, earlier: readonly Counter[]) {
     this.world = world;
     this.status = status;
+    this.earlier = earlier;
   }
 
   now = (): Eventually<number> => this.once("now", () => this.world.now());

@@ -10,7 +10,7 @@ import type { Action, Scenario, Step } from "./scenario.ts";
 import { ScenarioError } from "./scenario-error.ts";
 import { stepText } from "./step-text.ts";
 import { TranscriptFold } from "./transcript.ts";
-import { type Outcome, SUCCESS, type TraceEvent, type World } from "./world.ts";
+import { type Counter, type Outcome, SUCCESS, type TraceEvent, type World } from "./world.ts";
 
 export interface PlayOptions {
   /** Version of Tidemark, for the report. */
@@ -62,6 +62,7 @@ class Player {
   private readonly frames: MapPicture[] = [];
   private lastStep = 0;
   private line = 0;
+  private earlier: readonly Counter[] = [];
   private outcome: Outcome = { status: SUCCESS, detail: "" };
 
   constructor(scenario: Scenario, world: World, options: PlayOptions) {
@@ -134,7 +135,8 @@ class Player {
     const known = (await this.world.counters()).map(({ name }) => name);
     const check = (expectations: readonly Expectation[]): void => {
       for (const expectation of expectations) {
-        if (expectation.kind !== "counter" || known.includes(expectation.name)) continue;
+        if (expectation.kind !== "counter" && expectation.kind !== "change") continue;
+        if (known.includes(expectation.name)) continue;
         throw new ScenarioError(expectation.place, "", {
           expected: `a counter of the ${this.world.name} world`,
           found: expectation.name,
@@ -155,7 +157,10 @@ class Player {
     this.transcript.begin(this.line);
     const startNs = await this.world.now();
     const firstStep = this.lastStep + 1;
-    if (step.kind !== "note") this.outcome = await this.act(step);
+    if (step.kind !== "note") {
+      this.earlier = await this.world.counters();
+      this.outcome = await this.act(step);
+    }
     const endNs = await this.world.now();
     const { status, detail } = step.kind === "note" ? { status: "", detail: "" } : this.outcome;
     const { line, lastStep } = this;
@@ -193,13 +198,17 @@ class Player {
     });
   }
 
+  private observe(): Observation {
+    return new Observation(this.world, this.outcome.status, this.earlier);
+  }
+
   private async judgeAll(expectations: readonly Expectation[]): Promise<void> {
-    const seen = new Observation(this.world, this.outcome.status);
+    const seen = this.observe();
     for (const expectation of expectations) this.judgements.push(await judge(expectation, seen));
   }
 
   private async judgeDeclaredBreaks(): Promise<void> {
-    const seen = new Observation(this.world, this.outcome.status);
+    const seen = this.observe();
     for (const { invariant, place } of this.scenario.mustBreak) {
       this.judgements.push(await judge({ kind: "broken", invariant, place }, seen));
     }
@@ -248,7 +257,7 @@ class Player {
   private async unmet({ for: wanted }: Step & { kind: "wait" }): Promise<string> {
     if (wanted.kind === "time") return "time";
     if (wanted.kind === "idle") return (await this.world.idle()) ? "" : "not idle";
-    const seen = new Observation(this.world, this.outcome.status);
+    const seen = this.observe();
     const lacking: string[] = [];
     for (const expectation of wanted.expectations) {
       const { held, what, found } = await judge(expectation, seen);

@@ -69,6 +69,8 @@ export const expectationText = (expectation: Expectation): string => {
   switch (expectation.kind) {
     case "counter":
       return testText(expectation.name, expectation.test);
+    case "change":
+      return testText(`change of ${expectation.name}`, expectation.test);
     case "range":
       return `${formatRange(expectation.start, expectation.end)}: ${factsText(expectation.facts)}`;
     case "bitmap":

@@ -27,3 +27,7 @@ export const flatRows = (item: TranscriptItem): FlatRow[] => {
 /** How often the deed of a row was done in all. */
 export const timesInAll = ({ row, times }: FlatRow): number =>
   times.reduce((product, count) => product * count, row.count);
+
+/** Who did it: the actor, and the vCPU unless the actor's name says it. */
+export const whoText = ({ actor, vcpu }: TranscriptRow): string =>
+  vcpu === null || actor.endsWith(`vcpu${vcpu}`) ? actor : `${actor}/${vcpu}`;

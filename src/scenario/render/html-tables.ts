@@ -4,7 +4,7 @@ import { formatAddress, formatRange, formatSize } from "../quantity.ts";
 import type { Judgement, ReportedViolation, RunReport } from "../report.ts";
 import type { TranscriptSection } from "../transcript.ts";
 import { SUCCESS } from "../world.ts";
-import { type FlatRow, flatRows, timesInAll } from "./flat-rows.ts";
+import { type FlatRow, flatRows, timesInAll, whoText } from "./flat-rows.ts";
 import { html, type Markup } from "./markup.ts";
 
 const violationCard = ({ invariant, line, step, range, why, expected }: ReportedViolation): Markup => {
@@ -39,7 +39,7 @@ const transcriptRow = (flat: FlatRow): Markup => {
   const often = timesInAll(flat);
   const where = row.start === null || row.end === null ? "" : formatRange(row.start, row.end);
   const fine = row.status === SUCCESS || row.status === "ACK";
-  return html`<tr><td class="num">${row.step}</td><td>${row.vcpu === null ? row.actor : `${row.actor}/${row.vcpu}`}</td><td>${row.what}</td><td class="num">${often > 1 ? `×${often}` : ""}</td><td class="mono">${where}</td><td class="${fine ? "good" : "warn"}">${row.status}</td><td>${row.stateAfter ?? ""}</td></tr>`;
+  return html`<tr><td class="num">${row.step}</td><td>${whoText(row)}</td><td>${row.what}</td><td class="num">${often > 1 ? `×${often}` : ""}</td><td class="mono">${where}</td><td class="${fine ? "good" : "warn"}">${row.status}</td><td>${row.stateAfter ?? ""}</td></tr>`;
 };
 
 const sectionRows = ({ head, tail, leftOut }: TranscriptSection): Markup => {

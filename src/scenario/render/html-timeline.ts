@@ -2,7 +2,7 @@ import type { TranscriptRow } from "../fold.ts";
 import { formatDuration, formatRange } from "../quantity.ts";
 import type { PlayedStep, RunReport } from "../report.ts";
 import { SUCCESS } from "../world.ts";
-import { flatRows, timesInAll } from "./flat-rows.ts";
+import { flatRows, timesInAll, whoText } from "./flat-rows.ts";
 import { html, type Markup, px } from "./markup.ts";
 
 const LANE = 26;
@@ -29,8 +29,6 @@ interface Band {
   readonly left: number;
   readonly width: number;
 }
-
-const laneName = ({ actor, vcpu }: TranscriptRow): string => (vcpu === null ? actor : `${actor}/${vcpu}`);
 
 const bandsOf = ({ played, transcript }: RunReport): Band[] => {
   const bands = played
@@ -93,7 +91,7 @@ const deedText = (deed: Deed): string => {
   const where = start === null || end === null ? "" : `\n${formatRange(start, end)}`;
   const after = stateAfter === null ? "" : `, then ${stateAfter}`;
   const when = ns === endNs ? formatDuration(ns) : `${formatDuration(ns)} to ${formatDuration(endNs)}`;
-  return `${laneName(deed)}: ${what}${times}${where}\n${status}${after}\nstep ${step}, ${when}`;
+  return `${whoText(deed)}: ${what}${times}${where}\n${status}${after}\nstep ${step}, ${when}`;
 };
 
 const isFine = (status: string): boolean => status === SUCCESS || status === "ACK";
@@ -106,7 +104,7 @@ const drawBand = (band: Band, i: number, lanes: readonly string[], height: numbe
   const letters = Math.floor((width - 8) / LETTER);
   const name = step.what.length > letters ? `${step.what.slice(0, Math.max(1, letters - 1))}…` : step.what;
   const bars = lanes.flatMap((lane, at) => {
-    const mine = deeds.filter((deed) => laneName(deed) === lane);
+    const mine = deeds.filter((deed) => whoText(deed) === lane);
     return placeBars(band, mine).map((bar) => drawBar(bar, TOP + at * LANE + (LANE - BAR) / 2));
   });
   return html`<g><rect class="band${i % 2 === 0 ? "" : " odd"}" x="${left}" y="0" width="${width}" height="${height}"><title>line ${step.line}: ${step.what}</title></rect><text x="${left + 4}" y="14">${name}</text><text class="soft" x="${left + 4}" y="28">${formatDuration(step.endNs - step.startNs)}</text>${bars}</g>`;
@@ -127,7 +125,7 @@ const drawViolations = ({ violations }: RunReport, bands: readonly Band[], heigh
 /** Who did what when: a lane an actor, a band a step of the scenario. */
 export const renderTimeline = (report: RunReport): Markup => {
   const bands = bandsOf(report);
-  const lanes = [...new Set(bands.flatMap(({ deeds }) => deeds.map(laneName)))];
+  const lanes = [...new Set(bands.flatMap(({ deeds }) => deeds.map(whoText)))];
   if (lanes.length === 0) return html``;
   const last = bands.at(-1)!;
   const width = last.left + last.width + 1;

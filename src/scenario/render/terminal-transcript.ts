@@ -2,7 +2,7 @@ import { rowsOf, stepsOf, type TranscriptItem } from "../fold.ts";
 import { formatDuration, formatRange } from "../quantity.ts";
 import type { PlayedStep, RunReport } from "../report.ts";
 import type { TranscriptSection } from "../transcript.ts";
-import { type FlatRow, flatRows, type Place } from "./flat-rows.ts";
+import { type FlatRow, flatRows, type Place, whoText } from "./flat-rows.ts";
 import { type Glyphs, glyphs, type Paint, painter, printable, type Screen, wrap } from "./paint.ts";
 
 /** Rows of one scenario step that a terminal shows; the JSON document has more, the trace has all. */
@@ -91,7 +91,7 @@ const cellsOf = ({ row, times, places }: FlatRow, marks: Glyphs): Cells => {
   const counts = [...times, row.count].filter((count) => count > 1).map((count) => `${marks.times}${count}`);
   return {
     mark: places.map((place) => bracket[place]).join(""),
-    who: row.vcpu === null ? row.actor : `${row.actor}/${row.vcpu}`,
+    who: printable(whoText(row)),
     what: printable(row.what),
     times: counts.join(" "),
     where: row.start === null || row.end === null ? "" : formatRange(row.start, row.end),

@@ -36,6 +36,16 @@ const readComparison = (value: string | number, parse: ParseOperand): Comparison
 export const amount = (about: string) =>
   compare("a number or a test such as 0, '>= 3900M' or '1M..4M'", parseSize, about);
 
+/** Compares how far a number went up or down. */
+export const amountOfChange = (about: string) =>
+  compare("a change or a test such as 0, +1024, '-6M' or '>= 0'", parseSigned, about);
+
+const parseSigned = (operand: string | number): number | undefined => {
+  if (typeof operand === "number") return Number.isSafeInteger(operand) ? operand : undefined;
+  const size = parseSize(operand.replace(/^[+-]\s*/, ""));
+  return size === undefined || !operand.startsWith("-") ? size : -size;
+};
+
 /** Compares a count of things. */
 export const count = (about: string) =>
   compare("a count or a test such as 12, '<= 40' or '1..4'", (text) => wholeNumber(text), about);

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { FATES, SEPT_STATES, USES } from "../expectation.ts";
 import { COUNTER_NAMES, counterUnit } from "../kernel-counters.ts";
-import { amount, bitRuns, blocks, count, duration } from "./comparison-schema.ts";
+import { amount, amountOfChange, bitRuns, blocks, count, duration } from "./comparison-schema.ts";
 import { expecting, refuse } from "./refusal.ts";
 import { address, flag, id, invariant, oneOf, oneOrMore, size, text, UNIT, whole } from "./scalar-schema.ts";
 
@@ -99,7 +99,13 @@ const counters = Object.fromEntries(
   ]),
 );
 
+const counterName = z.enum(COUNTER_NAMES);
+
 const fixed = {
+  change: z
+    .partialRecord(counterName, amountOfChange("How far the counter moved"))
+    .optional()
+    .meta({ description: "How far counters moved since before the last step that acted" }),
   range: oneOrMore(range).optional(),
   bitmap: z.union([z.literal("none"), bitmap], { error: expecting("none or a map") }).optional(),
   dmesg: oneOrMore(line("A line of the kernel log")).optional(),

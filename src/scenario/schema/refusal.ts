@@ -97,11 +97,21 @@ const limitWords = (
 
 const wordUnknownKeys = (issue: z.core.$ZodRawIssue<z.core.$ZodIssueUnrecognizedKeys>): string => {
   const key = issue.keys[0] ?? "";
-  const shape = (issue.inst?._zod.def as { shape?: object } | undefined)?.shape ?? {};
-  const known = Object.keys(shape);
+  const known = keysOf(issue.inst?._zod.def as KeyedDef | undefined);
   const expected = known.length === 0 ? "nothing here yet" : "a key known here";
   return encode({ expected, found: `\`${key}\``, advice: suggest(key, known) });
 };
+
+/** The definition of a schema with known keys: an object, or a record over an enumeration. */
+interface KeyedDef {
+  readonly shape?: object;
+  readonly keyType?: z.core.$ZodType;
+}
+
+const keysOf = (def: KeyedDef | undefined): string[] =>
+  def?.keyType === undefined
+    ? Object.keys(def?.shape ?? {})
+    : [...(def.keyType._zod.values ?? [])].map(String);
 
 /** An issue that says what to mend, with the path of the value (or of the unknown key) it is about. */
 export interface PlacedRefusal {
@@ -119,6 +129,10 @@ export const refusalsOf = (issues: readonly Issue[], outer: Path = []): PlacedRe
     if (issue.code === "invalid_union") {
       const closest = issue.errors.find((branch) => branch.some((inner) => !isAboutKind(inner)));
       if (closest !== undefined) return refusalsOf(closest, path);
+    }
+    if (issue.code === "invalid_key") {
+      const refusal = JSON.parse(issue.issues[0]?.message ?? issue.message) as Refusal;
+      return [{ path, aboutKey: true, refusal }];
     }
     const refusal = JSON.parse(issue.message) as Refusal;
     if (issue.code !== "unrecognized_keys") return [{ path, aboutKey: false, refusal }];
