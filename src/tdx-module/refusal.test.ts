@@ -67,6 +67,7 @@ const step = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ do: just("resize"), leaf: fc.constantFrom(...RESIZES), unit: fc.nat(1) }),
   },
+  { weight: 3, arbitrary: fc.record({ do: just("accept and release"), spot }) },
   { weight: 6, arbitrary: fc.record({ do: just("track") }) },
   { weight: 3, arbitrary: fc.record({ do: just("leave") }) },
   { weight: 9, arbitrary: fc.record({ do: just("enter") }) },
