@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { NotModelled } from "../not-modelled.ts";
 import { type HostMemory, NO_BLOCK } from "./host-memory.ts";
 import { PageSet, UNIT_PAGES } from "./page-set.ts";
 
@@ -14,6 +15,7 @@ const HAS_TABLE = 4;
  * whether its device block is plugged: the KVM attribute, shared backing, private backing, private mapping.
  *
  * @source QEMU system/physmem.c, system/ram-block-attributes.c; KVM guest_memfd and memory attributes
+ * @missing backends of 16 TiB and more
  */
 export class GuestMemfd {
   readonly id: string;
@@ -34,6 +36,7 @@ export class GuestMemfd {
 
   constructor(id: string, pages: number, host: HostMemory, startPrivate: boolean) {
     assert(pages > 0, "a piece of guest memory is not empty");
+    if (pages >= 2 ** 32) throw new NotModelled("a memory backend of 16 TiB or more");
     this.id = id;
     this.pages = pages;
     this.host = host;

@@ -2,9 +2,12 @@
 export interface VmmPolicy {
   /** Largest mapping that a fault makes. KVM up to 6.17 knows 4K only. */
   readonly augSize: "4K" | "2M";
-  /** Private pages are mapped when the guest needs them, or as soon as they may be needed. */
+  /**
+   * Private pages are mapped when the guest needs them, or as soon as they may be needed: `ahead` maps inside PLUG
+   * and MapGPA; for boot memory and DIMMs whoever runs the VMM starts `prefault` over them.
+   */
   readonly aug: "fault" | "ahead";
-  /** KVM attribute of a memslot when it is created. */
+  /** KVM attribute of a memory device's memslot when it is created. Boot memory starts private. */
   readonly start: "private" | "shared";
   /** A private access or accept of a page whose attribute is shared. */
   readonly implicitConversion: "convert" | "kill" | "spin";

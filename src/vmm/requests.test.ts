@@ -283,6 +283,7 @@ it("places devices in the order they are named, and refuses those that do not fi
     ["virtio-mem id", [fits, fits]],
     ["vm0 memory backend size", [{ id: "vm0", size: 128 * MIB }]],
     ["vm0 address", [{ ...fits, memaddr: MIB }]],
+    ["vm0 node", [{ ...fits, node: 1 }]],
     ["vm1 address", [fits, { ...fits, id: "vm1", memaddr: WINDOW * 4096 }]],
     ["vm0 address", [{ ...fits, memaddr: 8 * MIB }]],
   ] as const) {

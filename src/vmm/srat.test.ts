@@ -47,6 +47,7 @@ const TABLES = [
   ["rec-pcdimm-2node.SRAT.dat", q35(2048, 4, 16384), halves(2048), [0, 1]],
   ["rec-virtiomem-2node.SRAT.dat", q35(2048, 0, 20480), halves(2048), [0, 1]],
   ["qemu-x86-q35-SRAT.memhp.dat", q35(128, 3, 1024), halves(128), [0]],
+  ["qemu-x86-q35-SRAT.cphp.dat", q35(128, 0, 128), halves(128), [0, 0, 0, undefined, 1, 1, 1]],
   ["qemu-x86-q35-SRAT.acpihmat.dat", q35(128, 2, 1024), halves(128), [0, 0]],
   ["qemu-x86-q35-SRAT.mmio64.dat", q35(128, 1, 2048), [{ memory: 128 * MIB }], [0]],
   ["qemu-x86-q35-SRAT.numamem.dat", q35(128, 0, 128), [{ memory: 0 }, { memory: 128 * MIB }], [0]],

@@ -18,7 +18,7 @@ const HOLE_END = MIB;
  * The entries of QEMU's SRAT, in QEMU's order: processors, boot memory of each node, padding until there are
  * two entries more than nodes, and last one entry for the whole device-memory window, on the highest node.
  *
- * @param cpuNodes node of each vCPU; its index is the APIC id
+ * @param cpuNodes node of each vCPU by APIC id; undefined where no vCPU has that id
  * @throws VmmError when the nodes' memory does not add up to the boot memory, or a vCPU names no node
  * @source QEMU hw/i386/acpi-build.c (build_srat)
  * @missing NVDIMM, SGX and generic-initiator entries
@@ -26,7 +26,7 @@ const HOLE_END = MIB;
 export const sratEntries = (
   layout: GuestLayout,
   nodes: readonly NumaNode[],
-  cpuNodes: readonly number[],
+  cpuNodes: readonly (number | undefined)[],
 ): SratEntry[] => {
   checkNodes(layout, nodes, cpuNodes);
   const memory = nodeRanges(layout.ram, nodes).flatMap((ranges, node) =>
@@ -38,7 +38,10 @@ export const sratEntries = (
     const flags = SRAT_MEMORY.ENABLED | SRAT_MEMORY.HOT_PLUGGABLE;
     memory.push(sratMemory(nodes.length - 1, BigInt(start), BigInt(size), flags));
   }
-  return [...cpuNodes.map(sratProcessor), ...memory];
+  const processors = cpuNodes.flatMap((node, apicId) =>
+    node === undefined ? [] : [sratProcessor(node, apicId)],
+  );
+  return [...processors, ...memory];
 };
 
 /**
@@ -50,7 +53,7 @@ export const sratEntries = (
 export const qemuSrat = (
   layout: GuestLayout,
   nodes: readonly NumaNode[],
-  cpuNodes: readonly number[],
+  cpuNodes: readonly (number | undefined)[],
 ): Uint8Array | undefined => {
   if (nodes.length > 0) return sratTable(sratEntries(layout, nodes, cpuNodes));
   if (layout.deviceMemory === undefined && layout.slots === 0) return undefined;
@@ -58,7 +61,7 @@ export const qemuSrat = (
     sratEntries(
       layout,
       [{ memory: layout.memory }],
-      cpuNodes.map(() => 0),
+      cpuNodes.map((node) => (node === undefined ? undefined : 0)),
     ),
   );
 };
@@ -91,7 +94,11 @@ const withoutHole = (start: number, end: number): { start: number; size: number 
     { start: Math.max(start, HOLE_END), size: end - Math.max(start, HOLE_END) },
   ].filter(({ size }) => size > 0);
 
-const checkNodes = (layout: GuestLayout, nodes: readonly NumaNode[], cpuNodes: readonly number[]): void => {
+const checkNodes = (
+  layout: GuestLayout,
+  nodes: readonly NumaNode[],
+  cpuNodes: readonly (number | undefined)[],
+): void => {
   const sum = nodes.reduce((total, node) => total + node.memory, 0);
   demand(
     nodes.length > 0,
@@ -105,7 +112,8 @@ const checkNodes = (layout: GuestLayout, nodes: readonly NumaNode[], cpuNodes: r
     () => `a sum of ${hex(layout.memory)}, the boot memory`,
     () => hex(sum),
   );
-  const stray = cpuNodes.find((node) => !Number.isInteger(node) || node < 0 || node >= nodes.length);
+  const given = cpuNodes.filter((node) => node !== undefined);
+  const stray = given.find((node) => !Number.isInteger(node) || node < 0 || node >= nodes.length);
   demand(
     stray === undefined,
     "vCPU node",

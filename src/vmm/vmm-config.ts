@@ -56,15 +56,22 @@ export const areasOf = (layout: GuestLayout, devices: number): AreaDefinition[] 
 /**
  * Gives every virtio-mem device its place in the window, in the order in which the operator named them.
  *
- * @throws VmmError for a device that does not fit, or whose id is taken
+ * @throws VmmError for a device that does not fit, whose id is taken, or whose node does not exist
  */
 export const realizeDevices = (
   layout: GuestLayout,
   configs: readonly VirtioMemConfig[],
+  nodes: number,
 ): VirtioMemDevice[] => {
   const taken: Taken[] = [];
   return configs.map((config) => {
-    const { id, size, memaddr = 0, blockSize = 0 } = config;
+    const { id, size, memaddr = 0, blockSize = 0, node = 0 } = config;
+    demand(
+      node < nodes,
+      `${id} node`,
+      () => `0 to ${nodes - 1}`,
+      () => String(node),
+    );
     const isNew = taken.every((other) => other.id !== id);
     demand(
       isNew,

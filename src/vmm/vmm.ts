@@ -85,7 +85,7 @@ export class Vmm {
     this.unresolved = new Uint32Array(config.vcpus);
     this.nodes = config.nodes ?? 1;
     this.maxMemslots = config.maxMemslots ?? KVM_MEMSLOTS;
-    this.devices = realizeDevices(layout, virtioMem);
+    this.devices = realizeDevices(layout, virtioMem, this.nodes);
     this.mailboxes = this.devices.map((device) => new VirtioMemMailbox(device));
     this.dimms = new DimmSlots(layout.slots);
     this.map = new MemoryMap(areasOf(layout, this.devices.length));
