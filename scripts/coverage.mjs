@@ -96,7 +96,7 @@ export const gapsIn = (source) => {
 };
 
 const escaped = (text) =>
-  text.replace(/[<*_]/g, "\\$&").replace(/`[^`]*`/g, (span) => span.replace(/\\/g, ""));
+  text.replace(/[<*]/g, "\\$&").replace(/`[^`]*`/g, (span) => span.replace(/\\/g, ""));
 
 const line = ({ kind, symbol, text }) =>
   kind === "missing" ? `- \`${symbol}\`: ${escaped(text)}` : `- \`${symbol}\` throws: ${escaped(text)}`;
