@@ -37,12 +37,12 @@ export const COST = {
   pageTouch: row(100, "assumed: a cache miss; a touch that does not exit"),
   kernelStep: row(50, "assumed: a short stretch of kernel code between two visible effects"),
   bootFixed: row(
-    725_000_000,
-    "fitted: boot work that does not grow with memory, from the ratios of the v14 cover letter (2.5 at 4 GiB, 4 at 64 GiB)",
+    380_000_000,
+    "fitted: boot work that does not grow with memory, so that lazy boots 2.5 times faster than eager at 4 GiB and 4 times at 64 GiB (cover letter of unaccepted memory v14) on two vCPUs with 2 MiB mappings",
   ),
   bootPerGiB: row(
-    152_000_000,
-    "fitted: boot work that grows with memory even when lazy (memmap, page tables, host faults), from the same two ratios",
+    121_800_000,
+    "fitted to the same two ratios: boot work of a GiB even when lazy (memmap, page tables, host faults), shared by the vCPUs",
   ),
 } as const satisfies Record<string, Cost>;
 

@@ -28,7 +28,6 @@ export interface Facts {
 export type UnitRule = (facts: Facts, unit: number) => string | undefined;
 
 const UNIT = 2 ** 21;
-const address = (unit: number): string => `0x${(unit * UNIT).toString(16)}`;
 
 /** A unit whose bit is clear is accepted, if the VMM and, where it keeps a second bitmap, the kernel have it plugged. */
 const i8: UnitRule = ({ td, kernel, pluggedAt }, unit) => {
@@ -45,7 +44,7 @@ const i10: UnitRule = ({ td, kernel, uses }, unit) => {
   if (!mm.isMapped(above) || isAcceptedPage(td, (unit + 1) * UNIT)) return undefined;
   const last = mm.indexOf(above - 1);
   if (last === -1 || !isUsed(mm.use[last]!)) return undefined;
-  return `the unit is in use, and ${address(unit + 1)} above it is mapped but not accepted`;
+  return "the unit is in use, and the one above it is mapped but not accepted";
 };
 
 /** First page of the block of `byte` at `pfn` that is not accepted, within one unit; -1 if all are. */

@@ -13,37 +13,38 @@ export interface Violation {
 /** Violations of one invariant that are kept; more of the same are only counted. */
 const KEPT = 32;
 
-/** What was seen so far, in the order it was seen. A violation that lasts is reported once. */
+/** What was seen so far, in the order it was first seen. A violation that lasts is reported once. */
 export class Violations {
   readonly all: Violation[] = [];
   /** Violations that were not kept, by invariant. */
   readonly more = new Map<InvariantId, number>();
   private readonly kept = new Map<InvariantId, number>();
   private readonly known = new Set<string>();
+  /** Place in `all` of the newest violation with an invariant and a reason. */
+  private readonly newest = new Map<string, number>();
 
-  /** Neighbouring places with the same reason in the same step become one violation. */
+  /**
+   * Adds what is not known yet. A place next to the newest one with the same reason widens it, whatever
+   * step it was seen after: a design that never accepts breaks a rule once, and not once a unit.
+   */
   add(invariant: InvariantId, step: number, start: number, end: number, why: string): void {
     const key = `${invariant} ${start} ${why}`;
     if (this.known.has(key)) return;
     this.known.add(key);
-    const index = this.all.length - 1;
-    const last = this.all[index];
-    if (
-      last !== undefined &&
-      last.invariant === invariant &&
-      last.step === step &&
-      last.end === start &&
-      last.why === why
-    ) {
-      this.all[index] = { ...last, end };
+    const reason = `${invariant} ${why}`;
+    const index = this.newest.get(reason);
+    const last = index === undefined ? undefined : this.all[index]!;
+    if (last !== undefined && start < end && last.end === start) {
+      this.all[index!] = { ...last, end };
       return;
     }
     const count = (this.kept.get(invariant) ?? 0) + 1;
+    this.kept.set(invariant, count);
     if (count > KEPT) {
-      this.more.set(invariant, (this.more.get(invariant) ?? 0) + 1);
+      this.more.set(invariant, count - KEPT);
       return;
     }
-    this.kept.set(invariant, count);
+    this.newest.set(reason, this.all.length);
     this.all.push({ invariant, step, start, end, why });
   }
 }
