@@ -139,46 +139,16 @@ export const plugDimm = (k: Vmm, options: DimmOptions, hotplugged: boolean): num
   const { memdev, node = 0 } = options;
   const piece = k.backend(memdev);
   if (piece === undefined) throw new VmmError("memdev", "the name of a memory backend", memdev);
-  demand(
-    !k.dimms.holds(piece),
-    "memdev",
-    () => "a backend that nothing uses",
-    () => memdev,
-  );
-  demand(
-    0 <= node && node < k.nodes,
-    "node",
-    () => `0 to ${k.nodes - 1}`,
-    () => String(node),
-  );
+  demand(!k.dimms.holds(piece), "memdev", "a backend that nothing uses", memdev);
+  demand(Number.isInteger(node) && 0 <= node && node < k.nodes, "node", `0 to ${k.nodes - 1}`, String(node));
   const slot = chooseSlot(k.dimms, options.slot ?? NO_SLOT);
   const size = k.pieces[piece]!.pages * PAGE_SIZE;
   const taken = takenRanges(k);
-  demand(
-    k.layout.maxmem > k.layout.memory,
-    "maxmem",
-    () => "more than the boot memory",
-    () => hex(k.layout.maxmem),
-  );
-  demand(
-    k.memslots < k.maxMemslots,
-    "memory slots of KVM",
-    () => `a free one of ${k.maxMemslots}`,
-    () => "none",
-  );
+  demand(k.layout.maxmem > k.layout.memory, "maxmem", "more than the boot memory", hex(k.layout.maxmem));
+  demand(k.memslots < k.maxMemslots, "memory slots of KVM", `a free one of ${k.maxMemslots}`, "none");
   const room = k.layout.maxmem - k.layout.memory - taken.reduce((sum, other) => sum + other.size, 0);
-  demand(
-    size <= room,
-    `${memdev} size`,
-    () => `at most ${hex(room)}, which maxmem leaves`,
-    () => hex(size),
-  );
-  demand(
-    size % DIMM_ALIGN === 0,
-    `${memdev} size`,
-    () => `a multiple of ${hex(DIMM_ALIGN)}`,
-    () => hex(size),
-  );
+  demand(size <= room, `${memdev} size`, `at most ${hex(room)}, which maxmem leaves`, hex(size));
+  demand(size % DIMM_ALIGN === 0, `${memdev} size`, `a multiple of ${hex(DIMM_ALIGN)}`, hex(size));
   const wanted = { id: memdev, size, align: DIMM_ALIGN, hint: options.addr ?? 0 };
   const start = placeInWindow(k.layout.deviceMemory, taken, wanted);
   // All checks passed: nothing below can fail.
@@ -196,10 +166,10 @@ export const plugDimm = (k: Vmm, options: DimmOptions, hotplugged: boolean): num
  */
 export const requestUnplugDimm = (k: Vmm, slot: number): void => {
   demand(
-    0 <= slot && slot < k.dimms.count && k.dimms.isPlugged(slot),
+    Number.isInteger(slot) && 0 <= slot && slot < k.dimms.count && k.dimms.isPlugged(slot),
     "slot",
-    () => "one that holds a DIMM",
-    () => String(slot),
+    "one that holds a DIMM",
+    String(slot),
   );
   k.dimms.setFlag(slot, MEMORY_SLOT_FLAG.REMOVE_EVENT, true);
   k.raiseGpe();
@@ -214,11 +184,11 @@ const placeDimm = (k: Vmm, slot: number, start: number, piece: number): void => 
 
 const chooseSlot = (dimms: DimmSlots, wanted: number): number => {
   const slot = wanted === NO_SLOT ? dimms.free : wanted;
-  const found = (): string => (wanted === NO_SLOT ? "none free" : String(wanted));
+  const found = wanted === NO_SLOT ? "none free" : String(wanted);
   demand(
     Number.isInteger(slot) && 0 <= slot && slot < dimms.count && !dimms.isPlugged(slot),
     "slot",
-    () => `a free one of ${dimms.count}`,
+    `a free one of ${dimms.count}`,
     found,
   );
   return slot;

@@ -132,8 +132,8 @@ const lowMemory = (memory: number, most: number): number => {
   demand(
     wholePages(most) && 0 < most && most <= FOUR_GIB,
     "max-ram-below-4g",
-    () => `whole pages, at most ${hex(FOUR_GIB)}`,
-    () => hex(most),
+    `whole pages, at most ${hex(FOUR_GIB)}`,
+    hex(most),
   );
   return Math.min(memory >= Q35_LOW_MEMORY_ALL ? Q35_LOW_MEMORY_SPLIT : Q35_LOW_MEMORY_ALL, most);
 };
@@ -141,41 +141,31 @@ const lowMemory = (memory: number, most: number): number => {
 const wholePages = (n: number): boolean => Number.isSafeInteger(n) && n % PAGE_SIZE === 0;
 
 const checkSizes = (memory: number, slots: number, maxmem: number): void => {
-  demand(
-    wholePages(memory) && memory > 0,
-    "memory",
-    () => "a positive multiple of 0x1000",
-    () => hex(memory),
-  );
+  demand(wholePages(memory) && memory > 0, "memory", "a positive multiple of 0x1000", hex(memory));
   demand(
     Number.isInteger(slots) && 0 <= slots && slots <= MAX_SLOTS,
     "slots",
-    () => `0 to ${MAX_SLOTS}`,
-    () => String(slots),
+    `0 to ${MAX_SLOTS}`,
+    String(slots),
   );
   demand(
     wholePages(maxmem) && maxmem >= memory,
     "maxmem",
-    () => `a multiple of 0x1000, at least the memory of ${hex(memory)}`,
-    () => hex(maxmem),
+    `a multiple of 0x1000, at least the memory of ${hex(memory)}`,
+    hex(maxmem),
   );
 };
 
 const checkLimit = (end: number, limit: number): void =>
-  demand(
-    end <= limit,
-    "memory layout",
-    () => `an end up to ${hex(limit)}`,
-    () => hex(end),
-  );
+  demand(end <= limit, "memory layout", `an end up to ${hex(limit)}`, hex(end));
 
 const checkRanges = (ranges: readonly { start: number; size: number }[], limit: number): void => {
   for (const { start, size } of ranges) {
     demand(
       wholePages(start) && start >= 0 && wholePages(size) && size > 0,
       "memory range",
-      () => "whole 4 KiB pages, not empty",
-      () => `${hex(start)}+${hex(size)}`,
+      "whole 4 KiB pages, not empty",
+      `${hex(start)}+${hex(size)}`,
     );
     checkLimit(start + size, limit);
   }
@@ -184,8 +174,8 @@ const checkRanges = (ranges: readonly { start: number; size: number }[], limit: 
       demand(
         a.start + a.size <= b.start || b.start + b.size <= a.start,
         "memory ranges",
-        () => "no overlap",
-        () => `${hex(a.start)}+${hex(a.size)} and ${hex(b.start)}+${hex(b.size)}`,
+        "no overlap",
+        `${hex(a.start)}+${hex(a.size)} and ${hex(b.start)}+${hex(b.size)}`,
       );
     }
   }

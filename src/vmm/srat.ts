@@ -100,24 +100,14 @@ const checkNodes = (
   cpuNodes: readonly (number | undefined)[],
 ): void => {
   const sum = nodes.reduce((total, node) => total + node.memory, 0);
-  demand(
-    nodes.length > 0,
-    "NUMA nodes",
-    () => "at least one for an SRAT",
-    () => "none",
-  );
+  demand(nodes.length > 0, "NUMA nodes", "at least one for an SRAT", "none");
   demand(
     sum === layout.memory && nodes.every((node) => Number.isSafeInteger(node.memory) && node.memory >= 0),
     "NUMA node memory",
-    () => `a sum of ${hex(layout.memory)}, the boot memory`,
-    () => hex(sum),
+    `a sum of ${hex(layout.memory)}, the boot memory`,
+    hex(sum),
   );
   const given = cpuNodes.filter((node) => node !== undefined);
   const stray = given.find((node) => !Number.isInteger(node) || node < 0 || node >= nodes.length);
-  demand(
-    stray === undefined,
-    "vCPU node",
-    () => `0 to ${nodes.length - 1}`,
-    () => String(stray),
-  );
+  demand(stray === undefined, "vCPU node", `0 to ${nodes.length - 1}`, String(stray));
 };

@@ -171,14 +171,14 @@ export class VirtioMemDevice {
     demand(
       Number.isSafeInteger(bytes) && bytes >= 0 && bytes % this.blockSize === 0,
       `${this.id} requested-size`,
-      () => `a multiple of the block-size ${hex(this.blockSize)}`,
-      () => hex(bytes),
+      `a multiple of the block-size ${hex(this.blockSize)}`,
+      hex(bytes),
     );
     demand(
       bytes <= this.regionSize,
       `${this.id} requested-size`,
-      () => `at most the memory backend size ${hex(this.regionSize)}`,
-      () => hex(bytes),
+      `at most the memory backend size ${hex(this.regionSize)}`,
+      hex(bytes),
     );
     this.words[REQUESTED] = bytes;
     this.resizeUsable(false);
@@ -273,25 +273,25 @@ const checkProperties = (properties: VirtioMemProperties): void => {
   demand(
     isPowerOfTwo(blockSize) && blockSize >= smallest,
     `${id} block-size`,
-    () => `a power of two, at least ${hex(smallest)}`,
-    () => hex(blockSize),
+    `a power of two, at least ${hex(smallest)}`,
+    hex(blockSize),
   );
   demand(
     Number.isSafeInteger(size) && size > 0 && size % blockSize === 0,
     `${id} memory backend size`,
-    () => `a positive multiple of the block-size ${hex(blockSize)}`,
-    () => hex(size),
+    `a positive multiple of the block-size ${hex(blockSize)}`,
+    hex(size),
   );
   demand(
     memaddr % blockSize === 0,
     `${id} memaddr`,
-    () => `a multiple of the block-size ${hex(blockSize)}`,
-    () => hex(memaddr),
+    `a multiple of the block-size ${hex(blockSize)}`,
+    hex(memaddr),
   );
   demand(
     Number.isSafeInteger(requestedSize) && requestedSize % blockSize === 0 && requestedSize <= size,
     `${id} requested-size`,
-    () => `a multiple of ${hex(blockSize)}, at most ${hex(size)}`,
-    () => hex(requestedSize),
+    `a multiple of ${hex(blockSize)}, at most ${hex(size)}`,
+    hex(requestedSize),
   );
 };

@@ -67,26 +67,16 @@ export const realizeDevices = (
   return configs.map((config) => {
     const { id, size, memaddr = 0, blockSize = 0, node = 0 } = config;
     demand(
-      node < nodes,
+      Number.isInteger(node) && 0 <= node && node < nodes,
       `${id} node`,
-      () => `0 to ${nodes - 1}`,
-      () => String(node),
+      `0 to ${nodes - 1}`,
+      String(node),
     );
     const isNew = taken.every((other) => other.id !== id);
-    demand(
-      isNew,
-      "virtio-mem id",
-      () => "an id of its own",
-      () => id,
-    );
+    demand(isNew, "virtio-mem id", "an id of its own", id);
     const left = layout.maxmem - layout.memory - taken.reduce((sum, other) => sum + other.size, 0);
     const what = `${id} memory backend size`;
-    demand(
-      size <= left,
-      what,
-      () => `at most ${hex(left)}, which maxmem leaves`,
-      () => hex(size),
-    );
+    demand(size <= left, what, `at most ${hex(left)}, which maxmem leaves`, hex(size));
     const align = Math.max(blockSize, UNIT_PAGES * PAGE_SIZE);
     const start = placeInWindow(layout.deviceMemory, taken, { id, size, align, hint: memaddr });
     const device = new VirtioMemDevice({ ...config, memaddr: start });

@@ -19,14 +19,9 @@ export class VmmError extends Error {
   }
 }
 
-/** Throws a VmmError unless `holds`. The texts are built only when it fails. */
-export function demand(
-  holds: boolean,
-  what: string,
-  expected: () => string,
-  found: () => string,
-): asserts holds {
-  if (!holds) throw new VmmError(what, expected(), found());
+/** Throws a VmmError unless `holds`. For what an operator asks now and then: the texts are built either way. */
+export function demand(holds: boolean, what: string, expected: string, found: string): asserts holds {
+  if (!holds) throw new VmmError(what, expected, found);
 }
 
 /** A size or address as QEMU prints it. */

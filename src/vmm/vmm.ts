@@ -218,12 +218,7 @@ export class Vmm {
   /** The operator's target for a virtio-mem device. @throws VmmError as VirtioMemDevice.setRequestedSize */
   setRequestedSize(index: number, bytes: number): void {
     const device = this.devices[index];
-    demand(
-      device !== undefined,
-      "device",
-      () => "a virtio-mem device",
-      () => String(index),
-    );
+    demand(device !== undefined, "device", "a virtio-mem device", String(index));
     device.setRequestedSize(bytes);
     this.sink?.emit(CONFIG_INTERRUPT_EVENT, index, device.generation, 0, 0, 0);
   }
@@ -234,19 +229,9 @@ export class Vmm {
    * @throws VmmError for a name that is taken or a size that is not whole pages
    */
   addBackend(id: string, size: number): void {
-    demand(
-      this.backend(id) === undefined,
-      "id",
-      () => "a name of its own",
-      () => id,
-    );
+    demand(this.backend(id) === undefined, "id", "a name of its own", id);
     const whole = Number.isSafeInteger(size) && size > 0 && size % PAGE_SIZE === 0;
-    demand(
-      whole,
-      `${id} size`,
-      () => "a positive multiple of 0x1000",
-      () => hex(size),
-    );
+    demand(whole, `${id} size`, "a positive multiple of 0x1000", hex(size));
     this.backends.set(id, this.pieces.length);
     this.pieces.push(new GuestMemfd(id, size / PAGE_SIZE, this.host, this.startsPrivate));
   }
@@ -263,18 +248,8 @@ export class Vmm {
    */
   deleteBackend(id: string): void {
     const piece = this.backend(id);
-    demand(
-      piece !== undefined,
-      "id",
-      () => "the name of a memory backend",
-      () => id,
-    );
-    demand(
-      !this.dimms.holds(piece),
-      "id",
-      () => "a backend that nothing uses",
-      () => id,
-    );
+    demand(piece !== undefined, "id", "the name of a memory backend", id);
+    demand(!this.dimms.holds(piece), "id", "a backend that nothing uses", id);
     this.backends.delete(id);
   }
 }

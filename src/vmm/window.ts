@@ -27,44 +27,24 @@ export interface Wanted {
  */
 export const placeInWindow = (window: GpaRange | undefined, taken: readonly Taken[], wanted: Wanted): Gpa => {
   const { id, size, align, hint } = wanted;
-  demand(
-    window !== undefined,
-    "maxmem",
-    () => `more than the boot memory, for ${id}`,
-    () => "no device memory",
-  );
+  demand(window !== undefined, "maxmem", `more than the boot memory, for ${id}`, "no device memory");
   const end = window.start + window.size;
   const what = `${id} address`;
   if (hint !== 0) {
-    demand(
-      hint % align === 0,
-      what,
-      () => `a multiple of ${hex(align)}`,
-      () => hex(hint),
-    );
+    demand(hint % align === 0, what, `a multiple of ${hex(align)}`, hex(hint));
     demand(
       window.start <= hint && hint + size <= end,
       what,
-      () => `a range inside ${hex(window.start)} to ${hex(end)}`,
-      () => `${hex(hint)}+${hex(size)}`,
+      `a range inside ${hex(window.start)} to ${hex(end)}`,
+      `${hex(hint)}+${hex(size)}`,
     );
   }
   let start = hint === 0 ? roundUp(window.start, align) : hint;
   for (const other of [...taken].sort((a, b) => a.start - b.start)) {
     if (other.start >= start + size || other.start + other.size <= start) continue;
-    demand(
-      hint === 0,
-      what,
-      () => `a free range, not that of ${other.id}`,
-      () => `${hex(hint)}+${hex(size)}`,
-    );
+    demand(hint === 0, what, `a free range, not that of ${other.id}`, `${hex(hint)}+${hex(size)}`);
     start = roundUp(other.start + other.size, align);
   }
-  demand(
-    start + size <= end,
-    what,
-    () => `a gap of ${hex(size)} in the device memory`,
-    () => "none",
-  );
+  demand(start + size <= end, what, `a gap of ${hex(size)} in the device memory`, "none");
   return gpa(start);
 };
