@@ -54,6 +54,8 @@ export const VM = {
   READY: 18,
   /** Memory group of all memory of the device. */
   GROUP: 19,
+  /** From sending a request until the driver noted its answer: its bits and the device's may differ. */
+  IN_FLIGHT: 20,
 } as const;
 
 const WORDS = Object.keys(VM).length;

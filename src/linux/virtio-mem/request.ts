@@ -127,11 +127,16 @@ const all = KERNEL_PROCEDURES.declare("virtio_mem_send_unplug_all_request", {
  */
 export const unplugAllRequest = all.define({
   enter: (k, f) => {
-    const { addr, regionSize } = k.virtioMem[f.get(all.v.device)]!.port;
+    const vm = k.virtioMem[f.get(all.v.device)]!;
+    const { addr, regionSize } = vm.port;
+    vm.words[VM.IN_FLIGHT] = 1;
     return f.callIf(k.design.hooks.virtioUnplugAll, all.at.allowed, addr, regionSize);
   },
-  allowed: (_k, f) => {
-    if (f.result < 0) return f.returns(f.result);
+  allowed: (k, f) => {
+    if (f.result < 0) {
+      k.virtioMem[f.get(all.v.device)]!.words[VM.IN_FLIGHT] = 0;
+      return f.returns(f.result);
+    }
     return f.call(sendRequest, all.at.answered, f.get(all.v.device), VIRTIO_MEM_REQUEST.UNPLUG_ALL);
   },
   answered: (k, f) => {
@@ -143,6 +148,7 @@ export const unplugAllRequest = all.define({
       vm.words[VM.PLUGGED] = 0;
       vm.words[VM.CONFIG_CHANGED] = 1;
     }
+    vm.words[VM.IN_FLIGHT] = 0;
     const { addr, regionSize } = vm.port;
     return f.callIf(k.design.hooks.virtioUnplugAllAnswered, all.at.hooked, addr, regionSize, response);
   },
@@ -159,14 +165,15 @@ const subBlocks = (name: string, request: typeof plugRequest, plugged: boolean) 
   return define({
     enter: (k, f) => {
       const vm = k.virtioMem[f.get(v.device)]!;
+      vm.words[VM.IN_FLIGHT] = 1;
       const addr = vm.addressOf(f.get(v.block), f.get(v.subBlock));
       return f.call(request, at.answered, f.get(v.device), addr, f.get(v.count) * vm.layout.subBlockSize);
     },
     answered: (k, f) => {
-      if (f.result !== 0) return f.returns(f.result);
       const vm = k.virtioMem[f.get(v.device)]!;
-      vm.setPlugged(f.get(v.block), f.get(v.subBlock), f.get(v.count), plugged);
-      return f.returns(0);
+      vm.words[VM.IN_FLIGHT] = 0;
+      if (f.result === 0) vm.setPlugged(f.get(v.block), f.get(v.subBlock), f.get(v.count), plugged);
+      return f.returns(f.result);
     },
   });
 };
