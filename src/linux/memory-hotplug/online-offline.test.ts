@@ -171,3 +171,35 @@ it("works in a geometry of 2 MiB pages and 8 MiB blocks, which pays no memmap", 
   expect(total(k)).toEqual({ managed: 12, present: 12, free: 12 });
   expect(brokenAllocatorRules(fake)).toEqual([]);
 });
+
+it("gives pages to nobody before the last chunk of the block is in, and raises the watermarks then", () => {
+  const { k } = start();
+  add(k);
+  const before = { free: k.zones.sum(k.zones.free), promo: k.zones.promo[2]! };
+  const f = newTask(0, 0);
+  f.start(storeBlockState, FIRST, MMOP.ONLINE);
+  while (f.where !== "memory_block_online:done") {
+    f.step(k);
+    expect(k.zones.sum(k.zones.free)).toBe(before.free);
+  }
+  while (!f.idle) f.step(k);
+  expect(k.zones.sum(k.zones.free)).toBe(before.free + 32768);
+  const raised = k.zones.promo[2]!;
+  expect(raised).toBeGreaterThan(before.promo);
+  store(k, FIRST, MMOP.OFFLINE);
+  expect(k.zones.promo[2]).toBe(before.promo);
+});
+
+it("accepts every chunk of a block that waits unaccepted, only to take it offline", () => {
+  const { k, hw } = start({
+    unaccepted: {
+      window: { start: BASE, end: BASE + BLOCK_SIZE },
+      ranges: [{ start: BASE, end: BASE + BLOCK_SIZE }],
+    },
+  });
+  add(k);
+  store(k, FIRST, MMOP.ONLINE);
+  expect([k.zones.sum(k.zones.unaccepted), hw.accepts]).toEqual([32768, 0]);
+  expect(store(k, FIRST, MMOP.OFFLINE)).toBe(0);
+  expect([k.zones.sum(k.zones.unaccepted), hw.accepts]).toEqual([0, 64]);
+});
