@@ -13,6 +13,7 @@ import { buildKernel } from "./guest.ts";
 import { firmwareMap, type HandOver, handOver } from "./hand-over.ts";
 import { Watch } from "./invariants/watch.ts";
 import type { Machine } from "./machine.ts";
+import { watchedOf } from "./watched.ts";
 
 /** How a boot ended. */
 export interface BootOutcome {
@@ -38,9 +39,9 @@ const acceptRange: Procedure<Kernel> = firmwareAccept.define({
 
 /** Runs one procedure on the boot vCPU until it returns. @returns false if the machine died on the way */
 const runOnBootCpu = (machine: Machine, procedure: Procedure<Kernel>, a = 0, b = 0): boolean => {
-  machine.start(machine.threads[0]!, procedure, a, b);
+  machine.start(machine.tasks.threads[0]!, procedure, a, b);
   machine.settle();
-  return machine.threads[0]!.idle && !machine.halted;
+  return machine.tasks.threads[0]!.idle && !machine.halted;
 };
 
 /** Accepts what firmware accepts: all RAM that it does not declare unaccepted. The trace has one row a range. */
@@ -63,7 +64,7 @@ const deferredInit = (machine: Machine): void => {
   const parts = Math.max(1, Math.floor(vcpus / nodes));
   for (let node = 0; node < nodes; node++)
     for (let part = 0; part < parts; part++) {
-      const thread = machine.threads[(node * parts + part) % vcpus]!;
+      const thread = machine.tasks.threads[(node * parts + part) % vcpus]!;
       if (!thread.idle) machine.settle();
       machine.start(thread, deferredInitNode, node, part, parts);
     }
@@ -99,7 +100,7 @@ export const boot = (machine: Machine): BootOutcome => {
   if (given.stub.status !== "EFI_SUCCESS") return { booted: false, why: given.stub.log.join("; ") };
   for (const { start, end } of stubAccepts)
     if (!runOnBootCpu(machine, acceptRange, start, end)) return failed(machine);
-  machine.watch = new Watch(machine.watched);
+  machine.watch = new Watch(watchedOf(machine));
   machine.watchesUnits = false;
   for (const line of given.lines) machine.printk(line);
   machine.scheduler.chargeClock(0, COST.bootFixed.ns);

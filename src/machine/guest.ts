@@ -4,7 +4,7 @@ import { bootLayout } from "../linux/boot/boot-layout.ts";
 import type { AcpiMemoryPort, Boundary, VirtioMemPort } from "../linux/boundary.ts";
 import { tdxAcceptMemory, tdxReleaseMemory } from "../linux/coco/tdx-accept.ts";
 import { X86_64 } from "../linux/geometry.ts";
-import { Cpus, type Kernel, type LogSink } from "../linux/kernel.ts";
+import { Cpus, type Kernel, type LogSink, type Platform } from "../linux/kernel.ts";
 import { Locks } from "../linux/locks.ts";
 import { MemMap } from "../linux/mem-map.ts";
 import { Memblock } from "../linux/memblock.ts";
@@ -18,6 +18,7 @@ import { VirtioMemDriver } from "../linux/virtio-mem/driver.ts";
 import { virtioMemLayout } from "../linux/virtio-mem/probe.ts";
 import { roundUp } from "../units.ts";
 import { NO_SLOT } from "../vmm/dimm.ts";
+import type { MachineConfig } from "./config.ts";
 import { type HandOver, ramOf } from "./hand-over.ts";
 import type { Machine } from "./machine.ts";
 
@@ -65,8 +66,8 @@ const acpiPort = (machine: Machine): AcpiMemoryPort => {
     write: (offset, width, value) => {
       machine.interrupts.portAccess();
       registers.write(offset, width, value);
-      if (dimms.ejecting !== NO_SLOT && machine.ejectLoop.idle)
-        machine.ejected(machine.acpiWorker.frame.vcpu);
+      if (dimms.ejecting !== NO_SLOT && machine.tasks.ejectLoop.idle)
+        machine.ejected(machine.tasks.acpi.frame.vcpu);
     },
   };
 };
@@ -80,34 +81,45 @@ const topOf = (machine: Machine, ramEnd: number): number => {
   );
 };
 
+/** What TDX gives Linux for accepting and releasing memory. */
+const TDX_PLATFORM: Platform = {
+  name: "tdx",
+  accept: tdxAcceptMemory,
+  release: tdxReleaseMemory,
+  acceptPanic: "TDX: Failed to accept memory",
+};
+
+const driversOf = (config: MachineConfig, hw: Boundary, blocks: MemoryBlocks): VirtioMemDriver[] =>
+  hw.virtioMem.map((port) => {
+    const { options } = config;
+    const facts = {
+      geometry: X86_64,
+      options,
+      memoryBlockSize: blocks.blockSize,
+      pluggableEnd: blocks.pluggableEnd,
+    };
+    return new VirtioMemDriver(port, virtioMemLayout(port, facts));
+  });
+
 /** The guest kernel of a machine, as it stands when the decompressor jumps into it. */
 export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSink): Kernel => {
   const { config } = machine;
+  const { variant, options, design, nodes, vcpus } = config;
   const ram = ramOf(handOver.e820);
   const ramEnd = ram.at(-1)?.end ?? 0;
   const top = topOf(machine, ramEnd);
   const hw = boundaryOf(machine, handOver);
-  const blocks = new MemoryBlocks(
-    X86_64,
-    memoryBlockSize({ endOfRam: ramEnd, guest: true }),
-    top,
-    config.nodes,
-  );
-  blocks.autoOnline = ONLINE_TYPES.indexOf(config.options.autoOnline);
+  const blocks = new MemoryBlocks(X86_64, memoryBlockSize({ endOfRam: ramEnd, guest: true }), top, nodes);
+  blocks.autoOnline = ONLINE_TYPES.indexOf(options.autoOnline);
   return {
     geometry: X86_64,
-    variant: config.variant,
-    options: config.options,
+    variant,
+    options,
     hw,
-    platform: {
-      name: "tdx",
-      accept: tdxAcceptMemory,
-      release: tdxReleaseMemory,
-      acceptPanic: "TDX: Failed to accept memory",
-    },
-    design: config.design,
+    platform: TDX_PLATFORM,
+    design,
     mm: new MemMap(X86_64, top),
-    zones: new Zones(X86_64, config.nodes),
+    zones: new Zones(X86_64, nodes),
     memblock: new Memblock(),
     boot: bootLayout(ram, { reservations: handOver.reservations, affinity: handOver.affinity }),
     table: handOver.table,
@@ -115,22 +127,11 @@ export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSin
     iomem: new ResourceTree(),
     firmwareMap: new FirmwareMap(),
     blocks,
-    groups: new MemoryGroups(config.nodes),
-    virtioMem: hw.virtioMem.map(
-      (port) =>
-        new VirtioMemDriver(
-          port,
-          virtioMemLayout(port, {
-            geometry: X86_64,
-            options: config.options,
-            memoryBlockSize: blocks.blockSize,
-            pluggableEnd: top,
-          }),
-        ),
-    ),
+    groups: new MemoryGroups(nodes),
+    virtioMem: driversOf(config, hw, blocks),
     acpiMemory: hw.acpi === undefined ? undefined : new AcpiMemory(hw.acpi.slots),
     locks: new Locks(hw.virtioMem.length),
-    cpus: new Cpus(config.vcpus),
+    cpus: new Cpus(vcpus),
     printk,
   };
 };

@@ -62,7 +62,7 @@ export class Interrupts {
     const { virtioMem } = machine.kernel;
     for (let device = 0; device < virtioMem.length; device++) {
       const { words } = virtioMem[device]!;
-      const worker = machine.workers[device]!;
+      const worker = machine.tasks.workers[device]!;
       if (words[VM.WORK_PENDING] !== 0 && worker.idle) machine.start(worker, virtioMemRunWork, device);
       if (words[VM.TIMER_MS] === 0) machine.scheduler.timers[machine.timerOf(device)] = NEVER;
       else if (words[VM.TIMER_ARMINGS] !== this.armings[device]) {

@@ -125,7 +125,7 @@ export class Actions {
   ): Outcome | Deed {
     const { machine } = this;
     const vcpu = "vcpu" in action ? action.vcpu : 0;
-    const task = machine.users[vcpu % machine.users.length]!;
+    const task = machine.tasks.users[vcpu % machine.tasks.users.length]!;
     // A user does one thing after another; the one before has to end first.
     if (running.some((deed) => deed.task === task)) machine.settle();
     if (!task.idle) return this.stuck(task);

@@ -4,13 +4,15 @@ import {
   efiMemoryDescriptor,
 } from "../../abi/efi/memory-descriptor.ts";
 import { designNamed } from "../../designs/designs.ts";
+import type { KernelOptions } from "../../linux/kernel.ts";
 import { VARIANTS } from "../../linux/variant.ts";
-import type { MachineConfig } from "../../machine/config.ts";
+import type { DimmConfig, MachineConfig } from "../../machine/config.ts";
 import { NotModelled } from "../../not-modelled.ts";
-import { GIB, gpa } from "../../units.ts";
+import { GIB, gpa, PAGE_SIZE } from "../../units.ts";
 import { explicitLayout, type GpaRange, type GuestLayout, q35Layout } from "../../vmm/layout.ts";
+import type { VmmPolicy } from "../../vmm/policy.ts";
 import { qemuSrat } from "../../vmm/srat.ts";
-import type { EfiEntry, FirmwareSpec, MachineSpec, Scenario } from "../scenario.ts";
+import type { DimmSpec, EfiEntry, FirmwareSpec, MachineSpec, Scenario } from "../scenario.ts";
 
 const ADDRESS_LIMIT = 2 ** 52;
 
@@ -82,9 +84,36 @@ const sratOf = (scenario: Scenario, layout: GuestLayout): Uint8Array | undefined
   return qemuSrat(layout, each, cpuNodes);
 };
 
+const policyOf = ({ vmm }: Scenario): Partial<VmmPolicy> => ({
+  augSize: vmm.augSize === PAGE_SIZE ? "4K" : "2M",
+  aug: vmm.aug,
+  discard: vmm.discard,
+  start: vmm.start,
+  unplugged: vmm.unpluggedAccess,
+  implicitConversion: vmm.implicitConversion ? "convert" : "kill",
+});
+
+const optionsOf = ({ guest }: Scenario): KernelOptions => ({
+  accept: guest.accept,
+  memmapOnMemory: guest.memmapOnMemory,
+  autoOnline: guest.autoOnline,
+  unplugOnline: true,
+  forceBbm: false,
+  bbmBlockSize: 0,
+});
+
+const dimmOf = ({ id, size, node, slot, addr }: DimmSpec): DimmConfig => ({
+  id,
+  size,
+  node,
+  ...(slot === null ? {} : { slot }),
+  ...(addr === null ? {} : { addr }),
+});
+
 /** The machine that a scenario describes. @throws VmmError, NotModelled */
 export const machineConfigOf = (scenario: Scenario): MachineConfig => {
   const { machine, guest, vmm } = scenario;
+  const { firmware } = machine;
   const layout = layoutOf(machine);
   const design = designNamed(guest.design);
   if (design === undefined) throw new NotModelled(`design ${guest.design}`);
@@ -97,35 +126,15 @@ export const machineConfigOf = (scenario: Scenario): MachineConfig => {
     virtioMem: machine.virtioMem.map(({ memaddr, ...device }) =>
       memaddr === null ? device : { ...device, memaddr: gpa(memaddr) },
     ),
-    dimms: machine.dimms.map(({ id, size, node, slot, addr }) => ({
-      id,
-      size,
-      node,
-      ...(slot === null ? {} : { slot }),
-      ...(addr === null ? {} : { addr }),
-    })),
+    dimms: machine.dimms.map(dimmOf),
     ...(srat === undefined ? {} : { srat }),
-    unaccepted: unacceptedOf(machine.firmware, layout),
-    efiMemoryMap: machine.firmware.efiMemoryMap.map(descriptorOf),
-    ...(machine.firmware.poolAddress === null ? {} : { poolAddress: machine.firmware.poolAddress }),
-    policy: {
-      augSize: vmm.augSize === 4096 ? "4K" : "2M",
-      aug: vmm.aug,
-      discard: vmm.discard,
-      start: vmm.start,
-      unplugged: vmm.unpluggedAccess,
-      implicitConversion: vmm.implicitConversion ? "convert" : "kill",
-    },
+    unaccepted: unacceptedOf(firmware, layout),
+    efiMemoryMap: firmware.efiMemoryMap.map(descriptorOf),
+    ...(firmware.poolAddress === null ? {} : { poolAddress: firmware.poolAddress }),
+    policy: policyOf(scenario),
     pageRelease: vmm.pageRelease,
     variant: VARIANTS[guest.kernel],
-    options: {
-      accept: guest.accept,
-      memmapOnMemory: guest.memmapOnMemory,
-      autoOnline: guest.autoOnline,
-      unplugOnline: true,
-      forceBbm: false,
-      bbmBlockSize: 0,
-    },
+    options: optionsOf(scenario),
     design,
     seed: scenario.seed,
   };

@@ -140,7 +140,9 @@ export class ModelWorld implements World {
     if (!this.booted) return { state: "off", why: "" };
     if (machine.vmm.life.ended !== 0) return { state: "killed", why: machine.whyHalted };
     if (machine.halted) return { state: "panicked", why: machine.whyHalted };
-    return machine.runsAtAll ? { state: "running", why: "" } : { state: "hung", why: machine.whoWaits };
+    return machine.runsAtAll
+      ? { state: "running", why: "" }
+      : { state: "hung", why: machine.tasks.whoWaits() };
   }
 
   counters(): Counter[] {

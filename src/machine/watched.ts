@@ -1,7 +1,8 @@
 import { vmEndName } from "../vmm/events.ts";
 import { DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "../vmm/memory-map.ts";
 import type { Vmm } from "../vmm/vmm.ts";
-import type { UnitRange } from "./invariants/watch.ts";
+import type { UnitRange, Watched } from "./invariants/watch.ts";
+import type { Machine } from "./machine.ts";
 
 const UNIT_FRAMES = 512;
 
@@ -24,4 +25,21 @@ export const isBootMemory = (vmm: Vmm, unit: number): boolean => {
 export const describeEnd = (vmm: Vmm): string => {
   const { reason, gpa, vcpu } = vmm.life.end;
   return `the VMM ended the TD: ${vmEndName(reason)} at 0x${gpa.toString(16)}, vCPU ${vcpu}`;
+};
+
+/** The machine as the invariants see it. */
+export const watchedOf = (machine: Machine): Watched => {
+  const { td, kernel, uses, vmm, scheduler } = machine;
+  return {
+    td,
+    kernel,
+    uses,
+    memory: memoryOf(vmm),
+    pluggedChanged: vmm.changedUnits,
+    pluggedAt: (unit) => vmm.pluggedAt(unit),
+    isStatic: (unit) => isBootMemory(vmm, unit),
+    get step() {
+      return scheduler.steps;
+    },
+  };
 };

@@ -1,0 +1,55 @@
+import { createTd, tdrOf } from "../tdx-module/create-td.ts";
+import { TdxModule } from "../tdx-module/module.ts";
+import { seamcall } from "../tdx-module/seamcall.ts";
+import { type Td, VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
+import { GIB, TIB } from "../units.ts";
+import type { VmmSink } from "../vmm/events.ts";
+import { layoutEnd } from "../vmm/layout.ts";
+import { Vmm } from "../vmm/vmm.ts";
+import type { MachineConfig } from "./config.ts";
+
+/** Host memory that private pages and tables come from: above the host's own first 4 GiB. */
+const HOST_BASE = 4 * GIB;
+const HOST_SIZE = 15 * TIB;
+/** Control pages of the TD come from below it. */
+const CONTROL_BASE = 2 * GIB;
+/** CONFIG_FLAGS: FLEXIBLE_PENDING_VE, NO_RBP_MOD; PAGE_RELEASE on request. */
+const CONFIG_FLAGS = 0x6n;
+const CONFIG_PAGE_RELEASE = 0x40n;
+
+/** Width of guest-physical addresses: 52 bits as hardware has, or one more where memory reaches beyond. */
+const gpaWidth = (config: MachineConfig): number => (layoutEnd(config.layout) > 2 ** 51 ? 53 : 52);
+
+/** A host with one TD: the TDX module, the TD built through SEAMCALLs, and the VMM that runs it. */
+export interface Host {
+  readonly module: TdxModule;
+  readonly td: Td;
+  readonly vmm: Vmm;
+}
+
+/** @throws VmmError for a machine that QEMU would not start */
+export const buildHost = (config: MachineConfig, sink: VmmSink): Host => {
+  const module = new TdxModule({ tdmrs: [{ base: 0, size: HOST_BASE + HOST_SIZE, reserved: [] }] });
+  const gpaw = gpaWidth(config);
+  let frame = CONTROL_BASE / 4096;
+  const td = createTd(module, {
+    takeFrame: () => frame++,
+    vcpus: config.vcpus,
+    configFlags: CONFIG_FLAGS | (config.pageRelease ? CONFIG_PAGE_RELEASE : 0n),
+    gpaw,
+  });
+  const exitRegs = Array.from({ length: config.vcpus }, (_, vcpu) => td.exitRegs(vcpu));
+  const vmm = new Vmm({
+    ...config,
+    host: { base: HOST_BASE, size: HOST_SIZE },
+    gpaw,
+    backends: config.dimms.map(({ id, size }) => ({ id, size })),
+    dimms: config.dimms.map(({ id, size: _, ...rest }) => ({ memdev: id, ...rest })),
+    seamcall: (regs) => seamcall(module, regs),
+    exitRegs: (vcpu) => exitRegs[vcpu]!,
+    inGuest: (vcpu) => td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
+    sink,
+  });
+  vmm.attach(tdrOf(td) / 4096, 0);
+  return { module, td, vmm };
+};
