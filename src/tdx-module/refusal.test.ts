@@ -33,7 +33,12 @@ const GUEST_LEAVES: readonly TdgLeaf[] = [
   "TDG.MEM.PAGE.ATTR.RD",
   "TDG.MEM.PAGE.ATTR.WR",
 ];
-const RESIZES = ["TDH.MEM.PAGE.DEMOTE", "TDH.MEM.PAGE.PROMOTE"] as const;
+const RESIZES = [
+  "TDH.MEM.PAGE.DEMOTE",
+  "TDH.MEM.PAGE.PROMOTE",
+  "TDH.MEM.SEPT.REMOVE",
+  "TDH.MEM.PAGE.REMOVE",
+] as const;
 const LOCKS: readonly LockName[] = ["TDR", "OP_STATE", "SEPT_TREE", "TD_EPOCH"];
 
 /** A GPA and a level, mostly aligned to it, all within two 2 MiB units. */
@@ -48,10 +53,16 @@ const spot = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(2, 3).map((l) => [BASE, l]) },
   { weight: 1, arbitrary: fc.constant([BASE + 4096, 1]) },
 ) as fc.Arbitrary<[number, number]>;
-/** A host page, mostly at the start of a 2 MiB block, from four blocks. */
-const hostPage = fc
-  .tuple(fc.nat(3), fc.constantFrom(0, 0, 0, 1, 511))
-  .map(([block, page]) => GIB + GIB / 2 + block * UNIT + page * 4096);
+const PAGES = GIB + GIB / 2;
+/** A free-standing 4 KiB host page, seldom one of the two 2 MiB blocks that large pages come from. */
+const hostPage = fc.oneof(
+  { weight: 9, arbitrary: fc.nat(40).map((page) => PAGES + 2 * UNIT + page * 4096) },
+  { weight: 1, arbitrary: fc.nat(1).map((block) => PAGES + block * UNIT) },
+);
+const large = fc.record({
+  spot: fc.nat(1).map((u): [number, number] => [BASE + u * UNIT, 1]),
+  page: fc.nat(1).map((block) => PAGES + block * UNIT),
+});
 const just = <const T extends string>(what: T) => fc.constant(what);
 const step = fc.oneof(
   {
@@ -64,19 +75,23 @@ const step = fc.oneof(
   },
   { weight: 8, arbitrary: fc.record({ do: just("guest"), leaf: fc.constantFrom(...GUEST_LEAVES), spot }) },
   {
-    weight: 2,
+    weight: 6,
     arbitrary: fc.record({ do: just("resize"), leaf: fc.constantFrom(...RESIZES), unit: fc.nat(1) }),
   },
-  { weight: 3, arbitrary: fc.record({ do: just("accept and release"), spot }) },
+  {
+    weight: 5,
+    arbitrary: large.map((l) => ({ do: "host" as const, leaf: "TDH.MEM.PAGE.AUG" as const, ...l })),
+  },
+  { weight: 6, arbitrary: fc.record({ do: just("accept and release"), spot }) },
   { weight: 6, arbitrary: fc.record({ do: just("track") }) },
   { weight: 3, arbitrary: fc.record({ do: just("leave") }) },
   { weight: 9, arbitrary: fc.record({ do: just("enter") }) },
   { weight: 2, arbitrary: fc.record({ do: just("access"), spot, kind: fc.constantFrom(0, 1, 2) }) },
-  { weight: 1, arbitrary: fc.record({ do: just("interrupt"), polls: fc.nat(600) }) },
+  { weight: 2, arbitrary: fc.record({ do: just("interrupt"), polls: fc.nat(600) }) },
   { weight: 1, arbitrary: fc.record({ do: just("lock"), name: fc.constantFrom(...LOCKS), held: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ do: just("lock entry"), spot }) },
   { weight: 1, arbitrary: fc.record({ do: just("lock frame"), page: hostPage }) },
-  { weight: 4, arbitrary: fc.record({ do: just("unlock") }) },
+  { weight: 16, arbitrary: fc.record({ do: just("unlock") }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
@@ -120,12 +135,12 @@ const make = (one: OneTd, s: Step, seen: Seen): void => {
   } else other(one, s, seen);
 };
 
-/** A host that wants another page size: blocks, tracks, lets the vCPU leave. */
+/** A host that wants another page size, or none: blocks, tracks, lets the vCPU leave. */
 const resize = (one: OneTd, leaf: TdhLeaf, at: number, seen: Seen): void => {
   one.block(at, 1);
   one.track();
   if (runs(one)) access(one.td, 0, 2 ** 40, 0);
-  if (one.onPage(leaf, at, 1, { R8: GIB + GIB / 2 + 4096 * 7 }) === 0) note(seen, leaf);
+  if (one.onPage(leaf, at, 1, { R8: PAGES + 2 * UNIT + 4096 * 50 }) === 0) note(seen, leaf);
 };
 
 /** A guest that takes a page and gives it back. */
@@ -205,7 +220,7 @@ const small = { tdmrs: [{ base: GIB, size: GIB }], maxTds: 1 };
 const ownedPages = (one: OneTd): number => {
   const { pamt } = one.module;
   let pages = -1;
-  for (const first of [GIB, GIB + GIB / 2]) {
+  for (const first of [GIB, PAGES]) {
     for (let frame = first / 4096; frame < first / 4096 + 4 * 512; frame++) {
       const size = pamt.sizeAt(frame);
       if (pamt.typeAt(frame, size) !== PAGE_TYPE.NDA) pages++;
@@ -226,7 +241,7 @@ it("a refusal changes nothing, and tree, metadata and counts agree after every s
         Array(2).fill(one.td.words[TD_WORD.CHILD_COUNT]),
       );
     }),
-    { numRuns: 100 },
+    { numRuns: 150 },
   );
   const reached = [...HOST_LEAVES.slice(1), ...GUEST_LEAVES, "TDH.MEM.TRACK", "TD_EXIT", "INTERRUPTED"];
   expect(reached.filter((what) => !seen.has(what))).toEqual([]);

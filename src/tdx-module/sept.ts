@@ -151,6 +151,22 @@ export class Sept {
     else if (next === SEPT_PENDING) this.pendingCount[slot]!++;
   }
 
+  /** How many of the 512 pages of a 2 MiB unit (GPA divided by 2 MiB) are accepted. Moves the cursor. */
+  mappedPages(unit: number): number {
+    return this.pagesIn(unit, SEPT_MAPPED, this.mappedCount);
+  }
+  /** How many wait to be accepted. Moves the cursor. */
+  pendingPages(unit: number): number {
+    return this.pagesIn(unit, SEPT_PENDING, this.pendingCount);
+  }
+
+  private pagesIn(unit: number, state: number, counts: Uint16Array): number {
+    this.walk((unit << 21) >>> 0, unit >>> 11, 1);
+    const here = this.state[this.at]!;
+    if (here === state) return ENTRIES;
+    return this.level === 1 && here === SEPT_NL_MAPPED ? counts[this.payload[this.at]!]! : 0;
+  }
+
   /** Stores the progress of an interrupted 2 MiB accept in the PENDING entry where the last walk ended. */
   setAcceptCounter(chunks: number): void {
     this.payload[this.at] = (this.payload[this.at]! & ~511) | chunks;
