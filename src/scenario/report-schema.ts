@@ -77,7 +77,13 @@ const pattern = z
 const items = z.array(z.union([row, pattern]));
 
 const section = z
-  .strictObject({ line, head: items, leftOut: z.strictObject({ rows: count, steps: count }), tail: items })
+  .strictObject({
+    line,
+    played: z.int().min(-1).meta({ description: "Position of its step in `played`; -1 before the first" }),
+    head: items,
+    leftOut: z.strictObject({ rows: count, steps: count }),
+    tail: items,
+  })
   .meta({ description: "What happened during one step of the scenario; runs and patterns are folded" });
 
 const bit = z.union([z.literal(0), z.literal(1)]).nullable();

@@ -15,6 +15,8 @@ import type { TraceEvent } from "./world.ts";
 /** What happened during one step of the scenario. Rows in the middle of a long one are counted, not kept. */
 export interface TranscriptSection {
   readonly line: number;
+  /** Position of that step among the steps played; -1 before the first. */
+  readonly played: number;
   readonly head: readonly TranscriptItem[];
   /** Rows and machine steps between head and tail that were not kept. */
   readonly leftOut: { readonly rows: number; readonly steps: number };
@@ -27,6 +29,7 @@ const KEPT_TAIL = 100;
 /** Folds the rows of one section as they come, in memory that does not grow with their number. */
 class SectionFold {
   readonly line: number;
+  private readonly played: number;
   private readonly head: Item[] = [];
   private tail: Item[] = [];
   private leftOutRows = 0;
@@ -35,8 +38,9 @@ class SectionFold {
   private open: Row | undefined;
   private readonly turn = new PatternTurn();
 
-  constructor(line: number) {
+  constructor(line: number, played: number) {
     this.line = line;
+    this.played = played;
   }
 
   private get list(): Item[] {
@@ -64,7 +68,13 @@ class SectionFold {
     this.endTurn();
     this.close();
     const leftOut = { rows: this.leftOutRows, steps: this.leftOutSteps };
-    return { line: this.line, head: this.head.map(plain), leftOut, tail: this.tail.map(plain) };
+    return {
+      line: this.line,
+      played: this.played,
+      head: this.head.map(plain),
+      leftOut,
+      tail: this.tail.map(plain),
+    };
   }
 
   private endTurn(): void {
@@ -99,12 +109,14 @@ const plain = (item: Item): TranscriptItem =>
 /** Builds the transcript of a play: one section for each step of the scenario. */
 export class TranscriptFold {
   private readonly sections: TranscriptSection[] = [];
-  private current = new SectionFold(0);
+  private begun = 0;
+  private current = new SectionFold(0, -1);
 
-  /** Starts the section of the step at `line`. */
+  /** Starts the section of the next step, which stands at `line`. */
   begin(line: number): void {
     this.finishSection();
-    this.current = new SectionFold(line);
+    this.current = new SectionFold(line, this.begun);
+    this.begun++;
   }
 
   add(event: TraceEvent): void {
@@ -119,6 +131,6 @@ export class TranscriptFold {
   private finishSection(): void {
     const section = this.current.finish();
     if (section.line > 0 || section.head.length > 0) this.sections.push(section);
-    this.current = new SectionFold(0);
+    this.current = new SectionFold(0, -1);
   }
 }

@@ -53,8 +53,8 @@ const sectionRows = ({ head, tail, leftOut }: TranscriptSection): Markup => {
 /** Who, what, where, status and state after, step by step. */
 export const renderTranscriptTable = ({ transcript, played }: RunReport): Markup => {
   const sections = transcript.map((section) => {
-    const step = played.find(({ line }) => line === section.line);
-    const what = step === undefined ? "before the first step" : `line ${section.line}: ${step.what}`;
+    const step = played[section.played];
+    const what = step === undefined ? "before the first step" : `line ${step.line}: ${step.what}`;
     const status = step === undefined || step.status === SUCCESS ? "" : step.status;
     return html`<tbody><tr><th colspan="7">${what} <span class="warn">${status}</span></th></tr>${sectionRows(section)}</tbody>`;
   });

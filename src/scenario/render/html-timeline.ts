@@ -31,19 +31,16 @@ interface Band {
 }
 
 const bandsOf = ({ played, transcript }: RunReport): Band[] => {
-  const bands = played
-    .filter(({ kind }) => kind !== "note")
-    .map((step) => {
-      const sections = transcript.filter(({ line }) => line === step.line);
-      const deeds = sections
-        .flatMap(({ head, tail }) => [...head, ...tail])
-        .flatMap(flatRows)
-        .map((flat) => ({ ...flat.row, often: timesInAll(flat) }))
-        // Steps written on one line of the file have sections of the same line.
-        .filter(({ ns }) => step.startNs <= ns && ns <= step.endNs)
-        .slice(0, MOST_ROWS);
-      return { step, deeds, width: Math.min(WIDEST_BAND, NARROWEST_BAND + deeds.length * (GAP + 3)) };
-    });
+  const bands = played.flatMap((step, index) => {
+    if (step.kind === "note") return [];
+    const deeds = transcript
+      .filter((section) => section.played === index)
+      .flatMap(({ head, tail }) => [...head, ...tail])
+      .flatMap(flatRows)
+      .map((flat) => ({ ...flat.row, often: timesInAll(flat) }))
+      .slice(0, MOST_ROWS);
+    return [{ step, deeds, width: Math.min(WIDEST_BAND, NARROWEST_BAND + deeds.length * (GAP + 3)) }];
+  });
   const natural = bands.reduce((sum, { width }) => sum + width, 0);
   const stretch = Math.max(1, (PAGE - LEFT) / Math.max(1, natural));
   let left = LEFT;
@@ -111,8 +108,8 @@ const drawBand = (band: Band, i: number, lanes: readonly string[], height: numbe
 };
 
 const drawViolations = ({ violations }: RunReport, bands: readonly Band[], height: number): Markup[] =>
-  violations.flatMap(({ invariant, line, step, why }) => {
-    const band = bands.find((one) => one.step.line === line);
+  violations.flatMap(({ invariant, step, why }) => {
+    const band = bands.find(({ step: played }) => played.firstStep <= step && step <= played.lastStep);
     if (band === undefined) return [];
     const { firstStep, lastStep } = band.step;
     const share = lastStep <= firstStep ? 1 : (step - firstStep) / (lastStep - firstStep);

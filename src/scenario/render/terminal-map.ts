@@ -37,7 +37,7 @@ export const renderMap = ({ map }: RunReport, screen: Screen): string[] => {
     paint("dim", `${levels.at(-1)} all of a cell, ${some} a part, ${levels[0]} nothing`),
   ];
   for (const region of regionsOf([map.before, map.after])) {
-    lines.push("", regionTitle(region, cellBytes(region, bar), paint));
+    lines.push("", ...regionTitle(region, cellBytes(region, bar), screen, paint));
     for (const fact of FACTS) lines.push(...factLines(map, region, fact, bar, marks, paint));
   }
   const leftOut = map.before.leftOut + map.after.leftOut;
@@ -45,10 +45,12 @@ export const renderMap = ({ map }: RunReport, screen: Screen): string[] => {
   return lines;
 };
 
-const regionTitle = (region: Region, cell: number, paint: Paint): string => {
+const regionTitle = (region: Region, cell: number, screen: Screen, paint: Paint): string[] => {
   const { owner, start, end } = region;
-  const name = owner === "" ? "" : `${owner} `;
-  return `${paint("bold", `${name}${formatRange(start, end)}`)} ${formatSize(end - start)}, cell ${formatSize(cell)}`;
+  const name = `${owner === "" ? "" : `${printable(owner)} `}${formatRange(start, end)}`;
+  const sizes = `${formatSize(end - start)}, cell ${formatSize(cell)}`;
+  const fits = name.length + 1 + sizes.length <= screen.width;
+  return fits ? [`${paint("bold", name)} ${sizes}`] : [paint("bold", name), sizes];
 };
 
 const factLines = (

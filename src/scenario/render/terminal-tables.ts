@@ -44,13 +44,16 @@ export const renderBlocks = ({ memoryBlocks }: RunReport, screen: Screen): strin
     const numbers = first === last ? `${first}` : `${first}-${last}`;
     return [range, formatSize((last - first + 1) * size), state, numbers, zones];
   });
-  const table = [["RANGE", "SIZE", "STATE", "BLOCK", "ZONES"], ...rows].map((row) =>
-    narrow ? row.slice(0, 4) : row,
-  );
+  // A narrow screen does without what the other columns say already.
+  const kept = screen.isTerminal && screen.width < 56 ? [0, 2, 3] : narrow ? [0, 1, 2, 3] : [0, 1, 2, 3, 4];
+  const titles = ["RANGE", "SIZE", "STATE", "BLOCK", "ZONES"];
+  const table = [titles, ...rows].map((row) => kept.map((column) => row[column]!));
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
   const lines = table.map((row) =>
     row
-      .map((cell, column) => (column === 1 ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+      .map((cell, column) =>
+        table[0]![column] === "SIZE" ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+      )
       .join(" ")
       .trimEnd(),
   );

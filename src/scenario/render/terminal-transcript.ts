@@ -40,27 +40,29 @@ export const renderTranscript = (report: RunReport, screen: Screen): string[] =>
 };
 
 const title = (
-  { line }: TranscriptSection,
+  { played: index, line }: TranscriptSection,
   played: readonly PlayedStep[],
   screen: Screen,
   paint: Paint,
 ): string[] => {
-  const step = played.find((one) => one.line === line);
+  const step = played[index];
   if (step === undefined) return [paint("bold", "before the first step")];
-  const spent = step.kind === "note" ? "" : `  ${paint("dim", formatDuration(step.endNs - step.startNs))}`;
-  const refused = ["SUCCESS", ""].includes(step.status) ? "" : `  ${paint("yellow", step.status)}`;
-  const number = `line ${line}`.padEnd(NUMBER_COLUMN);
   const room = screen.isTerminal ? Math.max(20, screen.width - NUMBER_COLUMN) : Number.POSITIVE_INFINITY;
-  const [first = "", ...more] = wrap(printable(step.what), room);
-  const detail = step.detail === "" ? [] : wrap(`(${printable(step.detail)})`, room);
-  return [
-    `${paint("dim", number)}${paint("bold", first)}${more.length === 0 ? spent + refused : ""}`,
-    ...more.map(
-      (text, i) =>
-        " ".repeat(NUMBER_COLUMN) + paint("bold", text) + (i === more.length - 1 ? spent + refused : ""),
-    ),
-    ...detail.map((text) => " ".repeat(NUMBER_COLUMN) + text),
-  ];
+  const what = wrap(printable(step.what), room).map((text) => ({ text, shown: paint("bold", text) }));
+  const spent = step.kind === "note" ? "" : formatDuration(step.endNs - step.startNs);
+  const status = ["SUCCESS", ""].includes(step.status) ? "" : step.status;
+  const ending = [spent, status].filter((text) => text !== "").join("  ");
+  const painted = [paint("dim", spent), paint("yellow", status)].filter((text) => text !== "").join("  ");
+  const last = what.at(-1);
+  const lines = what.map(({ shown }) => shown);
+  if (last !== undefined && ending !== "" && last.text.length + 2 + ending.length <= room) {
+    lines[lines.length - 1] = `${last.shown}  ${painted}`;
+  } else if (ending !== "") lines.push(painted);
+  if (step.detail !== "") lines.push(...wrap(`(${printable(step.detail)})`, room));
+  const indent = " ".repeat(NUMBER_COLUMN);
+  return lines.map(
+    (text, i) => (i === 0 ? paint("dim", `line ${line}`.padEnd(NUMBER_COLUMN)) : indent) + text,
+  );
 };
 
 interface Shown {

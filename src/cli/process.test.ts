@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { afterAll, beforeAll, expect, it } from "vitest";
+
+// What only a process can show: pipes that close, signals, files on a disk. The world is the stand-in.
+const folder = mkdtempSync(join(tmpdir(), "tidemark-cli-"));
+const at = (name: string): string => join(folder, name);
+
+beforeAll(async () => {
+  await build({
+    entryPoints: [fileURLToPath(new URL("./testing/entry-with-fake-world.ts", import.meta.url))],
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+  });
+  const steps = Array.from({ length: 300 }, (_, i) => `  - note: note ${i}`).join("\n");
+  writeFileSync(at("long.yaml"), `name: long\nmachine: {memory: 4G}\nsteps:\n  - boot\n${steps}\n`);
+  writeFileSync(
+    at("wait.yaml"),
+    "name: wait\nmachine: {memory: 4G}\nsteps: [boot, {allocate: {name: slow, size: 6G}}]\n",
+  );
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const start = (...args: string[]): ChildProcess =>
+  spawn(process.execPath, [at("entry-with-fake-world.mjs"), ...args], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+
+const ended = (child: ChildProcess): Promise<{ code: number | null; stderr: string }> =>
+  new Promise((done) => {
+    let stderr = "";
+    child.stderr!.on("data", (text: Buffer) => {
+      stderr += text.toString();
+    });
+    child.on("close", (code) => {
+      done({ code, stderr });
+    });
+  });
+
+it("says nothing when the reader of its pipe leaves, and keeps its exit status", async () => {
+  const child = start("run", "long.yaml", "--json");
+  child.stdout!.destroy();
+  expect(await ended(child)).toEqual({ code: 0, stderr: "" });
+});
+
+it("ends with 130 on Ctrl-C", async () => {
+  const child = start("run", "wait.yaml", "--trace", "trace.jsonl");
+  const end = ended(child);
+  await new Promise<void>((heard) => {
+    child.stderr!.on("data", (text: Buffer) => {
+      if (text.toString().includes("breathing")) heard();
+    });
+  });
+  child.kill("SIGINT");
+  expect((await end).code).toBe(130);
+});
+
+it("writes trace and page to disk, whole", async () => {
+  const child = start("run", "long.yaml", "--trace", "t.jsonl", "--html", "p.html");
+  child.stdout!.resume();
+  expect(await ended(child)).toEqual({ code: 0, stderr: "" });
+  const lines = readFileSync(at("t.jsonl"), "utf8").trimEnd().split("\n");
+  expect(lines.every((line) => JSON.parse(line) !== null)).toBe(true);
+  expect(readFileSync(at("p.html"), "utf8").trimEnd().endsWith("</html>")).toBe(true);
+});
+
+it("reports a file that cannot be written on one line", async () => {
+  const child = start("run", "long.yaml", "--html", join(folder, "no", "such", "folder.html"));
+  child.stdout!.resume();
+  const { code, stderr } = await ended(child);
+  expect([code, stderr.split("\n").length, stderr.includes("is not there")]).toEqual([2, 2, true]);
+});

@@ -1,0 +1,61 @@
+import type { System } from "../system.ts";
+
+/** A system in memory: files by path, and what was written to the two streams. */
+export interface FakeSystem extends System {
+  readonly files: Map<string, string>;
+  readonly out: () => string;
+  readonly err: () => string;
+}
+
+const missing = (path: string): Error => Object.assign(new Error(`ENOENT ${path}`), { code: "ENOENT" });
+
+/** @param files by path as the command names them, or resolved */
+export const fakeSystem = (
+  files: { readonly [path: string]: string },
+  options: { readonly env?: System["env"]; readonly stdin?: string; readonly terminal?: number } = {},
+): FakeSystem => {
+  const stored = new Map(Object.entries(files));
+  const [out, err]: [string[], string[]] = [[], []];
+  const stream = (lines: string[]) => ({
+    isTerminal: options.terminal !== undefined,
+    columns: options.terminal,
+    write: (text: string) => {
+      lines.push(text);
+    },
+  });
+  const refuseReadOnly = (path: string): void => {
+    if (path.startsWith("/read-only/")) throw Object.assign(new Error("EACCES"), { code: "EACCES" });
+  };
+  return {
+    files: stored,
+    out: () => out.join(""),
+    err: () => err.join(""),
+    env: options.env ?? {},
+    stdout: stream(out),
+    stderr: stream(err),
+    clock: () => 0,
+    readBytes: (path) => {
+      const text = stored.get(path);
+      if (text === undefined) throw missing(path);
+      return new TextEncoder().encode(text);
+    },
+    readStdin: () => options.stdin ?? "",
+    writeText: (path, text) => {
+      refuseReadOnly(path);
+      stored.set(path, text);
+    },
+    openText: (path) => {
+      refuseReadOnly(path);
+      stored.set(path, "");
+      return {
+        write: (text) => {
+          stored.set(path, (stored.get(path) ?? "") + text);
+        },
+        close: () => {},
+      };
+    },
+    onInterrupt: () => () => {},
+    exit: () => {},
+    breathe: () => Promise.resolve(),
+  };
+};
