@@ -15,6 +15,16 @@ const offline = KERNEL_PROCEDURES.declare("virtio_mem_fake_offline", {
   steps: ["try", "tried"],
 });
 
+/**
+ * The pages as blocks of page type "offline", none wider than a sub-block, because sub-blocks come back one by
+ * one. Marked block by block so that a walk over the memory block need not look at each page.
+ */
+const markOffline = (k: Kernel, pfn: number, pages: number, subBlockPages: number): void => {
+  const order = Math.min(k.geometry.maxOrder, Math.log2(subBlockPages));
+  for (let at = pfn; at < pfn + pages; at += 2 ** order)
+    k.mm.setBlock(k.mm.indexOf(at), order, USE.FAKE_OFFLINE);
+};
+
 const isMovable = (k: Kernel, pfn: number): boolean => zoneType(zoneOf(k, pfn)) === ZONE.MOVABLE;
 
 /**
@@ -36,7 +46,8 @@ export const fakeOffline = offline.define({
     const { v, at } = offline;
     const pfn = f.get(v.pfn);
     if (f.result === 0) {
-      k.mm.setPages(pfn, f.get(v.pages), USE.FAKE_OFFLINE);
+      const { subBlockSize } = k.virtioMem[f.get(v.device)]!.layout;
+      markOffline(k, pfn, f.get(v.pages), subBlockSize / k.geometry.pageSize);
       k.zones.managed[zoneOf(k, pfn)]! -= f.get(v.pages);
       return f.returns(0);
     }
