@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { TDH } from "../abi/tdx/leaves.ts";
 import { EEQ_TYPE } from "../abi/tdx/td-exit.ts";
+import { VIRTIO_MEM_REQUEST } from "../abi/virtio-mem/request.ts";
 import { GIB, MIB } from "../units.ts";
 import { VM_END, vmEndName } from "./events.ts";
 import { DEAD, DONE, UNRESOLVED } from "./procedures.ts";
@@ -79,7 +80,10 @@ it("ends the VM at an access to a pending page", () => {
 it("lets a guest use an unplugged block of a live memslot: host memory grows beyond what was given", () => {
   const bench = withDevice();
   expect(bench.accept(WINDOW, 1)).toBe(DONE);
-  expect([bench.vmm.pluggedFrame(WINDOW), bench.vmm.use.privateBytes]).toEqual([false, 2 * MIB]);
+  bench.ask(VIRTIO_MEM_REQUEST.PLUG, 2048, 1);
+  bench.accept(WINDOW + 2048, 0);
+  expect([bench.vmm.pluggedFrame(WINDOW), bench.vmm.use.privateBytes]).toEqual([false, 2 * MIB + 4096]);
+  expect(bench.vmm.strayBytes(0)).toBe(2 * MIB);
 });
 
 it("ends the VM at an unplugged block where the policy says so", () => {

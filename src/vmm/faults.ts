@@ -71,7 +71,6 @@ const splitUnit = (k: Vmm, f: Frame<Vmm>): Next => {
   const frame = f.get(fault.v.frame);
   const area = k.map.find(frame);
   const unit = (frame - k.map.start(area)) >>> 9;
-  k.pieceOf(area).keepSmall(unit);
   return f.call(split, fault.at.map, k.map.start(area) + unit * UNIT_PAGES);
 };
 

@@ -5,8 +5,7 @@ import { PageSet, UNIT_PAGES } from "./page-set.ts";
 
 /** Flags of a unit. */
 const HUGE = 1;
-const STAY_4K = 2;
-const HAS_TABLE = 4;
+const HAS_TABLE = 2;
 
 /**
  * Backing of one piece of guest memory: what a RAM block and its guest_memfd are to QEMU and KVM.
@@ -30,7 +29,7 @@ export class GuestMemfd {
   readonly mapped: PageSet;
   /** By unit: host block of its guest_memfd pages + 1, or 0. */
   readonly block: Uint32Array;
-  /** By unit: HUGE if one leaf of 2 MiB maps it; STAY_4K, HAS_TABLE: no such leaf will be made any more. */
+  /** By unit: HUGE if one leaf of 2 MiB maps it; HAS_TABLE if none can any more, because a table is there. */
   readonly flags: Uint8Array;
   private readonly host: HostMemory;
 
@@ -131,19 +130,14 @@ export class GuestMemfd {
     this.flags[unit]! &= ~HUGE;
   }
 
-  /** The guest showed that it accepts this unit in small pages. */
-  keepSmall(unit: number): void {
-    this.flags[unit]! |= STAY_4K;
-  }
-
   /**
    * Whether a large mapping of the unit is possible: it is whole, private throughout, none of it was ever mapped
-   * in small pages (their table would be in the way), and the guest never asked for less.
+   * in small pages: their table would be in the way.
    *
    * @param offset pages by which the piece's guest address is past a multiple of 2 MiB
    */
   mayMapHuge(unit: number, offset: number): boolean {
-    if (offset !== 0 || (this.flags[unit]! & (HUGE | STAY_4K | HAS_TABLE)) !== 0) return false;
+    if (offset !== 0 || (this.flags[unit]! & (HUGE | HAS_TABLE)) !== 0) return false;
     return this.isPrivate.hasUnit(unit) && (unit + 1) * UNIT_PAGES <= this.pages;
   }
 

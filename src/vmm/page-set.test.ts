@@ -30,6 +30,8 @@ it("agrees with a plain set of numbers after any changes", () => {
       }
       const all = Array.from({ length: PAGES }, (_, page) => page);
       expect(all.filter((page) => set.has(page))).toEqual(all.filter((page) => plain.has(page)));
+      const half = Math.floor(PAGES / 2) + changes.length;
+      expect(set.countIn(half, PAGES)).toBe([...plain].filter((page) => page >= half).length);
       expect([...walk(set, true)]).toEqual(all.filter((page) => plain.has(page)));
       expect([...walk(set, false)]).toEqual(all.filter((page) => !plain.has(page)));
     }),

@@ -80,6 +80,23 @@ export class PageSet {
     return this.change(from, to, false);
   }
 
+  /** How many of pages [from, to) are in the set. */
+  countIn(from: number, to: number): number {
+    let count = 0;
+    for (let page = from; page < to; ) {
+      const unit = page >>> 9;
+      const end = Math.min(to, (unit + 1) * UNIT_PAGES);
+      const state = this.units[unit]!;
+      if (state === FULL) count += end - page;
+      else if (state !== EMPTY) {
+        const base = (state - 1) * UNIT_PAGES - unit * UNIT_PAGES;
+        count += countSet(this.bits, base + page, base + end);
+      }
+      page = end;
+    }
+    return count;
+  }
+
   /** First page of [from, to) in the set, or `to`. */
   next(from: number, to: number): number {
     let page = from;

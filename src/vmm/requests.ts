@@ -10,7 +10,7 @@ import { PROCEED } from "./virtio-mem-device.ts";
 import type { Vmm } from "./vmm.ts";
 
 const { PLUG, UNPLUG_ALL } = VIRTIO_MEM_REQUEST;
-const { ACK, BUSY } = VIRTIO_MEM_RESPONSE;
+const { ACK } = VIRTIO_MEM_RESPONSE;
 
 const r = VMM_PROCEDURES.declare("answer a virtio-mem request", {
   args: ["device"],
@@ -47,7 +47,7 @@ export const handleRequest = r.define({
   },
   discarded: (k, f) => {
     if (f.result === DEAD) return f.returns(DEAD);
-    return f.result === DONE ? r.at.commit : respond(k, f, BUSY);
+    return f.result === DONE ? r.at.commit : respond(k, f, k.devices[f.get(r.v.device)]!.later);
   },
   commit: (k, f) => {
     const index = f.get(r.v.device);
@@ -76,7 +76,7 @@ const prepare = (k: Vmm, f: Frame<Vmm>): Next => {
   const area = k.areaOfDevice(f.get(r.v.device));
   const [from, to] = [f.get(r.v.from), f.get(r.v.from) + f.get(r.v.pages)];
   if (device.prealloc) {
-    if (!k.use.hasRoom(to - from)) return respond(k, f, BUSY);
+    if (!k.use.hasRoom(to - from)) return respond(k, f, device.later);
     k.use.account(0, k.pieceOf(area).shared.addRange(from, to));
   }
   const slotPages = device.slotSize / PAGE_SIZE;

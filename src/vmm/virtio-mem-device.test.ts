@@ -134,6 +134,21 @@ it("gives arranged answers in order, to requests that would have succeeded", () 
   expect([1, 2, 3, 4].map(() => ask(vm0, d.PLUG, BASE, 1))).toEqual([d.BUSY, d.BUSY, d.ERROR, d.ACK]);
 });
 
+it("follows Cloud Hypervisor where that differs: target before range, ERROR instead of BUSY and silence", () => {
+  const vm0 = new VirtioMemDevice({
+    id: "vm0",
+    size: GIB,
+    memaddr: gpa(BASE),
+    usable: "region",
+    dialect: "cloud-hypervisor",
+    requestedSize: 4 * MIB,
+  });
+  expect([ask(vm0, d.PLUG, BASE + MIB, 3), ask(vm0, d.PLUG, BASE + MIB, 1)]).toEqual([d.NACK, d.ERROR]);
+  expect([ask(vm0, d.PLUG, BASE, 2), ask(vm0, 9), vm0.needsReset]).toEqual([d.ACK, d.ERROR, false]);
+  vm0.migrating = true;
+  expect(ask(vm0, d.UNPLUG, BASE, 2)).toBe(d.ERROR);
+});
+
 it("makes the whole region usable from the start where the VMM does so", () => {
   const vm0 = new VirtioMemDevice({
     id: "vm0",

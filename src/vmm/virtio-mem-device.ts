@@ -3,6 +3,7 @@ import { VIRTIO_MEM_RESPONSE, VIRTIO_MEM_STATE } from "../abi/virtio-mem/respons
 import { clearRange, findNextClear, findNextSet, getBit, setRange } from "../flat/bitmap.ts";
 import { GIB, type Gpa, MIB, roundUp } from "../units.ts";
 import { Injection } from "./injection.ts";
+import { checkProperties, type VirtioMemProperties } from "./virtio-mem-properties.ts";
 import { demand, hex } from "./vmm-error.ts";
 
 const { PLUG, UNPLUG_ALL, STATE } = VIRTIO_MEM_REQUEST;
@@ -14,35 +15,11 @@ export const NO_REPLY = -1;
 /** The request passed every check; what remains cannot be refused by the device's own state. */
 export const PROCEED = -2;
 
-/** Smallest block QEMU takes. */
-const MIN_BLOCK_SIZE = MIB;
 /** The usable region reaches this much beyond the target: two x86 memory blocks of 128 MiB. */
 const USABLE_EXTENT = 256 * MIB;
 /** Smallest slot that `dynamic-memslots` cuts the region into, and how many slots it makes at most. */
 const MIN_DYNAMIC_SLOT = GIB;
 const MAX_DYNAMIC_SLOTS = 256;
-
-/** Properties of one device, fixed when it is realized. Sizes are bytes. */
-export interface VirtioMemProperties {
-  readonly id: string;
-  /** Bytes of the backend, which is the region. */
-  readonly size: number;
-  /** First address of the region. */
-  readonly memaddr: Gpa;
-  /** Default 2 MiB. */
-  readonly blockSize?: number;
-  readonly node?: number;
-  readonly requestedSize?: number;
-  /** Host memory of the shared plane is populated inside PLUG. */
-  readonly prealloc?: boolean;
-  /** The region is cut into slots that exist only while they hold a plugged block. */
-  readonly dynamicMemslots?: boolean;
-  /** Cloud Hypervisor and Firecracker make the whole region usable from the start. Default: QEMU's rule. */
-  readonly usable?: "extent" | "region";
-  readonly usableExtent?: number;
-  readonly minBlockSize?: number;
-  readonly minSlotSize?: number;
-}
 
 /** Places in the device's numbers. */
 const USABLE = 0;
@@ -78,6 +55,7 @@ export class VirtioMemDevice {
   /** Usable, plugged and requested bytes, generation, NEEDS_RESET, migration running. */
   readonly words = new Float64Array(6);
   private readonly usableExtent: number;
+  private readonly isQemu: boolean;
 
   /** @throws VmmError for properties QEMU refuses to realize */
   constructor(properties: VirtioMemProperties) {
@@ -94,6 +72,7 @@ export class VirtioMemDevice {
     const slotSize = Math.max(properties.minSlotSize ?? MIN_DYNAMIC_SLOT, size / MAX_DYNAMIC_SLOTS);
     this.slotSize = dynamicMemslots ? Math.min(size, roundUp(slotSize, blockSize)) : size;
     this.usableExtent = properties.usable === "region" ? size : (properties.usableExtent ?? USABLE_EXTENT);
+    this.isQemu = properties.dialect !== "cloud-hypervisor";
     this.plugged = new Uint8Array(Math.ceil(this.blocks / 8));
     this.words[REQUESTED] = properties.requestedSize ?? 0;
     this.resizeUsable(true);
@@ -138,15 +117,23 @@ export class VirtioMemDevice {
   check(type: number, addr: number, count: number): number {
     if (this.needsReset) return NO_REPLY;
     if (!(PLUG <= type && type <= STATE)) {
+      if (!this.isQemu) return ERROR;
       this.words[NEEDS_RESET] = 1;
       return NO_REPLY;
     }
     if (type === UNPLUG_ALL) return this.checkUnplugAll();
+    const beyondTarget = type === PLUG && this.pluggedSize + count * this.blockSize > this.requestedSize;
+    if (beyondTarget && !this.isQemu) return NACK;
     if (!this.inUsableRegion(addr, count)) return ERROR;
     if (type === STATE) return this.answerState(addr, count);
-    if (type === PLUG && this.pluggedSize + count * this.blockSize > this.requestedSize) return NACK;
+    if (beyondTarget) return NACK;
     if (this.stateOf(addr, count) !== (type === PLUG ? UNPLUGGED : PLUGGED)) return ERROR;
     return this.busyOrProceed(type);
+  }
+
+  /** What the device says when it cannot do now what is right to ask. */
+  get later(): number {
+    return this.isQemu ? BUSY : ERROR;
   }
 
   /** Marks blocks that `check` let through. */
@@ -252,7 +239,7 @@ export class VirtioMemDevice {
   }
 
   private busyOrProceed(type: number): number {
-    if (this.words[MIGRATING] !== 0) return BUSY;
+    if (this.words[MIGRATING] !== 0) return this.later;
     const arranged = this.injection.take(type);
     return arranged === -1 ? PROCEED : arranged;
   }
@@ -264,34 +251,3 @@ export class VirtioMemDevice {
     if (mayShrink || usable > this.usableRegionSize) this.words[USABLE] = usable;
   }
 }
-
-const isPowerOfTwo = (n: number): boolean => n > 0 && Number.isInteger(Math.log2(n));
-
-const checkProperties = (properties: VirtioMemProperties): void => {
-  const { id, size, memaddr, blockSize = 2 * MIB, requestedSize = 0 } = properties;
-  const smallest = properties.minBlockSize ?? MIN_BLOCK_SIZE;
-  demand(
-    isPowerOfTwo(blockSize) && blockSize >= smallest,
-    `${id} block-size`,
-    `a power of two, at least ${hex(smallest)}`,
-    hex(blockSize),
-  );
-  demand(
-    Number.isSafeInteger(size) && size > 0 && size % blockSize === 0,
-    `${id} memory backend size`,
-    `a positive multiple of the block-size ${hex(blockSize)}`,
-    hex(size),
-  );
-  demand(
-    memaddr % blockSize === 0,
-    `${id} memaddr`,
-    `a multiple of the block-size ${hex(blockSize)}`,
-    hex(memaddr),
-  );
-  demand(
-    Number.isSafeInteger(requestedSize) && requestedSize % blockSize === 0 && requestedSize <= size,
-    `${id} requested-size`,
-    `a multiple of ${hex(blockSize)}, at most ${hex(size)}`,
-    hex(requestedSize),
-  );
-};

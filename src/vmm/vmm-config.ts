@@ -8,7 +8,8 @@ import { type AreaDefinition, DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "./mem
 import { UNIT_PAGES } from "./page-set.ts";
 import type { VmmPolicy } from "./policy.ts";
 import type { SeamcallPort } from "./seam.ts";
-import { VirtioMemDevice, type VirtioMemProperties } from "./virtio-mem-device.ts";
+import { VirtioMemDevice } from "./virtio-mem-device.ts";
+import type { VirtioMemProperties } from "./virtio-mem-properties.ts";
 import { demand, hex } from "./vmm-error.ts";
 import { placeInWindow, type Taken } from "./window.ts";
 

@@ -1,4 +1,5 @@
 import type { Regs } from "../abi/tdx/regs.ts";
+import { setRuns } from "../flat/bitmap.ts";
 import { DirtyRanges } from "../flat/dirty-ranges.ts";
 import { PAGE_SIZE } from "../units.ts";
 import { AcpiRegisters } from "./acpi-registers.ts";
@@ -186,6 +187,17 @@ export class Vmm {
     const freed = this.pieceOf(area).shared.removeRange(from, to);
     this.use.account(0, -freed);
     return freed;
+  }
+
+  /** Bytes of private memory that lie in a virtio-mem device's unplugged blocks: what the guest was never given. */
+  strayBytes(index: number): number {
+    const device = this.devices[index]!;
+    const { backed } = this.pieceOf(this.areaOfDevice(index));
+    let pages = backed.count;
+    for (const { start, end } of setRuns(device.plugged, device.blocks)) {
+      pages -= backed.countIn((start * device.blockSize) / PAGE_SIZE, (end * device.blockSize) / PAGE_SIZE);
+    }
+    return pages * PAGE_SIZE;
   }
 
   /** Asks every vCPU that runs guest code to leave it once. */
