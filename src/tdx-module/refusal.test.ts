@@ -178,37 +178,39 @@ const tryEnter = (one: OneTd): void => {
   one.seamcall("TDH.VP.ENTER", { RCX: tdvpr });
 };
 
+/** What is wrong with an entry: its payload, or the metadata of the page that it names. Empty if nothing is. */
+const entryFault = (one: OneTd, at: number, level: number): string => {
+  const { sept } = one.td;
+  const { pamt } = one.module;
+  const state = sept.state[at]!;
+  const payload = sept.payload[at]!;
+  if (state === 0) return payload === 0 ? "" : `FREE entry ${at} holds ${payload}`;
+  const isTable = state === SEPT_NL_MAPPED || state === SEPT_NL_BLOCKED;
+  const frame = isTable ? sept.tableFrame[payload]! : leafFrame(payload, level);
+  const size = isTable ? 0 : level;
+  const type = isTable ? PAGE_TYPE.EPT : PAGE_TYPE.REG;
+  const fits = pamt.typeAt(frame, size) === type && pamt.ownerAt(frame, size) === one.td.number + 1;
+  return fits ? "" : `entry ${at} names frame ${frame}, which is something else`;
+};
+
 /** Holds counts, metadata and tree against each other; answers the pages that the tree accounts for. */
 const audit = (one: OneTd, slot = 0, level = one.td.sept.levels - 1): number => {
   const { sept } = one.td;
-  const { pamt } = one.module;
-  const owner = one.td.number + 1;
-  let pages = 0;
-  const counts = { used: 0, mapped: 0, pending: 0 };
-  for (let at = slot * 512; at < (slot + 1) * 512; at++) {
-    const state = sept.state[at]!;
-    const payload = sept.payload[at]!;
-    if (state === 0) {
-      expect(payload).toBe(0);
-      continue;
-    }
-    counts.used++;
-    counts.mapped += Number(state === SEPT_MAPPED);
-    counts.pending += Number(state === SEPT_PENDING);
-    const isTable = state === SEPT_NL_MAPPED || state === SEPT_NL_BLOCKED;
-    const frame = isTable ? sept.tableFrame[payload]! : leafFrame(payload, level);
-    const size = isTable ? 0 : level;
-    expect([pamt.typeAt(frame, size), pamt.ownerAt(frame, size)]).toEqual([
-      isTable ? PAGE_TYPE.EPT : PAGE_TYPE.REG,
-      owner,
-    ]);
-    pages += isTable ? 1 + audit(one, payload, level - 1) : 512 ** level;
-  }
+  const states = [...sept.state.subarray(slot * 512, (slot + 1) * 512)];
+  const count = (is: (state: number) => boolean): number => states.filter(is).length;
   expect([sept.usedCount[slot], sept.mappedCount[slot], sept.pendingCount[slot]]).toEqual([
-    counts.used,
-    counts.mapped,
-    counts.pending,
+    count((state) => state !== 0),
+    count((state) => state === SEPT_MAPPED),
+    count((state) => state === SEPT_PENDING),
   ]);
+  const faults = states.map((_, i) => entryFault(one, slot * 512 + i, level)).filter((fault) => fault !== "");
+  expect(faults).toEqual([]);
+  let pages = 0;
+  states.forEach((state, i) => {
+    if (state === SEPT_NL_MAPPED || state === SEPT_NL_BLOCKED) {
+      pages += 1 + audit(one, sept.payload[slot * 512 + i]!, level - 1);
+    } else if (state !== 0) pages += 512 ** level;
+  });
   return pages;
 };
 

@@ -12,8 +12,7 @@ const FREE_HEAD = 2;
 
 /**
  * One byte a host frame, folded: a 2 MiB block whose 512 bytes are equal is one byte, others have a chunk.
- * A chunk is given back when its bytes become equal again by a whole fill, or one by one: how a state was
- * reached does not show in it.
+ * A chunk is given back when its bytes become equal again, by a whole fill or one by one.
  */
 export class TagChunks implements Flat {
   /** Blocks known, chunks used, head of the free chunks (1-based). */
@@ -73,6 +72,11 @@ export class TagChunks implements Flat {
     let same = 0;
     for (let i = 0; i < SMALL_CHUNK; i++) if (this.tags[base + i] === tag) same++;
     this.same[chunk] = same;
+  }
+
+  /** Blocks whose frames are not all equal. */
+  get chunksInUse(): number {
+    return this.uniform.subarray(0, this.words[BLOCKS]!).filter((tag) => tag === MIXED).length;
   }
 
   private giveChunk(block: number): void {
