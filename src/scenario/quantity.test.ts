@@ -8,6 +8,7 @@ import {
   formatSize,
   parseDuration,
   parseSize,
+  roughSize,
 } from "./quantity.ts";
 
 it("reads sizes in powers of two, in bytes and in hexadecimal", () => {
@@ -50,6 +51,11 @@ it("takes any text and answers a whole number of bytes or undefined", () => {
       );
     }),
   );
+});
+
+it("writes rough sizes with three digits at most", () => {
+  const sizes = [0, 1023, 1024, 393216, 1832136704, 2 ** 32, 1020 * 2 ** 20, 3.5 * 2 ** 40];
+  expect(sizes.map(roughSize)).toEqual(["0", "1023", "1K", "384K", "1.71G", "4G", "1020M", "3.5T"]);
 });
 
 it("reads and writes durations", () => {

@@ -41,6 +41,14 @@ export const formatSize = (bytes: number): string => {
   return String(bytes);
 };
 
+/** Writes bytes with three digits at most, for where the exact number stands elsewhere: 1.71G, 384K. */
+export const roughSize = (bytes: number): string => {
+  if (bytes < FACTORS.K) return String(bytes);
+  const suffix = (["P", "T", "G", "M", "K"] as const).find((unit) => bytes >= FACTORS[unit]) ?? "K";
+  const amount = bytes / FACTORS[suffix];
+  return `${Number(amount >= 1000 ? amount.toFixed(0) : amount.toPrecision(3))}${suffix}`;
+};
+
 /** Writes an address as the kernel prints one with %#llx. */
 export const formatAddress = (address: number): string => `0x${address.toString(16)}`;
 

@@ -1,5 +1,5 @@
 import { counterUnit } from "../kernel-counters.ts";
-import { formatDuration } from "../quantity.ts";
+import { formatDuration, roughSize } from "../quantity.ts";
 import type { RunReport } from "../report.ts";
 import { html, type Markup, px } from "./markup.ts";
 
@@ -16,17 +16,20 @@ const BYTES_OF = { kB: 1024, pages: 4096, count: 1 } as const;
 /** A counter's number for a reader: memory as a size. */
 const amount = (name: string, value: number): string => {
   const unit = counterUnit(name);
-  if (unit === "count") return String(value);
-  const bytes = value * BYTES_OF[unit];
-  const [suffix, factor] =
-    bytes >= 2 ** 40
-      ? ["T", 2 ** 40]
-      : bytes >= 2 ** 30
-        ? ["G", 2 ** 30]
-        : bytes >= 2 ** 20
-          ? ["M", 2 ** 20]
-          : ["K", 2 ** 10];
-  return bytes === 0 ? "0" : `${Number((bytes / factor).toFixed(2))}${suffix}`;
+  return unit === "count" ? String(value) : roughSize(value * BYTES_OF[unit]);
+};
+
+type Column = readonly [name: string, values: readonly number[]];
+
+/** Some counters are the same memory in another unit; one curve of each is enough. */
+const distinct = (columns: readonly Column[]): Column[] => {
+  const bytes = ([name, values]: Column): string =>
+    values.map((value) => value * BYTES_OF[counterUnit(name)]).join();
+  const seen = new Set<string>();
+  return columns.filter((column) => {
+    const key = bytes(column);
+    return !seen.has(key) && seen.add(key);
+  });
 };
 
 /** The line holds its height until the next sample: counters do not slope. */
@@ -58,7 +61,7 @@ const chart = (name: string, values: readonly number[], axis: Axis, top: number,
 
 /** Counters over the run, as curves; all counters of memory have the same height, so that they compare. */
 export const renderCurves = ({ curves }: RunReport): Markup => {
-  const moved = Object.entries(curves.counters);
+  const moved = distinct(Object.entries(curves.counters));
   if (moved.length === 0 || curves.ns.length < 2) return html``;
   const axes: readonly Axis[] = [
     { kind: "step", values: curves.step, label: `${curves.step.at(-1)} steps` },

@@ -1,4 +1,4 @@
-import { formatRange, formatSize } from "../quantity.ts";
+import { formatRange, formatSize, roughSize } from "../quantity.ts";
 import type { MapPicture, RunReport } from "../report.ts";
 import type { MapRun } from "../world.ts";
 import { cellBytes, holds, type Region, regionsOf } from "./map-cells.ts";
@@ -147,7 +147,7 @@ const shareText = (picture: MapPicture, { owner, start, end }: Region): string =
     bytesOf.set(lookOf(run), (bytesOf.get(lookOf(run)) ?? 0) + bytes);
   }
   const parts = LOOKS.filter((look) => bytesOf.has(look)).map(
-    (look) => `${formatSize(bytesOf.get(look)!)} ${LEGEND[look]}`,
+    (look) => `${roughSize(bytesOf.get(look)!)} ${LEGEND[look]}`,
   );
   return parts.length === 0 ? "absent" : parts.join("; ");
 };

@@ -25,7 +25,7 @@ h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
 h3 { font-size: .95rem; margin: 1.2rem 0 .35rem; font-weight: 600; }
 p { margin: .3rem 0; max-width: 70ch; }
 .soft { color: var(--soft); }
-.about { white-space: pre-line; color: var(--soft); }
+.about p { color: var(--soft); }
 code, pre, td.mono, .mono { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .85em; }
 pre { overflow: auto; margin: 0; padding: .8rem; max-height: 26rem; }
 .verdict { display: inline-block; padding: .1rem .6rem; border-radius: 1rem; color: var(--page); font-weight: 600; margin-bottom: .35rem; }
@@ -37,7 +37,7 @@ pre { overflow: auto; margin: 0; padding: .8rem; max-height: 26rem; }
 .problem p { margin: 0; max-width: none; overflow-wrap: anywhere; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: .2rem 0 .6rem; padding: 0; list-style: none; font-size: .85rem; }
 .legend svg { display: inline-block; width: .9rem; height: .9rem; vertical-align: -.12rem; margin-right: .35rem; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: .4rem 1.6rem; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: .4rem 1.6rem; align-items: end; }
 figure { margin: 0; min-width: 0; }
 figcaption { font-size: .85rem; color: var(--soft); margin-bottom: .2rem; }
 svg { display: block; max-width: 100%; }
@@ -53,9 +53,9 @@ svg text.soft { fill: var(--soft); }
 .scroll svg { max-width: none; }
 .band { fill: none; stroke: var(--line); } .band.odd { fill: var(--none); fill-opacity: .45; }
 .lane { stroke: var(--line); }
-.bar { fill: var(--accent); } .bar.refused { fill: var(--failed); } .bar:hover { fill: var(--ink); }
+.bar { fill: var(--accent); } .bar.refused { fill: var(--failed); } .bar.passing { fill: var(--soft); } .bar:hover { fill: var(--ink); }
 .mark { fill: var(--broken); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
 .curve { fill: none; stroke-width: 1.75; stroke-linejoin: round; } .axis { stroke: var(--line); }
 .by { margin: .2rem 0 .7rem; font-size: .85rem; } .by label { margin-right: 1rem; }
 .by input { accent-color: var(--accent); }

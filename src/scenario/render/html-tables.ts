@@ -6,6 +6,7 @@ import type { TranscriptSection } from "../transcript.ts";
 import { SUCCESS } from "../world.ts";
 import { type FlatRow, flatRows, timesInAll, whoText } from "./flat-rows.ts";
 import { html, type Markup } from "./markup.ts";
+import { toneOf } from "./tone.ts";
 
 const violationCard = ({ invariant, line, step, range, why, expected }: ReportedViolation): Markup => {
   const where = range === null ? "" : ` at ${formatRange(range.start, range.end)}`;
@@ -38,8 +39,8 @@ const transcriptRow = (flat: FlatRow): Markup => {
   const { row } = flat;
   const often = timesInAll(flat);
   const where = row.start === null || row.end === null ? "" : formatRange(row.start, row.end);
-  const fine = row.status === SUCCESS || row.status === "ACK";
-  return html`<tr><td class="num">${row.step}</td><td>${whoText(row)}</td><td>${row.what}</td><td class="num">${often > 1 ? `×${often}` : ""}</td><td class="mono">${where}</td><td class="${fine ? "good" : "warn"}">${row.status}</td><td>${row.stateAfter ?? ""}</td></tr>`;
+  const tone = { fine: "good", passing: "soft", refused: "warn" }[toneOf(row.status)];
+  return html`<tr><td class="num">${row.step}</td><td>${whoText(row)}</td><td>${row.what}</td><td class="num">${often > 1 ? `×${often}` : ""}</td><td class="mono">${where}</td><td class="${tone}">${row.status}</td><td>${row.stateAfter ?? ""}</td></tr>`;
 };
 
 const sectionRows = ({ head, tail, leftOut }: TranscriptSection): Markup => {

@@ -39,7 +39,7 @@ export const renderHtml = (report: RunReport, frames: readonly MapPicture[]): st
 <header>
 <span class="verdict ${verdict}">${verdict}</span>
 <h1>${name}</h1>
-<p class="about">${scenario.about.trim()}</p>
+<div class="about">${paragraphs(scenario.about)}</div>
 ${facts(report)}
 </header>
 ${renderProblems(report)}
@@ -58,6 +58,12 @@ ${renderGuestView(report)}
 `;
   return page.text;
 };
+
+const paragraphs = (text: string): Markup[] =>
+  text
+    .split(/\n\s*\n/)
+    .filter((part) => part.trim() !== "")
+    .map((part) => html`<p>${part.trim()}</p>`);
 
 const facts = (report: RunReport): Markup => {
   const { setup, cost, fate } = report;

@@ -3,7 +3,17 @@ import { formatDuration, formatRange } from "../quantity.ts";
 import type { PlayedStep, RunReport } from "../report.ts";
 import type { TranscriptSection } from "../transcript.ts";
 import { type FlatRow, flatRows, type Place, whoText } from "./flat-rows.ts";
-import { type Glyphs, glyphs, type Paint, painter, printable, type Screen, wrap } from "./paint.ts";
+import {
+  type Glyphs,
+  glyphs,
+  type Paint,
+  painter,
+  printable,
+  type Screen,
+  type Style,
+  wrap,
+} from "./paint.ts";
+import { type Tone, toneOf } from "./tone.ts";
 
 /** Rows of one scenario step that a terminal shows; the JSON document has more, the trace has all. */
 const SHOWN_HEAD = 24;
@@ -118,8 +128,8 @@ const columnWidths = (rows: readonly Cells[]): Widths => {
   };
 };
 
-const statusStyle = (status: string): "green" | "yellow" =>
-  ["SUCCESS", "ACK", "0"].includes(status) ? "green" : "yellow";
+const STATUS_STYLE: { readonly [tone in Tone]: Style } = { fine: "green", passing: "dim", refused: "yellow" };
+const statusStyle = (status: string): Style => STATUS_STYLE[toneOf(status)];
 
 const printRow =
   (widths: Widths, paint: Paint) =>
