@@ -9,7 +9,7 @@ const isUsed = ({ use }: MapRun): boolean => use === "allocated" || use === "mem
 
 /** Hardware truth, the kernel's belief and the use of this memory contradict one another. */
 const isAtOdds = (run: MapRun): boolean =>
-  (run.accepted && !run.plugged) ||
+  (!run.plugged && (run.accepted || run.pluggedBit === 1)) ||
   (isUsed(run) && !run.accepted) ||
   (run.plugged && run.unacceptedBit === (run.accepted ? 1 : 0) && run.online);
 
