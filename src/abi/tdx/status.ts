@@ -85,7 +85,12 @@ const NAME_BY_CODE = new Map<number, StatusName>(
 );
 /** Kinds whose details are not an operand id. */
 const LEVEL_DETAILS: ReadonlySet<StatusName> = new Set(["PAGE_ALREADY_ACCEPTED", "PAGE_SIZE_MISMATCH"]);
-const NUMBER_DETAILS: ReadonlySet<StatusName> = new Set(["OP_STATE_INCORRECT", "PAMT_PAGE_NOT_EMPTY"]);
+const NUMBER_DETAILS: ReadonlySet<StatusName> = new Set([
+  "OP_STATE_INCORRECT",
+  "VCPU_STATE_INCORRECT",
+  "X2APIC_ID_NOT_UNIQUE",
+  "PAMT_PAGE_NOT_EMPTY",
+]);
 
 /** The name without details; a code that is in no table prints as its 16 hex digits. */
 export const statusName = (s: Status): string =>
