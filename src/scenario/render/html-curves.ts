@@ -21,15 +21,12 @@ const amount = (name: string, value: number): string => {
 
 type Column = readonly [name: string, values: readonly number[]];
 
-/** Some counters are the same memory in another unit; one curve of each is enough. */
+/** Counters of pages that say the same as one in kB need no curve of their own. */
 const distinct = (columns: readonly Column[]): Column[] => {
   const bytes = ([name, values]: Column): string =>
     values.map((value) => value * BYTES_OF[counterUnit(name)]).join();
-  const seen = new Set<string>();
-  return columns.filter((column) => {
-    const key = bytes(column);
-    return !seen.has(key) && seen.add(key);
-  });
+  const inKb = new Set(columns.filter(([name]) => counterUnit(name) === "kB").map(bytes));
+  return columns.filter((column) => counterUnit(column[0]) !== "pages" || !inKb.has(bytes(column)));
 };
 
 /** The line holds its height until the next sample: counters do not slope. */
