@@ -11,7 +11,7 @@ import { bootLayout } from "./boot-layout.ts";
 import { bootMemory, bootMemoryEarly, bootMemoryLate } from "./boot-memory.ts";
 import { EARLY_ALLOCATIONS } from "./early-allocations.ts";
 import { deferredInitNode } from "./free-boot-memory.ts";
-import { tableRegion } from "./memory-map.ts";
+import { bootFacts, tableRegion } from "./memory-map.ts";
 
 const RAM = [{ start: 4 * GIB, end: 6 * GIB }];
 const bare = (rest: object = {}) => bootLayout(RAM, { early: [], hugePages: false, ...rest });
@@ -200,6 +200,8 @@ it("a recorded guest's early free memory and MemTotal come out", () => {
   run(k, bootMemoryEarly);
   // "Memory: 378676K/2090516K available": what is not deferred, of what is present.
   expect(k.zones.sum(k.zones.present) * 4).toBe(2_090_516);
+  // Eight sections a node, however many regions share one.
+  expect(bootFacts(k).memmap).toEqual([16 * MIB, 16 * MIB]);
   expect(Math.abs(k.zones.sum(k.zones.free) * 4 - 378_676)).toBeLessThan(1024);
   for (const node of [0, 1]) run(k, deferredInitNode, node, 0, 1);
   // MemTotal 1901484 kB; other EFI memory that this guest never got back makes up most of the difference.

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { getBig, R9 } from "../../abi/tdx/regs.ts";
 import { BLOCKED } from "../../flat/procedure.ts";
 import { GIB } from "../../units.ts";
 import { fakeKernel, newTask, run } from "../testing/fake-kernel.ts";
@@ -89,4 +90,15 @@ it("a call that did not retire is done again with the same registers", () => {
   const calls = hw.calls.map((call) => `${call.leaf}:${call.field}:${call.rcx}`);
   for (let n = 0; n < calls.length; n += 2) expect(calls[n]).toBe(calls[n + 1]);
   expect(calls.length).toBe(2 * 5);
+});
+
+it("writes NOTIFY_ENABLES with every bit of the mask set, and TD_CTLS with its own bit only", () => {
+  const { k, hw } = fakeKernel({ top: GIB });
+  const masks: string[] = [];
+  hw.script = (call) => {
+    if (call.leaf === 8) masks.push(`${call.field.toString(16)} ${getBig(hw.regs(0), R9).toString(16)}`);
+    return undefined;
+  };
+  run(k, tdxEarlyInit);
+  expect(masks).toEqual(["10 ffffffffffffffff", "17 8"]);
 });

@@ -6,6 +6,7 @@ import { zoneOfIndex } from "./zones.ts";
 /** Puts the block at `index` on a list, at its tail or its head. Counters are the caller's. */
 export const pushBlock = (k: Kernel, list: number, index: number, order: number, toTail: boolean): void => {
   const { zones, mm } = k;
+  mm.needLinks(order);
   const next = mm.next[order]!;
   const prev = mm.prev[order]!;
   const block = index >> order;

@@ -5,8 +5,8 @@ import { bootMemory } from "../boot/boot-memory.ts";
 import { ERRNO } from "../errno.ts";
 import { USE } from "../mem-map.ts";
 import { brokenAllocatorRules } from "../testing/allocator-rules.ts";
-import { fakeKernel, run } from "../testing/fake-kernel.ts";
-import { allocPages } from "./alloc.ts";
+import { fakeKernel, newTask, run } from "../testing/fake-kernel.ts";
+import { allocPages, freePages } from "./alloc.ts";
 import { allocContigRange, freeContigRange } from "./contig-range.ts";
 import { GFP } from "./gfp.ts";
 import {
@@ -17,6 +17,7 @@ import {
   undoIsolatePageRange,
 } from "./isolation.ts";
 import { migrateRange } from "./migrate.ts";
+import { acceptPage } from "./unaccepted-list.ts";
 import { ZONE } from "./zones.ts";
 
 const BASE = 4 * GIB;
@@ -113,4 +114,60 @@ it("migration without memory to go to answers -ENOMEM and loses nothing", () => 
   expect(run(k, startIsolatePageRange, PFN, BLOCK)).toBe(0);
   expect(run(k, migrateRange, PFN, BLOCK)).toBe(ERRNO.ENOMEM);
   expect(k.zones.movable[ZONE.NORMAL]).toBe(before);
+});
+
+it("reserved pages and holes keep a pageblock from being isolated, in ZONE_MOVABLE too", () => {
+  const { k } = booted(false);
+  for (const use of [USE.RESERVED, USE.MEMMAP, USE.HOLE]) {
+    for (const type of [ZONE.NORMAL, ZONE.MOVABLE]) {
+      expect(run(k, allocContigRange, PFN, BLOCK)).toBe(0);
+      const block = k.mm.indexOf(PFN) / BLOCK;
+      k.mm.setPages(PFN + 5, 1, use);
+      k.mm.zone[block] = type;
+      expect(run(k, startIsolatePageRange, PFN, BLOCK)).toBe(ERRNO.EBUSY);
+      k.mm.zone[block] = ZONE.NORMAL;
+      freeContigRange(k, PFN, BLOCK);
+    }
+  }
+});
+
+it("an unmovable page of ZONE_MOVABLE is found by migration, not by isolation", () => {
+  const { k } = booted(false);
+  const pfn = run(k, allocPages, 9, 0, 0, 1);
+  k.mm.zone[k.mm.indexOf(pfn) / BLOCK] = ZONE.MOVABLE;
+  expect(run(k, startIsolatePageRange, pfn, BLOCK)).toBe(0);
+  expect(run(k, migrateRange, pfn, BLOCK)).toBe(ERRNO.EBUSY);
+});
+
+it("a block that its owner frees while memory for it is accepted is not migrated, and nothing leaks", () => {
+  const fake = booted(true);
+  const { k } = fake;
+  const pfn = run(k, allocPages, 9, GFP.MOVABLE, 0, 7);
+  // A second one leaves 1024 accepted pages, of which the next allocation may not count 511: it will accept.
+  run(k, allocPages, 9, 0, 0, 8);
+  expect(run(k, startIsolatePageRange, pfn, BLOCK)).toBe(0);
+  const f = newTask();
+  f.start(migrateRange, pfn, BLOCK);
+  for (let steps = 0; !f.where.startsWith("tdx_accept_memory"); steps++) {
+    expect(steps).toBeLessThan(50);
+    f.step(k);
+  }
+  freePages(k, pfn, 9);
+  while (!f.idle) f.step(k);
+  expect(f.result).toBe(0);
+  expect(k.zones.movable[ZONE.NORMAL]).toBe(0);
+  expect(brokenAllocatorRules(fake)).toEqual([]);
+});
+
+it("of two that accept one chunk at once the second finds it gone", () => {
+  const fake = booted(true);
+  const { k } = fake;
+  const tasks = [newTask(0, 0), newTask(1, 0)] as const;
+  for (const f of tasks) f.start(acceptPage, k.mm.indexOf(PFN));
+  tasks[0].step(k);
+  tasks[1].step(k);
+  expect([tasks[1].idle, tasks[1].result]).toEqual([true, 0]);
+  while (!tasks[0].idle) tasks[0].step(k);
+  expect(tasks[0].result).toBe(1);
+  expect(brokenAllocatorRules(fake)).toEqual([]);
 });
