@@ -1,7 +1,7 @@
 import { BLOCKED, type Next, type Procedure, ProcedureTable } from "../flat/procedure.ts";
 import type { AcceptingList } from "./accepting-list.ts";
-import type { BootLayout } from "./boot/boot-layout.ts";
 import type { AcpiMemory } from "./acpi-memory/acpi-memory.ts";
+import type { BootLayout } from "./boot/boot-layout.ts";
 import type { Boundary } from "./boundary.ts";
 import type { Design } from "./design.ts";
 import type { Geometry } from "./geometry.ts";
@@ -33,6 +33,8 @@ export interface KernelOptions {
   /** virtio_mem.force_bbm= and bbm_block_size= (0: not given) */
   readonly forceBbm: boolean;
   readonly bbmBlockSize: number;
+  /** Debug messages (pr_debug) are printed, as with dyndbg=+p. */
+  readonly dyndbg?: boolean;
 }
 
 /** What runs the guest's confidential-computing instructions: the calls of arch_accept_memory and its inverse. */

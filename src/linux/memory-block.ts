@@ -19,7 +19,7 @@ const LEAF_BLOCKS = 1024;
 const NIL = -1;
 
 /** Slots of `MemoryBlocks.words`. */
-const WORD = { autoOnline: 0, maxPfn: 1, archAddFails: 2, createFails: 3, signalled: 4 } as const;
+const WORD = { autoOnline: 0, maxPfn: 1, archAddFails: 2, createFails: 3, signalled: 4, leaves: 5 } as const;
 
 /**
  * The memory blocks of the machine, the unit in which Linux adds, onlines, offlines and removes memory:
@@ -39,8 +39,9 @@ export class MemoryBlocks {
   readonly pluggableEnd: number;
   /** 1 while the node is online. */
   readonly nodeOnline: Uint8Array;
-  /** Blocks of each node. */
+  /** Blocks of each node; and whether it has CPUs, which keep it online without memory. */
   readonly nodeBlocks: Float64Array;
+  readonly nodeCpus: Uint8Array;
   states: Uint8Array;
   zones: Uint8Array;
   nodes: Uint8Array;
@@ -55,7 +56,6 @@ export class MemoryBlocks {
   readonly words = new Float64Array(Object.keys(WORD).length);
   private readonly root: Int32Array;
   private readonly leafBlocks: number;
-  private leaves = 0;
 
   /**
    * @param blockSize bytes, a multiple of the section size
@@ -73,6 +73,7 @@ export class MemoryBlocks {
     this.pluggableEnd = pluggableEnd;
     this.nodeOnline = new Uint8Array(nodes);
     this.nodeBlocks = new Float64Array(nodes);
+    this.nodeCpus = new Uint8Array(nodes);
     this.leafBlocks = Math.min(LEAF_BLOCKS, blocks);
     this.root = new Int32Array(Math.ceil(blocks / this.leafBlocks)).fill(NIL);
     this.states = new Uint8Array(0);
@@ -115,6 +116,16 @@ export class MemoryBlocks {
   }
   createBlocksFails(): boolean {
     return this.countDown(WORD.createFails);
+  }
+
+  /** The node has CPUs: it is online now and stays so. */
+  addCpuNode(node: number): void {
+    this.nodeCpus[node] = 1;
+    this.nodeOnline[node] = 1;
+  }
+  /** try_offline_node(): a node without memory blocks and CPUs goes offline. */
+  tryOfflineNode(node: number): void {
+    if (this.nodeBlocks[node] === 0 && this.nodeCpus[node] === 0) this.nodeOnline[node] = 0;
   }
 
   /** A signal for the task that is offlining; -1: none. Offlining backs off at the next page it looks at. */
@@ -191,7 +202,7 @@ export class MemoryBlocks {
   views(): ArrayBufferView[] {
     return [
       ...[this.states, this.zones, this.nodes, this.reonline, this.altmapPages, this.groups, this.memmaps],
-      ...[this.words, this.nodeOnline, this.nodeBlocks, this.root],
+      ...[this.words, this.nodeOnline, this.nodeBlocks, this.nodeCpus, this.root],
     ];
   }
 
@@ -206,10 +217,21 @@ export class MemoryBlocks {
     const index = Math.floor(block / this.leafBlocks);
     assert(0 <= block && index < this.root.length, () => `memory block ${block} lies in the address space`);
     if (this.root[index] === NIL) {
-      this.root[index] = this.leaves++;
-      this.grow(this.leaves * this.leafBlocks);
+      const leaf = this.words[WORD.leaves]!++;
+      this.root[index] = leaf;
+      if ((leaf + 1) * this.leafBlocks > this.states.length) this.grow((leaf + 1) * this.leafBlocks);
+      this.clearLeaf(leaf);
     }
     return this.rowOf(block);
+  }
+
+  /** Rows may hold what a machine did before a snapshot of its earlier state was put back. */
+  private clearLeaf(leaf: number): void {
+    const [from, to] = [leaf * this.leafBlocks, (leaf + 1) * this.leafBlocks];
+    for (const column of [this.states, this.nodes, this.reonline, this.altmapPages, this.groups])
+      column.fill(0, from, to);
+    this.zones.fill(NO_SINGLE_ZONE, from, to);
+    this.memmaps.fill(NIL, from * this.sectionsPerBlock, to * this.sectionsPerBlock);
   }
 
   private grow(rows: number): void {
@@ -218,11 +240,11 @@ export class MemoryBlocks {
       return fresh;
     };
     this.states = wider(this.states, new Uint8Array(rows));
-    this.zones = wider(this.zones, new Uint8Array(rows).fill(NO_SINGLE_ZONE));
+    this.zones = wider(this.zones, new Uint8Array(rows));
     this.nodes = wider(this.nodes, new Uint8Array(rows));
     this.reonline = wider(this.reonline, new Uint8Array(rows));
     this.altmapPages = wider(this.altmapPages, new Uint32Array(rows));
     this.groups = wider(this.groups, new Int32Array(rows));
-    this.memmaps = wider(this.memmaps, new Float64Array(rows * this.sectionsPerBlock).fill(NIL));
+    this.memmaps = wider(this.memmaps, new Float64Array(rows * this.sectionsPerBlock));
   }
 }

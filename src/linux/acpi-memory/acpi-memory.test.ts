@@ -70,12 +70,7 @@ it("keeps a DIMM with an unmovable page, onlines its other blocks again and repo
   sci(k);
   expect(slots.log).toEqual(["slot 3 OST 3 0x84", "slot 3 OST 3 0x82"]);
   expect(states(k, 4)).toEqual([BLOCK.ONLINE, BLOCK.ONLINE, BLOCK.ONLINE, BLOCK.ONLINE]);
-  const failed = "memory offlining [mem 0x140000000-0x147ffffff] failed due to failure to isolate range";
-  expect(log.filter((line) => line.startsWith("memory"))).toEqual([
-    failed,
-    failed,
-    "memory memory40: Offline failed.",
-  ]);
+  expect(log).toEqual(["memory memory40: Offline failed."]);
   expect(k.iomem.iomemText()).toContain("140000000-15fffffff : System RAM\n");
 });
 

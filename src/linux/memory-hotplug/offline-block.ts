@@ -22,8 +22,9 @@ const { v, at, define } = KERNEL_PROCEDURES.declare("memory_block_offline", {
   steps: ["enter", "isolate", "isolated", "notified", "migrate", "migrated", "stuck", "test"],
 });
 
-/** The debug line that every failed attempt leaves. */
+/** The debug line that every failed attempt leaves, where debug messages are printed. */
 const explain = (k: Kernel, f: Frame<Kernel>, reason: string): void => {
+  if (k.options.dyndbg !== true) return;
   const hex = (bytes: number): string => `0x${bytes.toString(16).padStart(8, "0")}`;
   const start = f.get(v.first) * k.geometry.pageSize;
   const end = start + f.get(v.pages) * k.geometry.pageSize - 1;
@@ -94,7 +95,10 @@ export const offlineBlock = define({
   },
   notified: (k, f) => (f.result < 0 ? failIsolated(k, f, f.result, "notifier failure") : at.migrate),
   migrate: (k, f) => {
-    if (k.blocks.signalFor(f.task)) return failIsolated(k, f, ERRNO.EINTR, "signal backoff");
+    if (k.blocks.signalFor(f.task)) {
+      k.blocks.signal(-1);
+      return failIsolated(k, f, ERRNO.EINTR, "signal backoff");
+    }
     f.set(v.freeBefore, k.zones.sum(k.zones.free));
     return f.call(migrateRange, at.migrated, f.get(v.first), f.get(v.pages));
   },
@@ -102,10 +106,12 @@ export const offlineBlock = define({
     if (f.result === ERRNO.EBUSY) return failIsolated(k, f, ERRNO.EBUSY, "unmovable page");
     return f.result === 0 ? at.test : at.stuck;
   },
-  // Nowhere to move to: the kernel tries for ever. Here it waits until some memory was freed or taken.
+  // Nowhere to move to, or a page under way: the kernel tries again for ever. Here it waits until pages of
+  // the range became free, or memory elsewhere was freed or taken.
   stuck: (k, f) => {
-    if (k.blocks.signalFor(f.task)) return at.migrate;
-    return k.zones.sum(k.zones.free) === f.get(v.freeBefore) ? BLOCKED : at.migrate;
+    const moved = k.zones.sum(k.zones.free) !== f.get(v.freeBefore);
+    if (moved || k.blocks.signalFor(f.task)) return at.migrate;
+    return testPagesIsolated(k, f.get(v.first), f.get(v.pages)) ? finish(k, f) : BLOCKED;
   },
   test: (k, f) => {
     if (testPagesIsolated(k, f.get(v.first), f.get(v.pages))) return finish(k, f);

@@ -111,6 +111,28 @@ it("waits for ever for room to move pages to, until a signal ends it", () => {
   expect(state(k)).toBe(BLOCK.ONLINE);
 });
 
+it("waits for a chunk that another task is accepting, and then goes offline", () => {
+  const { k, hw } = start({
+    unaccepted: {
+      window: { start: BASE, end: BASE + BLOCK_SIZE },
+      ranges: [{ start: BASE, end: BASE + BLOCK_SIZE }],
+    },
+  });
+  add(k);
+  store(k, FIRST, MMOP.ONLINE_MOVABLE);
+  const acceptor = newTask(1, 0);
+  acceptor.start(allocPages, 0, GFP.MOVABLE, 0, 7);
+  // Accepted, and not freed yet.
+  while (acceptor.where !== "try_to_accept_memory_one:accepted") acceptor.step(k);
+  const offliner = newTask(2, 0);
+  offliner.start(storeBlockState, FIRST, MMOP.OFFLINE);
+  for (let waits = 0; waits < 3; ) if (offliner.step(k) === BLOCKED) waits++;
+  expect(offliner.where).toBe("memory_block_offline:stuck");
+  while (!acceptor.idle) acceptor.step(k);
+  while (!offliner.idle) expect(offliner.step(k)).not.toBe(BLOCKED);
+  expect([offliner.result, state(k), hw.doubles]).toEqual([0, BLOCK.OFFLINE, []]);
+});
+
 it("refuses to offline a block of several zones", () => {
   const { k, log } = start({
     ram: [

@@ -81,7 +81,7 @@ export const tryRemoveMemory = define({
   },
   unmapped: (k, f) => {
     k.iomem.releaseAdjustable(f.get(v.start), f.get(v.size));
-    if (k.blocks.nodeBlocks[f.get(v.node)] === 0) k.blocks.nodeOnline[f.get(v.node)] = 0;
+    k.blocks.tryOfflineNode(f.get(v.node));
     return f.callIf(k.design.hooks.memoryRemoved, at.removed, f.get(v.start), f.get(v.size));
   },
   removed: (k, f) => {

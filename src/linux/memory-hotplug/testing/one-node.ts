@@ -14,7 +14,12 @@ export const FIRST = BASE / BLOCK_SIZE;
 export const DRIVER = "System RAM (virtio_mem)";
 
 export const start = (options: Partial<HotplugKernelOptions> = {}) =>
-  hotplugKernel({ top: 64 * GIB, design: loggedHooks, ...options });
+  hotplugKernel({
+    top: 64 * GIB,
+    design: loggedHooks,
+    ...options,
+    options: { dyndbg: true, ...options.options },
+  });
 export const add = (k: Kernel, blocks = 1, flags = 0, name = "System RAM", at = BASE): number =>
   run(k, addMemory, 0, at, blocks * BLOCK_SIZE, mhpFlags(k, flags, name));
 export const remove = (k: Kernel, blocks = 1): number => run(k, removeMemory, BASE, blocks * BLOCK_SIZE);
