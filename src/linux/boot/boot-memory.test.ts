@@ -208,3 +208,28 @@ it("a recorded guest's early free memory and MemTotal come out", () => {
   const total = k.zones.sum(k.zones.managed) * 4;
   expect(Math.abs(total - 1_901_484) / 1_901_484).toBeLessThan(0.02);
 });
+
+it("frees exactly the pages that no reservation touches, whatever bytes are reserved, deferred or not", () => {
+  const size = 160 * MIB;
+  const range = fc.tuple(fc.nat(size - 1), fc.integer({ min: 1, max: 8 * MIB }));
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 12 }), fc.boolean(), (ranges, deferredInit) => {
+      const start = 4 * GIB;
+      const reservations = ranges.map(([from, length]) => ({
+        start: start + from,
+        end: start + Math.min(size, from + length),
+        what: "test",
+      }));
+      const boot = bootLayout([{ start, end: start + size }], { early: [], reservations, deferredInit });
+      const { k } = fakeKernel({ top: start + size, boot });
+      run(k, bootMemory);
+      for (let page = 0; page < size / 4096; page++) {
+        const at = start + page * 4096;
+        const reserved = reservations.some((one) => one.start < at + 4096 && one.end > at);
+        const use = k.mm.useAt(at / 4096);
+        if (use !== (reserved ? USE.RESERVED : USE.FREE)) expect([at, use]).toEqual([at, "the other"]);
+      }
+    }),
+    { numRuns: 30 },
+  );
+});

@@ -16,7 +16,7 @@ const pieceOrder = (k: Kernel, pfn: number, end: number): number => {
 
 const free = KERNEL_PROCEDURES.declare("memblock_free_all", {
   args: [],
-  locals: ["pfn", "end", "node"],
+  locals: ["from", "pfn", "end", "node"],
   steps: ["range", "piece"],
 });
 
@@ -30,10 +30,11 @@ export const memblockFreeAll = free.define({
   range: (k, f) => {
     const { v, at } = free;
     const { pageSize } = k.geometry;
-    if (!k.memblock.nextFree(f.get(v.end) * pageSize)) return f.returns(0);
+    if (!k.memblock.nextFree(f.get(v.from))) return f.returns(0);
+    f.set(v.from, k.memblock.freeEnd);
+    // A page that is reserved in part is not free.
     f.set(v.pfn, Math.ceil(k.memblock.freeStart / pageSize));
-    // A range that ends inside a page must not be found again: the page's rest is nobody's.
-    f.set(v.end, Math.ceil(k.memblock.freeEnd / pageSize));
+    f.set(v.end, Math.floor(k.memblock.freeEnd / pageSize));
     f.set(v.node, k.memblock.freeNode);
     return at.piece;
   },
@@ -64,7 +65,7 @@ const freeSinglePages = (k: Kernel, from: number, end: number): number => {
 
 const deferred = KERNEL_PROCEDURES.declare("deferred_init_memmap", {
   args: ["node", "part", "parts"],
-  locals: ["pfn", "end", "stop", "piece", "pieceEnd"],
+  locals: ["from", "pfn", "end", "stop", "piece", "pieceEnd"],
   steps: ["enter", "range", "cut", "pages"],
 });
 
@@ -86,7 +87,7 @@ export const deferredInitNode = deferred.define({
     const sections = (end - first) / pagesPerSection;
     const share = (part: number): number =>
       first + Math.floor((sections * part) / f.get(v.parts)) * pagesPerSection;
-    f.set(v.end, share(f.get(v.part)));
+    f.set(v.from, share(f.get(v.part)) * pageSize);
     f.set(v.stop, share(f.get(v.part) + 1));
     return at.range;
   },
@@ -94,9 +95,10 @@ export const deferredInitNode = deferred.define({
     const { v, at } = deferred;
     const { pageSize } = k.geometry;
     const stop = f.get(v.stop);
-    for (let from = f.get(v.end); k.memblock.nextFree(from * pageSize); from = f.get(v.end)) {
+    while (k.memblock.nextFree(f.get(v.from))) {
+      f.set(v.from, k.memblock.freeEnd);
       f.set(v.pfn, Math.ceil(k.memblock.freeStart / pageSize));
-      f.set(v.end, Math.min(stop, Math.ceil(k.memblock.freeEnd / pageSize)));
+      f.set(v.end, Math.min(stop, Math.floor(k.memblock.freeEnd / pageSize)));
       if (f.get(v.pfn) >= stop) return f.returns(0);
       if (k.memblock.freeNode === f.get(v.node)) return at.cut;
     }

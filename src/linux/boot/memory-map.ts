@@ -51,7 +51,7 @@ export const fillMemblock = (k: Kernel): void => {
   }
   for (const { start, end, node } of boot.affinity) {
     assert(node < k.zones.nodes, () => `node ${node} of a memory affinity range exists`);
-    memblock.setNode(start, end, node);
+    memblock.setNode(roundUp(start, pageSize), roundUp(end, pageSize), node);
   }
   giveRestToNode0(k);
 };
