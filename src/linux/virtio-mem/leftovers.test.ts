@@ -48,8 +48,9 @@ it("takes single sub-blocks where the whole block is busy, and returns what the 
   expect(held.length).toBeGreaterThan(0);
 });
 
-it("stops unplugging at once when the request changes in the middle", () => {
-  const { k, device, resize } = oneDevice();
+it("stops unplugging at once when the request changes in the middle, and takes no more pages", () => {
+  const { k, device, resize } = oneDevice({ design: loggedHooks });
+  const { log } = scriptHooks(k);
   resize(BLOCK_SIZE - 2 * MIB);
   device.log.length = 0;
   device.script = (type) => {
@@ -61,6 +62,31 @@ it("stops unplugging at once when the request changes in the middle", () => {
   };
   expect(resize(0)).toBe(0);
   expect(device.log).toEqual(["UNPLUG 62+1 ACK", "UNPLUG 61+1 ACK", "UNPLUG 60+1 ACK"]);
+  expect(log.filter((line) => line.startsWith("fakeOnline"))).toEqual([]);
+});
+
+it("sends no unplug of offline memory either once the request changed", () => {
+  const { k, device, resize } = oneDevice({ online: MMOP.OFFLINE });
+  resize(3 * BLOCK_SIZE);
+  device.log.length = 0;
+  device.script = (type) => {
+    if (type === 1 && device.log.length === 0) {
+      device.requested = 2 * BLOCK_SIZE;
+      virtioMemConfigChanged(k, 0);
+    }
+    return undefined;
+  };
+  expect(resize(0)).toBe(0);
+  expect(device.log).toEqual(["UNPLUG 128+64 ACK"]);
+});
+
+it("adds blocks that it had before no further than the limit of offline memory either", () => {
+  const { k, device, resize } = oneDevice();
+  resize(10 * BLOCK_SIZE);
+  expect(resize(0)).toBe(0);
+  k.blocks.autoOnline = MMOP.OFFLINE;
+  expect(resize(10 * BLOCK_SIZE)).toBe(ERRNO.ENOSPC);
+  expect(device.pluggedSize()).toBe(8 * BLOCK_SIZE);
 });
 
 it("fills an offline block without touching its pages", () => {
