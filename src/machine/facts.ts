@@ -81,10 +81,24 @@ export const useBit = (use: Use): number => 1 << (use >> 4);
 /** Bits of the uses in IN_USE. */
 export const IN_USE_BITS: number = [...IN_USE].reduce<number>((bits, use) => bits | useBit(use), 0);
 
-const collected = new Int32Array(1);
-const collect = (byte: number): boolean => {
-  collected[0]! |= 1 << (byte >> 4);
-  return false;
+/** Uses of the pages [from, to) by index, as bits; both are multiples of four. Runs of equal bytes cost a compare a word. */
+const usesBetween = (words: Uint32Array, from: number, to: number): number => {
+  let bits = 0;
+  let last = -1;
+  for (let at = from >> 2; at < to >> 2; at++) {
+    const word = words[at]!;
+    if (word === last) continue;
+    last = word;
+    bits |= (1 << ((word >>> 4) & 15)) | (1 << ((word >>> 12) & 15));
+    bits |= (1 << ((word >>> 20) & 15)) | (1 << (word >>> 28));
+  }
+  return bits;
+};
+
+const usesOfUnit = ({ mm, geometry }: Kernel, unit: number): number => {
+  const pages = UNIT / geometry.pageSize;
+  const index = mm.indexOf(unit * pages);
+  return index === NIL ? 0 : usesBetween(mm.useWords, index, index + pages);
 };
 
 /** Answers of usesOf() for a few units, good while the memmap does not change. */
@@ -107,10 +121,8 @@ export class UnitUses {
     }
     const slot = unit & (CACHED - 1);
     if (this.units[slot] === unit) return this.bits[slot]!;
-    collected[0] = 0;
-    somePage(k, unit, collect);
     this.units[slot] = unit;
-    this.bits[slot] = collected[0]!;
-    return collected[0]!;
+    this.bits[slot] = usesOfUnit(k, unit);
+    return this.bits[slot]!;
   }
 }

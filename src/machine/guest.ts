@@ -101,6 +101,18 @@ const driversOf = (config: MachineConfig, hw: Boundary, blocks: MemoryBlocks): V
     return new VirtioMemDriver(port, virtioMemLayout(port, facts));
   });
 
+/** Sections beyond boot memory for which room is made at once; more come by doubling. */
+const ROOM_SECTIONS = 64;
+
+/** An empty memmap with room for the hot-plug window. Room that nobody uses costs address space only. */
+const memMapOf = ({ config }: Machine, ramEnd: number, top: number): MemMap => {
+  const mm = new MemMap(X86_64, top);
+  const boot = config.layout.ram.reduce((sum, { size }) => sum + Math.ceil(size / X86_64.sectionSize) + 1, 0);
+  const window = Math.ceil((top - ramEnd) / X86_64.sectionSize);
+  if (config.layout.deviceMemory !== undefined) mm.reserve(boot + Math.min(window, ROOM_SECTIONS));
+  return mm;
+};
+
 /** The guest kernel of a machine, as it stands when the decompressor jumps into it. */
 export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSink): Kernel => {
   const { config } = machine;
@@ -118,7 +130,7 @@ export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSin
     hw,
     platform: TDX_PLATFORM,
     design,
-    mm: new MemMap(X86_64, top),
+    mm: memMapOf(machine, ramEnd, top),
     zones: new Zones(X86_64, nodes),
     memblock: new Memblock(),
     boot: bootLayout(ram, { reservations: handOver.reservations, affinity: handOver.affinity }),

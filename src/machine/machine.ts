@@ -158,17 +158,16 @@ export class Machine implements TaskHost {
   }
 
   private afterVmmStep(): void {
-    const { vmm } = this;
-    if (vmm.kicking)
-      for (let vcpu = 0; vcpu < this.config.vcpus; vcpu++) if (vmm.kicks[vcpu] !== 0) this.kick(vcpu);
-    if (vmm.life.ended) return;
-    for (let vcpu = 0; vcpu < this.outside.length; vcpu++) {
-      if (this.outside[vcpu] === 0 || !this.tasks.vcpuThreads[vcpu]!.idle) continue;
+    const { vmm, tasks, outside } = this;
+    for (let vcpu = 0; vcpu < outside.length; vcpu++) if (vmm.kicks[vcpu] !== 0) this.kick(vcpu);
+    if (vmm.life.ended !== 0) return;
+    for (let vcpu = 0; vcpu < outside.length; vcpu++) {
+      if (outside[vcpu] === 0 || !tasks.vcpuThreads[vcpu]!.idle) continue;
       if (this.ejecting === vcpu) {
-        if (!this.tasks.ejectLoop.idle) continue;
+        if (!tasks.ejectLoop.idle) continue;
         this.ejecting = -1;
       } else this.enter(vcpu);
-      this.outside[vcpu] = 0;
+      outside[vcpu] = 0;
       this.scheduler.changed();
     }
   }

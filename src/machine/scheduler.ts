@@ -91,9 +91,10 @@ export class Scheduler {
 
   /** An actor got work. No-op if it had some. */
   wake(index: number): void {
+    const { active } = this;
     const count = this.activeCount[0]!;
-    if (this.active.subarray(0, count).includes(index)) return;
-    this.active[count] = index;
+    for (let place = 0; place < count; place++) if (active[place] === index) return;
+    active[count] = index;
     this.activeCount[0] = count + 1;
     this.blockedAt[index] = -1;
     this.words[0]!++;
@@ -121,13 +122,13 @@ export class Scheduler {
     return next;
   }
 
-  /** Takes an actor that has no work any more off the list. */
+  /** Takes an actor that has no work any more off the list, whose order stays. */
   private sleep(index: number): void {
+    const { active } = this;
     const count = this.activeCount[0]!;
-    const place = this.active.subarray(0, count).indexOf(index);
-    if (place === -1) return;
-    this.active.copyWithin(place, place + 1, count);
-    this.activeCount[0] = count - 1;
+    let kept = 0;
+    for (let place = 0; place < count; place++) if (active[place] !== index) active[kept++] = active[place]!;
+    this.activeCount[0] = kept;
   }
 
   /** The actor that goes next, or -1 if none can. Takes a random number only where there is a choice. */
