@@ -55,7 +55,7 @@ export const openEntry = (m: TdxModule, regs: Regs, rule: MemoryLeaf): Status =>
   const level = lo & 7;
   const maxLevel = rule.maxLevel ?? td.sept.levels - 1;
   if (level < rule.minLevel || !isPrivateMapping(td, lo, hi, maxLevel)) return INVALID;
-  if (td.locks.isBusy(LOCK.SEPT_TREE, rule.exclusive)) return BUSY_TREE;
+  if (td.locks.any && td.locks.isBusy(LOCK.SEPT_TREE, rule.exclusive)) return BUSY_TREE;
   return walkTo(td, regs, lo, hi, rule.states);
 };
 
@@ -64,7 +64,7 @@ export const walkTo = (td: Td, regs: Regs, lo: number, hi: number, states: Uint8
   const sept = td.sept;
   const level = lo & 7;
   sept.walk(lo, hi, level);
-  if (sept.level === level && states[sept.state[sept.at]!] === 1 && !td.locks.anyEntry) return SUCCESS;
+  if (sept.level === level && states[sept.state[sept.at]!] === 1 && !td.locks.any) return SUCCESS;
   if (sept.level !== level) return refuse(td, regs, WALK_FAILED);
   if (td.locks.isEntryBusy(pfnOf(lo, hi), level)) return refuse(td, regs, BUSY_ENTRY);
   return states[sept.stateHere] === 1 ? SUCCESS : refuse(td, regs, WRONG_STATE);

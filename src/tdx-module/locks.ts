@@ -12,6 +12,8 @@ export const LOCK = { TDR: 0, OP_STATE: 1, SEPT_TREE: 2, TD_EPOCH: 3 } as const;
 export type LockName = keyof typeof LOCK;
 
 const ENTRY_COUNT = 4;
+/** 1 while any of the words before it is set. */
+const ANY = 5;
 const MAX_ENTRIES = 8;
 
 /**
@@ -20,12 +22,22 @@ const MAX_ENTRIES = 8;
  * OPERAND_BUSY at once.
  */
 export class Locks {
-  private readonly words = new Uint32Array(ENTRY_COUNT + 1);
+  private readonly words = new Uint32Array(ANY + 1);
   /** Locked entries: guest frame times 8 plus level. */
   private readonly entries = new Float64Array(MAX_ENTRIES);
 
   hold(lock: LockName, held: Held): void {
     this.words[LOCK[lock]] = held;
+    this.note();
+  }
+
+  private note(): void {
+    this.words[ANY] = this.words.subarray(0, ANY).some((word) => word !== 0) ? 1 : 0;
+  }
+
+  /** True only while some lock is held: the test that hot paths make first. */
+  get any(): boolean {
+    return this.words[ANY] !== 0;
   }
   /** Whether taking `lock` (a LOCK number) would fail. */
   isBusy(lock: number, exclusive: boolean): boolean {
@@ -39,14 +51,12 @@ export class Locks {
     assert(count < MAX_ENTRIES, () => `at most ${MAX_ENTRIES} entries are locked at once`);
     this.entries[count] = pfn * 8 + level;
     this.words[ENTRY_COUNT] = count + 1;
+    this.note();
   }
   releaseEntries(): void {
     this.words[ENTRY_COUNT] = 0;
     this.entries.fill(0);
-  }
-  /** True only while some entry is locked: the test that hot paths make first. */
-  get anyEntry(): boolean {
-    return this.words[ENTRY_COUNT] !== 0;
+    this.note();
   }
   isEntryBusy(pfn: number, level: number): boolean {
     const count = this.words[ENTRY_COUNT]!;
@@ -61,7 +71,7 @@ export class Locks {
   }
 
   flat(): readonly FlatRange[] {
-    return [range(this.words, ENTRY_COUNT + 1), range(this.entries, MAX_ENTRIES)];
+    return [range(this.words, ANY + 1), range(this.entries, MAX_ENTRIES)];
   }
 }
 

@@ -6,7 +6,7 @@ import type { TdxModule } from "./module.ts";
 import { OP_STATES_ALLOWED } from "./op-states.ts";
 import { NO_OWNER, SIZE_4K } from "./pamt.ts";
 import { TD_WORD, type Td, VCPU_WORD } from "./td.ts";
-import { OUTSIDE } from "./tdmr.ts";
+import { COVERED, OUTSIDE } from "./tdmr.ts";
 
 const SUCCESS = status("SUCCESS");
 const INVALID = status("OPERAND_INVALID");
@@ -44,9 +44,10 @@ export const NO_LOCK = 2;
 export const checkPage = (m: TdxModule, lo: number, hi: number, type: number, op: number): Status => {
   if ((lo & 0xfff) !== 0 || hi >>> m.hpaShift !== 0) return withDetails(INVALID, op);
   const frame = (lo >>> 12) + hi * 2 ** 20;
-  if (m.pamt.kindOf(frame) === OUTSIDE) return withDetails(OUT_OF_RANGE, op);
+  const kind = m.pamt.kindOf(frame);
+  if (kind === OUTSIDE) return withDetails(OUT_OF_RANGE, op);
   if (m.frameLocks.any && m.frameLocks.isBusy(frame)) return withDetails(BUSY, op);
-  if (m.pamt.typeAt(frame, SIZE_4K) !== type) return withDetails(BAD_METADATA, op);
+  if (kind !== COVERED || m.pamt.type4K(frame) !== type) return withDetails(BAD_METADATA, op);
   m.frame = frame;
   return SUCCESS;
 };
@@ -74,7 +75,8 @@ export const checkTdr = (m: TdxModule, lo: number, hi: number, op: number, take:
     if (refused !== SUCCESS) return refused;
     m.td = ownerOf(m, m.frame);
   }
-  return m.td.locks.isBusy(LOCK.TDR, take === TAKE_EXCLUSIVE) ? withDetails(BUSY, op) : SUCCESS;
+  const { locks } = m.td;
+  return locks.any && locks.isBusy(LOCK.TDR, take === TAKE_EXCLUSIVE) ? withDetails(BUSY, op) : SUCCESS;
 };
 
 /** The TD that owns the 4 KiB page at `frame`. */
@@ -110,7 +112,9 @@ export const checkTdState = (m: TdxModule, leaf: number, take: number): Status =
   if (words[TD_WORD.FATAL] !== 0) return FATAL;
   if (words[TD_WORD.LIFECYCLE] !== LIFECYCLE.KEYS_CONFIGURED) return NO_KEYS;
   if (words[TD_WORD.TDCX_COUNT]! < TDCS_PAGES) return NO_TDCS;
-  if (take !== NO_LOCK && m.td.locks.isBusy(LOCK.OP_STATE, take === TAKE_EXCLUSIVE)) return BUSY_OP_STATE;
+  const { locks } = m.td;
+  if (locks.any && take !== NO_LOCK && locks.isBusy(LOCK.OP_STATE, take === TAKE_EXCLUSIVE))
+    return BUSY_OP_STATE;
   const opState = words[TD_WORD.OP_STATE]!;
   if (((OP_STATES_ALLOWED[leaf]! >> opState) & 1) === 0) return withDetails(WRONG_OP_STATE, opState);
   return SUCCESS;

@@ -67,16 +67,20 @@ export class Pamt implements Flat {
 
   /** Type of the page at a COVERED or RESERVED frame if its entry has size class `size`, else OTHER_SIZE. */
   typeAt(frame: number, size: number): number {
+    if (size === SIZE_4K) return this.tdmrs.kindOf(frame) === RESERVED ? RSVD : this.type4K(frame);
     const block = (frame >>> 9) - this.firstBlock;
-    if (size === SIZE_4K && this.tdmrs.kindOf(frame) === RESERVED) return RSVD;
     if (block >= this.type.length) return NDA;
     if (this.gig[block >>> 9] !== 0) return size === SIZE_1G ? REG : OTHER_SIZE;
-    if (size === SIZE_1G) return NDA;
-    const type = this.type[block]!;
-    if (type !== NDA) return size === SIZE_2M ? type : OTHER_SIZE;
-    if (size === SIZE_2M) return NDA;
+    return size === SIZE_1G ? NDA : this.type[block]!;
+  }
+
+  /** Type of the page at a COVERED frame if it is described by a 4 KiB entry, else OTHER_SIZE. */
+  type4K(frame: number): number {
+    const block = (frame >>> 9) - this.firstBlock;
+    if (block >= this.type.length) return NDA;
     const chunk = this.chunk[block]!;
-    return chunk === 0 ? NDA : this.type4k[((chunk - 1) << 9) | (frame & 511)]!;
+    if (chunk !== 0) return this.type4k[((chunk - 1) << 9) | (frame & 511)]!;
+    return (this.gig[block >>> 9]! | this.type[block]!) === 0 ? NDA : OTHER_SIZE;
   }
 
   /** Whether the 2 MiB block that starts at `frame` is free at 2 MiB and in each 4 KiB frame, and not reserved. */

@@ -8,40 +8,18 @@ import {
 } from "../abi/tdx/sept-entry.ts";
 import { assert } from "../assert.ts";
 import { ChangedUnits } from "./changed-units.ts";
-import { type FlatRange, range } from "./flat-range.ts";
-import { capacityFor, grown8, grown16, grown32 } from "./growth.ts";
-
-const ENTRIES = 512;
-/** The table that the walk starts from. Slot 0 is never freed, so 0 also ends the list of free slots. */
-const ROOT = 0;
-const MAX_SLOTS = 2 ** 22;
-
-const LEVELS = 0;
-const USED = 1;
-const FREE_HEAD = 2;
-const LIVE = 3;
+import { ENTRIES, LEVELS, ROOT, SeptPool } from "./sept-pool.ts";
 
 /**
- * The secure EPT of one TD: a radix tree of 512-entry tables that lie in a pool of slots.
+ * The secure EPT of one TD: a radix tree of 512-entry tables.
  *
- * Flat: each entry is one state byte and one 32-bit payload. A leaf's payload is its host frame; in a
- * PENDING 2 MiB leaf the low nine bits are ACCEPT_COUNTER, as in hardware. A non-leaf's payload is the slot
- * of its table. Frames fit 32 bits because the module covers no more than 16 TiB of host memory
- * (`Pamt` refuses a larger one), and an address outside is refused before it comes here.
+ * In a PENDING 2 MiB leaf the low nine bits of the payload are ACCEPT_COUNTER, as in hardware: the frame is
+ * aligned. Frames fit 32 bits because the module covers no more than 16 TiB of host memory (`TdmrList` refuses
+ * more), and an address outside is refused before it comes here.
  *
  * The walk leaves its result in `at` (entry number), `level` and `unit`; it allocates nothing.
  */
-export class Sept {
-  /** Slots in use, free list head, number of levels. */
-  readonly words = new Uint32Array(4);
-  state: Uint8Array;
-  payload: Uint32Array;
-  /** Host frame that holds the table of a slot. */
-  tableFrame: Uint32Array;
-  /** Children of a slot that are not FREE, that are MAPPED, that are PENDING. */
-  usedCount: Uint16Array;
-  mappedCount: Uint16Array;
-  pendingCount: Uint16Array;
+export class Sept extends SeptPool {
   /** 2 MiB units whose leaf state changed, for invariants and fingerprints. Not part of a snapshot. */
   readonly changed = new ChangedUnits();
 
@@ -51,37 +29,14 @@ export class Sept {
   unit = 0;
 
   constructor(slots = 8) {
-    assert(2 <= slots && slots <= MAX_SLOTS, "a pool holds the root and at least one more table");
-    this.state = new Uint8Array(slots * ENTRIES);
-    this.payload = new Uint32Array(slots * ENTRIES);
-    this.tableFrame = new Uint32Array(slots);
-    this.usedCount = new Uint16Array(slots);
-    this.mappedCount = new Uint16Array(slots);
-    this.pendingCount = new Uint16Array(slots);
+    super(slots);
   }
 
   /** Empties the tree. `levels` is 4 or 5; `rootFrame` is the host frame that holds the root table. */
   reset(levels: number, rootFrame: number): void {
-    assert(levels === 4 || levels === 5, () => `a secure EPT has 4 or 5 levels, not ${levels}`);
-    const used = this.words[USED]!;
-    this.state.fill(0, 0, used * ENTRIES);
-    this.payload.fill(0, 0, used * ENTRIES);
-    for (const counts of [this.usedCount, this.mappedCount, this.pendingCount]) counts.fill(0, 0, used);
-    this.tableFrame.fill(0, 0, used);
-    this.words[LEVELS] = levels;
-    this.words[USED] = 1;
-    this.words[FREE_HEAD] = 0;
-    this.words[LIVE] = 1;
-    this.tableFrame[ROOT] = rootFrame;
+    assert(levels === 4 || levels === 5, `a secure EPT has 4 or 5 levels, not ${levels}`);
+    this.empty(levels, rootFrame);
     this.changed.everything();
-  }
-
-  get levels(): number {
-    return this.words[LEVELS]!;
-  }
-  /** Tables in the tree, the root included. */
-  get tableCount(): number {
-    return this.words[LIVE]!;
   }
 
   /**
@@ -127,11 +82,7 @@ export class Sept {
 
   /** Writes state and payload of the entry where the last walk ended, which is not a non-leaf before or after. */
   setLeaf(next: number, payload: number): void {
-    const at = this.at;
-    const before = this.state[at]!;
-    this.state[at] = next;
-    this.payload[at] = payload;
-    this.recount(at >>> 9, before, next);
+    this.put(next, payload);
     if (this.level <= 1) this.changed.add(this.unit);
     else this.changed.everything();
   }
@@ -176,7 +127,7 @@ export class Sept {
   /** Hangs an empty table, held by host frame `frame`, below the FREE entry where the last walk ended. */
   addTable(frame: number): number {
     const slot = this.takeSlot(frame);
-    this.setNonLeaf(SEPT_NL_MAPPED, slot);
+    this.put(SEPT_NL_MAPPED, slot);
     return slot;
   }
 
@@ -185,17 +136,22 @@ export class Sept {
     const slot = this.payload[this.at]!;
     assert(this.usedCount[slot] === 0, "a table is freed when all its entries are FREE");
     const frame = this.releaseSlot(slot);
-    this.setNonLeaf(SEPT_FREE, 0);
+    this.put(SEPT_FREE, 0);
     return frame;
   }
 
-  /** Blocks or unblocks the non-leaf where the last walk ended, or replaces it. */
-  setNonLeaf(next: number, payload: number): void {
+  /** Writes an entry. With an empty table below before or after, no page is in another state than it was. */
+  private put(next: number, payload: number): void {
     const at = this.at;
     const before = this.state[at]!;
     this.state[at] = next;
     this.payload[at] = payload;
     this.recount(at >>> 9, before, next);
+  }
+
+  /** Blocks or unblocks the non-leaf where the last walk ended, or puts a leaf or a full table in its place. */
+  setNonLeaf(next: number, payload: number): void {
+    this.put(next, payload);
     if (this.level === 1) this.changed.add(this.unit);
     else this.changed.everything();
   }
@@ -240,65 +196,8 @@ export class Sept {
     return frame;
   }
 
-  private takeSlot(frame: number): number {
-    let slot = this.words[FREE_HEAD]!;
-    if (slot !== 0) this.words[FREE_HEAD] = this.tableFrame[slot]!;
-    else {
-      slot = this.words[USED]!;
-      if (slot === this.tableFrame.length) this.grow(slot * 2);
-      this.words[USED] = slot + 1;
-    }
-    this.tableFrame[slot] = frame;
-    this.words[LIVE]!++;
-    return slot;
-  }
-
-  /** A free slot's table is all FREE and its frame word links the list. */
-  private releaseSlot(slot: number): number {
-    const frame = this.tableFrame[slot]!;
-    this.usedCount[slot] = 0;
-    this.mappedCount[slot] = 0;
-    this.pendingCount[slot] = 0;
-    this.tableFrame[slot] = this.words[FREE_HEAD]!;
-    this.words[FREE_HEAD] = slot;
-    this.words[LIVE]!--;
-    return frame;
-  }
-
-  private grow(slots: number): void {
-    assert(slots <= MAX_SLOTS, "a secure EPT fits its pool");
-    this.state = grown8(this.state, slots * ENTRIES);
-    this.payload = grown32(this.payload, slots * ENTRIES);
-    this.tableFrame = grown32(this.tableFrame, slots);
-    this.usedCount = grown16(this.usedCount, slots);
-    this.mappedCount = grown16(this.mappedCount, slots);
-    this.pendingCount = grown16(this.pendingCount, slots);
-  }
-
-  /** Every byte of the state, for snapshots: `words` first, because it tells the lengths of the rest. */
-  flat(): readonly FlatRange[] {
-    const used = this.words[USED]!;
-    return [
-      range(this.words, this.words.length),
-      range(this.state, used * ENTRIES),
-      range(this.payload, used * ENTRIES),
-      range(this.tableFrame, used),
-      range(this.usedCount, used),
-      range(this.mappedCount, used),
-      range(this.pendingCount, used),
-    ];
-  }
-
-  /** Makes room for the lengths that `words`, just loaded, tells; clears what lies beyond. */
-  reserve(): void {
-    const used = this.words[USED]!;
-    const slots = capacityFor(this.tableFrame.length, used);
-    if (slots > this.tableFrame.length) this.grow(slots);
-    this.state.fill(0, used * ENTRIES);
-    this.payload.fill(0, used * ENTRIES);
-    this.usedCount.fill(0, used);
-    this.mappedCount.fill(0, used);
-    this.pendingCount.fill(0, used);
+  override reserve(): void {
+    super.reserve();
     this.changed.clear();
   }
 }

@@ -44,7 +44,7 @@ export const tdgMemPageAccept = (m: TdxModule, td: Td, vcpu: number, lo: number,
       ? ALREADY_ACCEPTED[sept.level]!
       : exitAccept(td, vcpu, lo, hi, EEQ_TYPE.ACCEPT);
   }
-  if (td.locks.anyEntry && td.locks.isEntryBusy(pfnOf(lo, hi), level)) return BUSY;
+  if (td.locks.any && td.locks.isEntryBusy(pfnOf(lo, hi), level)) return BUSY;
   if (state !== SEPT_PENDING) return refuseHere(td, vcpu, lo, hi, state);
   const pages = sept.payload[sept.at]!;
   if (level === 0) {

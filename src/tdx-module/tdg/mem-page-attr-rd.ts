@@ -29,7 +29,7 @@ export const tdgMemPageAttrRd = (_m: TdxModule, td: Td, vcpu: number, regs: Regs
   if (!isPrivateGpa(td, hi)) return refuse(regs, INVALID);
   const sept = td.sept;
   sept.walk(lo, hi, 0);
-  if (td.locks.anyEntry && td.locks.isEntryBusy(pfnOf(lo, hi), sept.level)) return refuse(regs, BUSY);
+  if (td.locks.any && td.locks.isEntryBusy(pfnOf(lo, hi), sept.level)) return refuse(regs, BUSY);
   const state = sept.stateHere;
   if (state !== SEPT_MAPPED && state !== SEPT_PENDING) return exitEptViolation(td, vcpu, 0, 0, 0, lo, hi);
   mappingResult(regs, sept.level, lo, hi, state === SEPT_PENDING);

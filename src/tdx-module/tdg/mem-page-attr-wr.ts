@@ -37,7 +37,7 @@ export const tdgMemPageAttrWr = (_m: TdxModule, td: Td, vcpu: number, regs: Regs
   const sept = td.sept;
   sept.walk(lo, hi, level);
   if (sept.level !== level) return exitAccept(td, vcpu, lo, hi, EEQ_TYPE.ATTR_WR);
-  if (td.locks.anyEntry && td.locks.isEntryBusy(pfnOf(lo, hi), level)) return refuse(regs, BUSY);
+  if (td.locks.any && td.locks.isEntryBusy(pfnOf(lo, hi), level)) return refuse(regs, BUSY);
   const state = sept.stateHere;
   if (state !== SEPT_FREE && isTable(state)) return refuse(regs, SIZE_MISMATCH[level]!);
   if (state !== SEPT_MAPPED && state !== SEPT_PENDING) {

@@ -47,7 +47,7 @@ export const tdgMemPageRelease = (m: TdxModule, td: Td, vcpu: number, regs: Regs
   const level = lo & 7;
   const sept = td.sept;
   sept.walk(lo, hi, level);
-  if (td.locks.anyEntry && td.locks.isEntryBusy(pfnOf(lo, hi), sept.level)) return BUSY;
+  if (td.locks.any && td.locks.isEntryBusy(pfnOf(lo, hi), sept.level)) return BUSY;
   if (sept.stateHere !== SEPT_MAPPED || sept.level !== level) return refuse(m, td, vcpu, regs);
   const pages = sept.payloadHere;
   if (m.behaviour.releasedContent === "scrambled") scramble(m, pages, level);
