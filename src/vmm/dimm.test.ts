@@ -41,6 +41,13 @@ it("takes the lowest free slot and the first gap, and raises an insert event", (
   expect([b.vmm.pluggedAt(WINDOW / 512 + 11), b.vmm.pluggedAt(WINDOW / 512 + 12)]).toEqual([true, false]);
 });
 
+it("starts a DIMM at a multiple of 2 MiB, whatever ends before it", () => {
+  const virtioMem = [{ id: "vm0", size: 3 * MIB, blockSize: MIB }];
+  const b = new Bench({ virtioMem, backends: [{ id: "m1", size: 16 * MIB }] });
+  plugDimm(b.vmm, { memdev: "m1" }, true);
+  expect(b.vmm.registers.read(0, 4)).toBe(BASE + 4 * MIB);
+});
+
 it("raises no event for a DIMM that is there at boot", () => {
   const b = new Bench({ backends: [{ id: "m1", size: 16 * MIB }], dimms: [{ memdev: "m1" }] });
   expect([flagsOf(b, 0), b.vmm.takeGpe()]).toEqual([1, false]);
@@ -147,7 +154,7 @@ it("removes an ejected DIMM with everything behind it, and leaves its remove eve
   requestUnplugDimm(b.vmm, 0);
   control(b, 0, 8);
   b.run(handleEject);
-  expect(b.events.at(-1)).toBe("DEVICE_DELETED slot 0");
+  expect([b.events.at(-1), b.vmm.dimms.ejecting]).toEqual(["DEVICE_DELETED slot 0", -1]);
   expect([b.vmm.use.privateBytes, b.vmm.use.sharedBytes, b.tdx.stateAt(WINDOW)]).toEqual([0, 0, "FREE"]);
   expect([flagsOf(b, 0), b.vmm.pluggedFrame(WINDOW), b.vmm.registers.read(8, 4)]).toEqual([4, false, 0]);
   b.vmm.deleteBackend("m1");

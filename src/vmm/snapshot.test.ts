@@ -32,6 +32,17 @@ it("comes back from its bytes, whatever happened in between", () => {
   ]);
 });
 
+it("knows which mappings were large", () => {
+  const b = new Bench();
+  const before = saveVmm(b.vmm);
+  b.touch(5);
+  const after = saveVmm(b.vmm);
+  loadVmm(b.vmm, before);
+  expect(b.vmm.pieceOf(0).isHuge(0)).toBe(false);
+  loadVmm(b.vmm, after);
+  expect(b.vmm.pieceOf(0).isHuge(0)).toBe(true);
+});
+
 it("fits another VMM of the same configuration", () => {
   const b = bench();
   b.touch(5);

@@ -1,12 +1,14 @@
 import { expect, it } from "vitest";
 import { getBig, getNumber, R10, R11, R12, R13, RAX, setNumber } from "../abi/tdx/regs.ts";
 import { EXIT_REASON } from "../abi/tdx/td-exit.ts";
+import { BLOCKED } from "../flat/procedure.ts";
 import { MIB } from "../units.ts";
 import { VM_END } from "./events.ts";
 import { handleExit } from "./faults.ts";
 import { DEAD, DONE, UNRESOLVED } from "./procedures.ts";
 import { Bench, WINDOW } from "./testing/bench.ts";
 import { INJECT_FAILURE, INJECT_RETRY, MAP_GPA_INJECTION } from "./vmcall.ts";
+import { FREE_PRIVATE, MAKE_SHARED, zap } from "./zap.ts";
 
 const SHARED = 2 ** 51;
 const SUCCESS = 0n;
@@ -76,6 +78,13 @@ it.each([
   expect(b.vmm.pieceOf(0).isPrivate.count).toBe(4096);
 });
 
+it("tells polarities apart by the top bit of an address of the TD's width", () => {
+  const b = new Bench({ gpaw: 25 });
+  expect(mapGpa(b, 14 * MIB, 4 * MIB)).toEqual([INVALID_OPERAND, 14 * MIB]);
+  expect(mapGpa(b, 16 * MIB + 14 * MIB, 2 * MIB)[0]).toBe(SUCCESS);
+  expect(b.vmm.pieceOf(0).isPrivate.has(4095)).toBe(false);
+});
+
 it("takes a shared range where no memory lies, and refuses a private one there", () => {
   const b = new Bench();
   expect(mapGpa(b, SHARED + 512 * MIB, 16 * MIB)[0]).toBe(SUCCESS);
@@ -130,6 +139,20 @@ it("ends the VM when the guest reports a fatal error", () => {
   ]);
 });
 
+it("makes a shared access to pages that are being converted wait", () => {
+  const b = new Bench();
+  b.touch(0);
+  const zapping = b.task(zap, [0, 512, FREE_PRIVATE | MAKE_SHARED]);
+  zapping.step(b.vmm);
+  b.setExit(1, SHARED / 4096 + 7, 0, 0);
+  const fault = b.exitTask(1);
+  fault.step(b.vmm);
+  expect(fault.step(b.vmm)).toBe(BLOCKED);
+  while (!zapping.idle) zapping.step(b.vmm);
+  while (!fault.idle) fault.step(b.vmm);
+  expect([fault.result, b.vmm.use.sharedBytes, b.vmm.use.privateBytes]).toEqual([DONE, 4096, 0]);
+});
+
 it("backs a shared page at its first touch, and converts a private one there by policy", () => {
   const b = new Bench({ virtioMem: [{ id: "vm0", size: 32 * MIB }], policy: { start: "shared" } });
   expect([b.touch(SHARED / 4096 + WINDOW), b.vmm.use.sharedBytes]).toEqual([DONE, 4096]);
@@ -137,6 +160,7 @@ it("backs a shared page at its first touch, and converts a private one there by 
   expect([b.touch(SHARED / 4096 + 700), b.vmm.use.sharedBytes]).toEqual([DONE, 8192]);
   expect([b.tdx.stateAt(700), b.tdx.stateAt(701)]).toEqual(["FREE", "PENDING"]);
   expect(b.touch(SHARED / 4096 + 2 ** 20)).toBe(UNRESOLVED);
+  expect(b.vmm.pieceOf(0).isPrivate.count).toBe(4095);
   const strict = new Bench({ policy: { implicitConversion: "kill" } });
   expect([strict.touch(SHARED / 4096), strict.vmm.life.ended]).toEqual([DEAD, VM_END.WRONG_POLARITY]);
 });
