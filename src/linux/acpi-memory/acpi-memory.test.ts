@@ -74,6 +74,18 @@ it("keeps a DIMM with an unmovable page, onlines its other blocks again and repo
   expect(k.iomem.iomemText()).toContain("140000000-15fffffff : System RAM\n");
 });
 
+it("names the first block that stays in the second pass, and looks at none after it", () => {
+  const { k, slots, log } = start();
+  slots.plug(3, DIMM, 4 * BLOCK_SIZE, 1);
+  sci(k);
+  for (const pfn of [0x148000, 0x158000]) k.mm.use[k.mm.indexOf(pfn)] = USE.ALLOCATED;
+  log.length = 0;
+  slots.requestEject(3);
+  sci(k);
+  expect(log).toEqual(["memory memory41: Offline failed."]);
+  expect(states(k, 4)).toEqual([BLOCK.ONLINE, BLOCK.ONLINE, BLOCK.ONLINE, BLOCK.ONLINE]);
+});
+
 it("reports success for a DIMM that could not be added, as kernels from 6.8 on do", () => {
   const { k, slots, log } = start();
   slots.plug(1, DIMM + 4096, BLOCK_SIZE);

@@ -59,14 +59,13 @@ export const offlineAndRemoveMemory = define({
     k.blocks.reonline[row] = onlinedAs(k, row);
     return f.call(offlineBlock, at.offlined, block);
   },
-  offlined: (k, f) => {
+  offlined: (_k, f) => {
     const block = f.get(v.block);
     if (f.result === 0) {
       f.set(v.block, block + 1);
       return at.offline;
     }
-    // This one stayed online and needs nothing.
-    k.blocks.reonline[k.blocks.rowOf(block)] = MMOP.OFFLINE;
+    // This one stayed online; those before it come back.
     f.set(v.error, f.result);
     return at.reonline;
   },
