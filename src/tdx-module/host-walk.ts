@@ -1,10 +1,10 @@
 import { RCX, RDX, type Regs } from "../abi/tdx/regs.ts";
-import { type Status, status } from "../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../abi/tdx/status.ts";
 import { reportEntry } from "./entry-report.ts";
 import { LOCK } from "./locks.ts";
 import type { TdxModule } from "./module.ts";
 import { needsTracking } from "./op-states.ts";
-import { checkTdr, checkTdState, operand, TAKE_SHARED } from "./operands.ts";
+import { checkTdr, checkTdState, TAKE_SHARED } from "./operands.ts";
 import { isPrivateMapping, pfnOf } from "./page-info.ts";
 import { IS_BLOCKED } from "./sept-rules.ts";
 import type { Td } from "./td.ts";
@@ -17,7 +17,7 @@ const WALK_FAILED = status("EPT_WALK_FAILED", "RCX");
 const WRONG_STATE = status("EPT_ENTRY_STATE_INCORRECT", "RCX");
 const NOT_BLOCKED = status("GPA_RANGE_NOT_BLOCKED", "RCX");
 const NOT_TRACKED = status("TLB_TRACKING_NOT_DONE", "RCX");
-const RDX_ID = operand("RDX");
+const RDX_ID = OPERAND_ID.RDX;
 
 /** What one memory leaf asks of its operands. */
 export interface MemoryLeaf {
@@ -42,12 +42,13 @@ export interface MemoryLeaf {
  * @source TDX module 1.5.25, common checks of TDH.MEM leaves
  */
 export const openEntry = (m: TdxModule, regs: Regs, rule: MemoryLeaf): Status => {
-  const lo = regs[2 * RCX]!;
-  const hi = regs[2 * RCX + 1]!;
-  const tdrLo = regs[2 * RDX]!;
-  const tdrHi = regs[2 * RDX + 1]!;
+  // Signed halves stay small integers of the engine across calls; unsigned ones above 2^31 would not.
+  const lo = regs[2 * RCX]! | 0;
+  const hi = regs[2 * RCX + 1]! | 0;
+  const tdrLo = regs[2 * RDX]! | 0;
+  const tdrHi = regs[2 * RDX + 1]! | 0;
   clear(regs);
-  const noTdr = checkTdr(m, rule.flags ? (tdrLo & ~1) >>> 0 : tdrLo, tdrHi, RDX_ID, TAKE_SHARED);
+  const noTdr = checkTdr(m, rule.flags ? tdrLo & ~1 : tdrLo, tdrHi, RDX_ID, TAKE_SHARED);
   if (noTdr !== SUCCESS) return noTdr;
   const badState = checkTdState(m, rule.leaf, TAKE_SHARED);
   if (badState !== SUCCESS) return badState;

@@ -1,4 +1,4 @@
-import { OPERAND_ID, type OperandName, type Status, status, withDetails } from "../abi/tdx/status.ts";
+import { type Status, status, withDetails } from "../abi/tdx/status.ts";
 import { LIFECYCLE, PAGE_TYPE } from "../abi/tdx/td-state.ts";
 import { assert } from "../assert.ts";
 import { LOCK } from "./locks.ts";
@@ -66,10 +66,8 @@ export const checkFreeBlock = (m: TdxModule, lo: number, hi: number, op: number)
 /** The TD whose TDR an operand names. Leaves it in `m.td`. */
 export const checkTdr = (m: TdxModule, lo: number, hi: number, op: number, take: number): Status => {
   const last = m.td.words;
-  const isLast =
-    last[TD_WORD.ALIVE] === 1 &&
-    lo === (last[TD_WORD.TDR_FRAME]! << 12) >>> 0 &&
-    hi === last[TD_WORD.TDR_FRAME]! >>> 20;
+  const tdr = last[TD_WORD.TDR_FRAME]!;
+  const isLast = last[TD_WORD.ALIVE] === 1 && (lo | 0) === tdr << 12 && hi === tdr >>> 20;
   if (!isLast || m.frameLocks.any) {
     const refused = checkPage(m, lo, hi, PAGE_TYPE.TDR, op);
     if (refused !== SUCCESS) return refused;
@@ -119,6 +117,3 @@ export const checkTdState = (m: TdxModule, leaf: number, take: number): Status =
   if (((OP_STATES_ALLOWED[leaf]! >> opState) & 1) === 0) return withDetails(WRONG_OP_STATE, opState);
   return SUCCESS;
 };
-
-/** The id of an operand, for the checks above. */
-export const operand = (name: OperandName): number => OPERAND_ID[name];

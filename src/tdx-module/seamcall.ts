@@ -79,6 +79,7 @@ const VERSIONED: ReadonlySet<number> = new Set([
   TDH["TDH.SYS.UPDATE"],
 ]);
 
+const AUG = TDH["TDH.MEM.PAGE.AUG"];
 const BAD_RAX = status("OPERAND_INVALID", "RAX");
 
 /**
@@ -94,6 +95,12 @@ const BAD_RAX = status("OPERAND_INVALID", "RAX");
  */
 export const seamcall = (m: TdxModule, regs: Regs): Status => {
   const rax = regs[2 * RAX]!;
+  if (rax === AUG && regs[2 * RAX + 1] === 0 && !m.faults.any) {
+    const result = tdhMemPageAug(m, regs);
+    if (result === 0) regs[2 * RAX] = 0;
+    else statusToRegs(result, regs);
+    return result;
+  }
   const leaf = rax & 0xffff;
   const run = leaf < LEAVES.length ? LEAVES[leaf] : undefined;
   if (rax !== leaf || regs[2 * RAX + 1] !== 0 || run === undefined || m.faults.any) return uncommon(m, regs);

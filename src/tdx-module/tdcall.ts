@@ -56,7 +56,7 @@ const ACCEPT = TDG["TDG.MEM.PAGE.ACCEPT"];
  */
 export const tdcall = (m: TdxModule, td: Td, vcpu: number, regs: Regs): Outcome => {
   if (regs[2 * RAX] === ACCEPT && regs[2 * RAX + 1] === 0 && !m.faults.any) {
-    const outcome = tdgMemPageAccept(m, td, vcpu, regs[2 * RCX]!, regs[2 * RCX + 1]!);
+    const outcome = tdgMemPageAccept(m, td, vcpu, regs[2 * RCX]! | 0, regs[2 * RCX + 1]! | 0);
     if (outcome === 0) regs[2 * RAX] = 0;
     else if (isStatus(outcome)) statusToRegs(outcome, regs);
     return outcome;

@@ -1,12 +1,12 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { R8, R9, RCX, RDX, type Regs, setHalves } from "../../abi/tdx/regs.ts";
 import { SEPT_MAPPED } from "../../abi/tdx/sept-entry.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import { refuse } from "../host-walk.ts";
 import { measurePageAdd } from "../measurement.ts";
 import type { TdxModule } from "../module.ts";
-import { checkPage, checkTdr, checkTdState, NO_LOCK, operand, TAKE_EXCLUSIVE } from "../operands.ts";
+import { checkPage, checkTdr, checkTdState, NO_LOCK, TAKE_EXCLUSIVE } from "../operands.ts";
 import { isPrivateMapping } from "../page-info.ts";
 import { SIZE_4K } from "../pamt.ts";
 import { septAllowed } from "../sept-rules.ts";
@@ -39,7 +39,7 @@ export const tdhMemPageAdd = (m: TdxModule, regs: Regs): Status => {
   const tdrHi = regs[2 * RDX + 1]!;
   setHalves(regs, RCX, 0, 0);
   setHalves(regs, RDX, 0, 0);
-  const noTdr = checkTdr(m, tdrLo, tdrHi, operand("RDX"), TAKE_EXCLUSIVE);
+  const noTdr = checkTdr(m, tdrLo, tdrHi, OPERAND_ID.RDX, TAKE_EXCLUSIVE);
   if (noTdr !== SUCCESS) return noTdr;
   const badState = checkTdState(m, LEAF, NO_LOCK);
   if (badState !== SUCCESS) return badState;
@@ -51,7 +51,7 @@ export const tdhMemPageAdd = (m: TdxModule, regs: Regs): Status => {
   if (STATES[sept.stateHere] !== 1) return refuse(td, regs, WRONG_STATE);
   const source = sourceFrame(m, regs);
   if (source < 0) return INVALID_R9;
-  const badPage = checkPage(m, regs[2 * R8]!, regs[2 * R8 + 1]!, PAGE_TYPE.NDA, operand("R8"));
+  const badPage = checkPage(m, regs[2 * R8]!, regs[2 * R8 + 1]!, PAGE_TYPE.NDA, OPERAND_ID.R8);
   if (badPage !== SUCCESS) return badPage;
   m.pages.copy(m.frame, source);
   sept.setLeaf(SEPT_MAPPED, m.frame);

@@ -1,17 +1,17 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { R8, type Regs } from "../../abi/tdx/regs.ts";
 import { SEPT_PENDING } from "../../abi/tdx/sept-entry.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import { type MemoryLeaf, openEntry } from "../host-walk.ts";
 import type { TdxModule } from "../module.ts";
-import { checkFreeBlock, checkPage, operand } from "../operands.ts";
+import { checkFreeBlock, checkPage } from "../operands.ts";
 import { SIZE_2M, SIZE_4K } from "../pamt.ts";
 import { septAllowed } from "../sept-rules.ts";
 import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
-const R8_ID = operand("R8");
+const R8_ID = OPERAND_ID.R8;
 const LEAF: MemoryLeaf = {
   leaf: TDH["TDH.MEM.PAGE.AUG"],
   minLevel: 0,
@@ -36,8 +36,8 @@ export const tdhMemPageAug = (m: TdxModule, regs: Regs): Status => {
   if (refused !== SUCCESS) return refused;
   const td = m.td;
   const level = td.sept.level;
-  const lo = regs[2 * R8]!;
-  const hi = regs[2 * R8 + 1]!;
+  const lo = regs[2 * R8]! | 0;
+  const hi = regs[2 * R8 + 1]! | 0;
   const badPage = level === 0 ? checkPage(m, lo, hi, PAGE_TYPE.NDA, R8_ID) : checkFreeBlock(m, lo, hi, R8_ID);
   if (badPage !== SUCCESS) return badPage;
   td.sept.setLeaf(SEPT_PENDING, m.frame);

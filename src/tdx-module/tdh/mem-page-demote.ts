@@ -1,10 +1,10 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { R8, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import { checkBlockedAndTracked, type MemoryLeaf, openEntry } from "../host-walk.ts";
 import type { TdxModule } from "../module.ts";
-import { checkPage, operand } from "../operands.ts";
+import { checkPage } from "../operands.ts";
 import { SIZE_4K } from "../pamt.ts";
 import { leafFrame } from "../sept.ts";
 import { septAllowed, UNBLOCKED_STATE } from "../sept-rules.ts";
@@ -12,7 +12,7 @@ import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
 const BUSY_PAGE = status("OPERAND_BUSY", "RCX");
-const R8_ID = operand("R8");
+const R8_ID = OPERAND_ID.R8;
 const LEAF: MemoryLeaf = {
   leaf: TDH["TDH.MEM.PAGE.DEMOTE"],
   minLevel: 1,

@@ -1,19 +1,19 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { R8, type Regs } from "../../abi/tdx/regs.ts";
 import { SEPT_FREE } from "../../abi/tdx/sept-entry.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { type MemoryLeaf, openEntry, refuse } from "../host-walk.ts";
 import type { TdxModule } from "../module.ts";
-import { checkPage, operand } from "../operands.ts";
+import { checkPage } from "../operands.ts";
 import { SIZE_4K } from "../pamt.ts";
 import { septAllowed } from "../sept-rules.ts";
 import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
 const WRONG_STATE = status("EPT_ENTRY_STATE_INCORRECT", "RCX");
-const R8_ID = operand("R8");
+const R8_ID = OPERAND_ID.R8;
 const LEAF: MemoryLeaf = {
   leaf: TDH["TDH.MEM.SEPT.ADD"],
   minLevel: 1,

@@ -1,9 +1,9 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { RCX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { LOCK } from "../locks.ts";
 import type { TdxModule } from "../module.ts";
-import { checkTdr, checkTdState, operand, TAKE_SHARED } from "../operands.ts";
+import { checkTdr, checkTdState, TAKE_SHARED } from "../operands.ts";
 import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
@@ -20,7 +20,7 @@ const PREVIOUS_BUSY = status("PREVIOUS_TLB_EPOCH_BUSY");
  * @source TDX module 1.5.25, TDH.MEM.TRACK
  */
 export const tdhMemTrack = (m: TdxModule, regs: Regs): Status => {
-  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, operand("RCX"), TAKE_SHARED);
+  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, OPERAND_ID.RCX, TAKE_SHARED);
   if (noTdr !== SUCCESS) return noTdr;
   const badState = checkTdState(m, TDH["TDH.MEM.TRACK"], TAKE_SHARED);
   if (badState !== SUCCESS) return badState;

@@ -1,8 +1,8 @@
 import { RCX, RDX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status, withDetails } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status, withDetails } from "../../abi/tdx/status.ts";
 import { LIFECYCLE, OP_STATE, PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import type { TdxModule } from "../module.ts";
-import { checkPage, checkTdr, MAX_TDCS_PAGES, operand, TAKE_EXCLUSIVE, TDCS_PAGES } from "../operands.ts";
+import { checkPage, checkTdr, MAX_TDCS_PAGES, TAKE_EXCLUSIVE, TDCS_PAGES } from "../operands.ts";
 import { SIZE_4K } from "../pamt.ts";
 import { TD_WORD } from "../td.ts";
 
@@ -22,7 +22,7 @@ const WRONG_OP_STATE = status("OP_STATE_INCORRECT");
  * @source TDX module 1.5.25, TDH.MNG.ADDCX
  */
 export const tdhMngAddcx = (m: TdxModule, regs: Regs): Status => {
-  const noTdr = checkTdr(m, regs[2 * RDX]!, regs[2 * RDX + 1]!, operand("RDX"), TAKE_EXCLUSIVE);
+  const noTdr = checkTdr(m, regs[2 * RDX]!, regs[2 * RDX + 1]!, OPERAND_ID.RDX, TAKE_EXCLUSIVE);
   if (noTdr !== SUCCESS) return noTdr;
   const td = m.td;
   const words = td.words;
@@ -30,7 +30,7 @@ export const tdhMngAddcx = (m: TdxModule, regs: Regs): Status => {
   if (words[TD_WORD.LIFECYCLE] !== LIFECYCLE.KEYS_CONFIGURED) return NO_KEYS;
   const count = words[TD_WORD.TDCX_COUNT]!;
   if (count >= MAX_TDCS_PAGES) return TOO_MANY;
-  const badPage = checkPage(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, PAGE_TYPE.NDA, operand("RCX"));
+  const badPage = checkPage(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, PAGE_TYPE.NDA, OPERAND_ID.RCX);
   if (badPage !== SUCCESS) return badPage;
   if (count >= TDCS_PAGES && td.opState !== OP_STATE.UNINITIALIZED) {
     return withDetails(WRONG_OP_STATE, td.opState);

@@ -1,10 +1,10 @@
 import { RCX, RDX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { LIFECYCLE, PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { KEY } from "../key-table.ts";
 import type { TdxModule } from "../module.ts";
-import { checkPage, operand } from "../operands.ts";
+import { checkPage } from "../operands.ts";
 import { SIZE_4K } from "../pamt.ts";
 import { TD_WORD } from "../td.ts";
 
@@ -25,7 +25,7 @@ const NOT_FREE = status("HKID_NOT_FREE");
 export const tdhMngCreate = (m: TdxModule, regs: Regs): Status => {
   const hkid = regs[2 * RDX]!;
   if (regs[2 * RDX + 1] !== 0 || hkid > 0xffff || !m.keys.isPrivate(hkid)) return INVALID;
-  const badPage = checkPage(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, PAGE_TYPE.NDA, operand("RCX"));
+  const badPage = checkPage(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, PAGE_TYPE.NDA, OPERAND_ID.RCX);
   if (badPage !== SUCCESS) return badPage;
   if (m.keys.stateOf(hkid) !== KEY.FREE) return NOT_FREE;
   const td = m.tds.find((candidate) => !candidate.isAlive);

@@ -1,6 +1,6 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { RCX, RDX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { ATTRIBUTES_LO, CONFIG_FLAGS_LO, TD_CTLS_LO } from "../../abi/tdx/td-controls.ts";
 import {
   decodeTdParams,
@@ -13,7 +13,7 @@ import { OP_STATE } from "../../abi/tdx/td-state.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { startMeasurement } from "../measurement.ts";
 import type { TdxModule } from "../module.ts";
-import { checkTdr, checkTdState, NO_LOCK, operand, TAKE_EXCLUSIVE, TDCS_PAGES } from "../operands.ts";
+import { checkTdr, checkTdState, NO_LOCK, TAKE_EXCLUSIVE, TDCS_PAGES } from "../operands.ts";
 import { setWord64, TD_WORD, type Td } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
@@ -47,7 +47,7 @@ const WRITE_BACK = 6n;
  * @missing CPUID and MSR configuration (with it the virtual MAXPA: it is the platform's), event filters, L2 VMs
  */
 export const tdhMngInit = (m: TdxModule, regs: Regs): Status => {
-  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, operand("RCX"), TAKE_EXCLUSIVE);
+  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, OPERAND_ID.RCX, TAKE_EXCLUSIVE);
   if (noTdr !== SUCCESS) return noTdr;
   const badState = checkTdState(m, TDH["TDH.MNG.INIT"], NO_LOCK);
   if (badState !== SUCCESS) return badState;

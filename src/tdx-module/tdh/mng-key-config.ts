@@ -1,8 +1,8 @@
 import { RCX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { LIFECYCLE } from "../../abi/tdx/td-state.ts";
 import type { TdxModule } from "../module.ts";
-import { checkTdr, operand, TAKE_EXCLUSIVE } from "../operands.ts";
+import { checkTdr, TAKE_EXCLUSIVE } from "../operands.ts";
 import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
@@ -19,7 +19,7 @@ const WRONG_LIFECYCLE = status("LIFECYCLE_STATE_INCORRECT");
  * @missing several packages (KEY_CONFIGURED), KEY_GENERATION_FAILED other than by injection
  */
 export const tdhMngKeyConfig = (m: TdxModule, regs: Regs): Status => {
-  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, operand("RCX"), TAKE_EXCLUSIVE);
+  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, OPERAND_ID.RCX, TAKE_EXCLUSIVE);
   if (noTdr !== SUCCESS) return noTdr;
   const words = m.td.words;
   if (words[TD_WORD.FATAL] !== 0) return FATAL;

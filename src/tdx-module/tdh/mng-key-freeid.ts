@@ -1,9 +1,9 @@
 import { RCX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { LIFECYCLE } from "../../abi/tdx/td-state.ts";
 import { KEY } from "../key-table.ts";
 import type { TdxModule } from "../module.ts";
-import { checkTdr, operand, TAKE_EXCLUSIVE } from "../operands.ts";
+import { checkTdr, TAKE_EXCLUSIVE } from "../operands.ts";
 import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
@@ -19,7 +19,7 @@ const NOT_WRITTEN_BACK = status("WBCACHE_NOT_COMPLETE");
  * @source TDX module 1.5.25, TDH.MNG.KEY.FREEID
  */
 export const tdhMngKeyFreeid = (m: TdxModule, regs: Regs): Status => {
-  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, operand("RCX"), TAKE_EXCLUSIVE);
+  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, OPERAND_ID.RCX, TAKE_EXCLUSIVE);
   if (noTdr !== SUCCESS) return noTdr;
   const words = m.td.words;
   if (words[TD_WORD.LIFECYCLE] !== LIFECYCLE.BLOCKED) return WRONG_LIFECYCLE;

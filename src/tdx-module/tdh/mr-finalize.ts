@@ -1,10 +1,10 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { RCX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { OP_STATE } from "../../abi/tdx/td-state.ts";
 import { finishMeasurement } from "../measurement.ts";
 import type { TdxModule } from "../module.ts";
-import { checkTdr, checkTdState, NO_LOCK, operand, TAKE_EXCLUSIVE } from "../operands.ts";
+import { checkTdr, checkTdState, NO_LOCK, TAKE_EXCLUSIVE } from "../operands.ts";
 import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
@@ -18,7 +18,7 @@ const NO_VCPUS = status("NO_VCPUS");
  * @source TDX module 1.5.25, TDH.MR.FINALIZE
  */
 export const tdhMrFinalize = (m: TdxModule, regs: Regs): Status => {
-  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, operand("RCX"), TAKE_EXCLUSIVE);
+  const noTdr = checkTdr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, OPERAND_ID.RCX, TAKE_EXCLUSIVE);
   if (noTdr !== SUCCESS) return noTdr;
   const badState = checkTdState(m, TDH["TDH.MR.FINALIZE"], NO_LOCK);
   if (badState !== SUCCESS) return badState;

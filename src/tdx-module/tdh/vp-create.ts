@@ -1,9 +1,9 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { RCX, RDX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import { PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import type { TdxModule } from "../module.ts";
-import { checkPage, checkTdr, checkTdState, operand, TAKE_SHARED } from "../operands.ts";
+import { checkPage, checkTdr, checkTdState, TAKE_SHARED } from "../operands.ts";
 import { SIZE_4K } from "../pamt.ts";
 import { TD_WORD, VCPU_WORD } from "../td.ts";
 
@@ -18,11 +18,11 @@ const SUCCESS = status("SUCCESS");
  * @source TDX module 1.5.25, TDH.VP.CREATE
  */
 export const tdhVpCreate = (m: TdxModule, regs: Regs): Status => {
-  const noTdr = checkTdr(m, regs[2 * RDX]!, regs[2 * RDX + 1]!, operand("RDX"), TAKE_SHARED);
+  const noTdr = checkTdr(m, regs[2 * RDX]!, regs[2 * RDX + 1]!, OPERAND_ID.RDX, TAKE_SHARED);
   if (noTdr !== SUCCESS) return noTdr;
   const badState = checkTdState(m, TDH["TDH.VP.CREATE"], TAKE_SHARED);
   if (badState !== SUCCESS) return badState;
-  const badPage = checkPage(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, PAGE_TYPE.NDA, operand("RCX"));
+  const badPage = checkPage(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, PAGE_TYPE.NDA, OPERAND_ID.RCX);
   if (badPage !== SUCCESS) return badPage;
   const td = m.td;
   const vcpu = td.vcpuCount;

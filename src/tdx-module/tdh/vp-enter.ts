@@ -1,9 +1,9 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { RCX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status, withDetails } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status, withDetails } from "../../abi/tdx/status.ts";
 import { LOCK } from "../locks.ts";
 import type { TdxModule } from "../module.ts";
-import { checkTdState, checkTdvpr, checkTdvps, operand, TAKE_SHARED } from "../operands.ts";
+import { checkTdState, checkTdvpr, checkTdvps, TAKE_SHARED } from "../operands.ts";
 import { TD_WORD, VCPU_STATE, VCPU_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
@@ -31,7 +31,7 @@ const FLAGS_HI = 3 << (52 - 32);
 export const tdhVpEnter = (m: TdxModule, regs: Regs): Status => {
   const hi = regs[2 * RCX + 1]!;
   if ((hi & FLAGS_HI) !== 0) return INVALID;
-  const noVcpu = checkTdvpr(m, regs[2 * RCX]!, hi, operand("RCX"), TAKE_SHARED);
+  const noVcpu = checkTdvpr(m, regs[2 * RCX]!, hi, OPERAND_ID.RCX, TAKE_SHARED);
   if (noVcpu !== SUCCESS) return noVcpu;
   const badState = checkTdState(m, TDH["TDH.VP.ENTER"], TAKE_SHARED);
   if (badState !== SUCCESS) return badState;

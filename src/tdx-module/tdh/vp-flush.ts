@@ -1,7 +1,7 @@
 import { RCX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status } from "../../abi/tdx/status.ts";
 import type { TdxModule } from "../module.ts";
-import { checkTdvpr, checkTdvps, operand, TAKE_SHARED } from "../operands.ts";
+import { checkTdvpr, checkTdvps, TAKE_SHARED } from "../operands.ts";
 import { TD_WORD, VCPU_STATE, VCPU_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
@@ -18,7 +18,7 @@ const NOT_ASSOCIATED = status("VCPU_NOT_ASSOCIATED");
  * @source TDX module 1.5.25, TDH.VP.FLUSH
  */
 export const tdhVpFlush = (m: TdxModule, regs: Regs): Status => {
-  const noVcpu = checkTdvpr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, operand("RCX"), TAKE_SHARED);
+  const noVcpu = checkTdvpr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, OPERAND_ID.RCX, TAKE_SHARED);
   if (noVcpu !== SUCCESS) return noVcpu;
   const td = m.td;
   const vcpu = m.vcpu;

@@ -1,8 +1,8 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
 import { R8, RCX, RDX, type Regs } from "../../abi/tdx/regs.ts";
-import { type Status, status, withDetails } from "../../abi/tdx/status.ts";
+import { OPERAND_ID, type Status, status, withDetails } from "../../abi/tdx/status.ts";
 import type { TdxModule } from "../module.ts";
-import { checkTdState, checkTdvpr, checkTdvps, operand, TAKE_EXCLUSIVE, TAKE_SHARED } from "../operands.ts";
+import { checkTdState, checkTdvpr, checkTdvps, TAKE_EXCLUSIVE, TAKE_SHARED } from "../operands.ts";
 import { TD_WORD, type Td, VCPU_STATE, VCPU_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
@@ -26,7 +26,7 @@ const NOT_UNIQUE = status("X2APIC_ID_NOT_UNIQUE");
 export const tdhVpInit = (m: TdxModule, regs: Regs, version: number): Status => {
   if (version > 1) return BAD_VERSION;
   const take = version > 0 ? TAKE_EXCLUSIVE : TAKE_SHARED;
-  const noVcpu = checkTdvpr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, operand("RCX"), take);
+  const noVcpu = checkTdvpr(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, OPERAND_ID.RCX, take);
   if (noVcpu !== SUCCESS) return noVcpu;
   const badState = checkTdState(m, TDH["TDH.VP.INIT"], TAKE_SHARED);
   if (badState !== SUCCESS) return badState;
