@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { ERRNO } from "../errno.ts";
+import { geometry } from "../geometry.ts";
 import { USE } from "../mem-map.ts";
 import { BLOCK, MMOP } from "../memory-block.ts";
 import { allocPages, freePages } from "../page-allocator/alloc.ts";
@@ -13,6 +14,7 @@ import { GROUP } from "./memory-group.ts";
 import { MHP, mhpFlags } from "./mhp-flags.ts";
 import { offlineAndRemoveMemory } from "./offline-and-remove.ts";
 import { scriptHooks } from "./testing/hook-log.ts";
+import { hotplugKernel } from "./testing/hotplug-kernel.ts";
 import {
   add,
   BASE,
@@ -228,4 +230,42 @@ it("stops onlining at the first block that is refused, and still answers success
   expect([state(k), state(k, FIRST + 1)]).toEqual([BLOCK.OFFLINE, BLOCK.OFFLINE]);
   expect(k.mm.useAt(BASE / 4096)).toBe(USE.OFFLINE);
   expect(readBlockFile(k, FIRST, "valid_zones")).toBe("Normal Movable\n");
+});
+
+it("accepts the first chunk behind a memmap at once, even lazily, because it is not whole", () => {
+  const window = { start: BASE, end: BASE + 2 * BLOCK_SIZE };
+  const { k, hw } = start({
+    options: { memmapOnMemory: true },
+    unaccepted: { window, ranges: [window] },
+  });
+  k.blocks.autoOnline = MMOP.ONLINE;
+  expect(add(k, 1, MHP.MEMMAP_ON_MEMORY)).toBe(0);
+  // 2 MiB behind the memmap and the guard unit; the other 31 chunks wait.
+  expect([hw.accepts, k.zones.sum(k.zones.unaccepted)]).toEqual([2, 31 * 1024]);
+  expect(hw.isAccepted(BASE + 2 ** 21, BASE + 3 * 2 ** 21)).toBe(true);
+  expect(hw.isAccepted(BASE, BASE + 2 ** 21)).toBe(false);
+});
+
+it("keeps a memmap on memory in a geometry of 256 KiB sections too", () => {
+  const small = geometry(12, 2, 3, 18);
+  const fake = hotplugKernel({
+    geometry: small,
+    top: 2 ** 24,
+    blockSize: 2 ** 20,
+    ram: [{ start: 0, end: 2 ** 20, node: 0 }],
+    options: { memmapOnMemory: true },
+  });
+  const { k } = fake;
+  k.blocks.autoOnline = MMOP.ONLINE;
+  const before = total(k);
+  expect(run(k, addMemory, 0, 2 ** 21, 2 ** 21, mhpFlags(k, MHP.MEMMAP_ON_MEMORY))).toBe(0);
+  expect([memmapPagesPerSection(k), k.blocks.altmapPages[k.blocks.rowOf(2)]]).toEqual([1, 4]);
+  expect(total(k).managed - before.managed).toBe(2 * (256 - 4));
+  expect(brokenAllocatorRules(fake)).toEqual([]);
+  expect(run(k, offlineAndRemoveMemory, 2 ** 21, 2 ** 21)).toBe(0);
+  // Without it, the memmap comes from memory that is there: a page a section.
+  expect(run(k, addMemory, 0, 2 ** 21, 2 ** 20, mhpFlags(k, 0))).toBe(0);
+  expect(total(k).free - before.free).toBe(256 - 4);
+  expect(run(k, offlineAndRemoveMemory, 2 ** 21, 2 ** 20)).toBe(0);
+  expect(total(k)).toEqual(before);
 });

@@ -14,13 +14,14 @@ const one = KERNEL_PROCEDURES.declare("virtio_mem_sbm_unplug_sb_online", {
   steps: ["enter", "isolated", "unplugged", "restored"],
 });
 
-/** First frame and number of pages of a frame's sub-blocks. */
-const pagesOf = (k: Kernel, f: Frame<Kernel>): readonly [pfn: number, pages: number] => {
-  const { v } = one;
-  const vm = k.virtioMem[f.get(v.device)]!;
-  const { pageSize } = k.geometry;
-  const start = vm.addressOf(f.get(v.block), f.get(v.subBlock));
-  return [start / pageSize, (f.get(v.count) * vm.layout.subBlockSize) / pageSize];
+/** First frame of a frame's sub-blocks, and how many pages they have. */
+const pfnOf = (k: Kernel, f: Frame<Kernel>): number => {
+  const vm = k.virtioMem[f.get(one.v.device)]!;
+  return vm.addressOf(f.get(one.v.block), f.get(one.v.subBlock)) / k.geometry.pageSize;
+};
+const pagesOf = (k: Kernel, f: Frame<Kernel>): number => {
+  const { subBlockSize } = k.virtioMem[f.get(one.v.device)]!.layout;
+  return (f.get(one.v.count) * subBlockSize) / k.geometry.pageSize;
 };
 
 /**
@@ -30,10 +31,7 @@ const pagesOf = (k: Kernel, f: Frame<Kernel>): readonly [pfn: number, pages: num
  * @source Linux drivers/virtio/virtio_mem.c, virtio_mem_sbm_unplug_sb_online
  */
 const unplugOnlineSubBlocks = one.define({
-  enter: (k, f) => {
-    const [pfn, pages] = pagesOf(k, f);
-    return f.call(fakeOffline, one.at.isolated, f.get(one.v.device), pfn, pages);
-  },
+  enter: (k, f) => f.call(fakeOffline, one.at.isolated, f.get(one.v.device), pfnOf(k, f), pagesOf(k, f)),
   isolated: (_k, f) => {
     const { v, at } = one;
     if (f.result !== 0) return f.returns(f.result);
@@ -47,8 +45,7 @@ const unplugOnlineSubBlocks = one.define({
       return f.returns(0);
     }
     f.set(v.error, f.result);
-    const [pfn, pages] = pagesOf(k, f);
-    return f.call(fakeOnline, at.restored, pfn, pages);
+    return f.call(fakeOnline, at.restored, pfnOf(k, f), pagesOf(k, f));
   },
   restored: (_k, f) => f.returns(f.get(one.v.error)),
 });
