@@ -116,3 +116,10 @@ it("an injected answer is given once, in order, and nothing else happens", () =>
   expect(one.track()).toBe(0);
   expect(faults.any).toBe(false);
 });
+it("a vCPU that runs holds the TDR, shared, against those who want it alone", () => {
+  const one = stage();
+  one.enter();
+  expect(statusText(one.seamcall("TDH.MNG.VPFLUSHDONE", { RCX: one.tdr }))).toBe("OPERAND_BUSY(RCX)");
+  expect(statusText(one.onPage("TDH.MEM.PAGE.ADD", A))).toBe("OPERAND_BUSY(RDX)");
+  expect(statusText(one.onPage("TDH.MEM.SEPT.RD", A))).toBe("SUCCESS");
+});

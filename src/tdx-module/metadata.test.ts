@@ -147,6 +147,19 @@ describe("TDG.SYS.RD", () => {
   });
 });
 
+it("TDG.VP.CPUIDVE.SET takes two bits, and no change once TD_CTLS is locked", () => {
+  const one = new OneTd();
+  const set = (rcx: bigint): string => said(one.tdcall("TDG.VP.CPUIDVE.SET", { RCX: rcx }));
+  expect([set(3n), set(4n), set(2n ** 32n), set(1n)]).toEqual([
+    "SUCCESS",
+    "OPERAND_INVALID(RCX)",
+    "OPERAND_INVALID(RCX)",
+    "SUCCESS",
+  ]);
+  write(one, TD_CTLS, 1n << 63n, 1n << 63n);
+  expect([set(1n), set(0n)]).toEqual(["SUCCESS", "OPERAND_INVALID(RCX)"]);
+});
+
 it("no operands of the metadata leaves reach anything that is not written", () => {
   const one = new OneTd();
   const u64 = fc.bigInt(0n, 2n ** 64n - 1n);

@@ -73,8 +73,14 @@ export const checkTdr = (m: TdxModule, lo: number, hi: number, op: number, take:
     if (refused !== SUCCESS) return refused;
     m.td = ownerOf(m, m.frame);
   }
-  const { locks } = m.td;
-  return locks.any && locks.isBusy(LOCK.TDR, take === TAKE_EXCLUSIVE) ? withDetails(BUSY, op) : SUCCESS;
+  return isTdrBusy(m.td, take) ? withDetails(BUSY, op) : SUCCESS;
+};
+
+/** Whether taking the TDR fails: somebody holds it, as every vCPU does, shared, while it runs its guest. */
+const isTdrBusy = (td: Td, take: number): boolean => {
+  const exclusive = take === TAKE_EXCLUSIVE;
+  if (exclusive && td.vcpusInside !== 0) return true;
+  return td.locks.any && td.locks.isBusy(LOCK.TDR, exclusive);
 };
 
 /** The TD that owns the 4 KiB page at `frame`. */
@@ -90,7 +96,7 @@ export const checkTdvpr = (m: TdxModule, lo: number, hi: number, op: number, tak
   if (refused !== SUCCESS) return refused;
   m.td = ownerOf(m, m.frame);
   m.vcpu = vcpuOf(m.td, m.frame);
-  return m.td.locks.isBusy(LOCK.TDR, take === TAKE_EXCLUSIVE) ? BUSY_TDR : SUCCESS;
+  return isTdrBusy(m.td, take) ? BUSY_TDR : SUCCESS;
 };
 
 const vcpuOf = (td: Td, frame: number): number => {

@@ -62,8 +62,8 @@ export const VCPU_WORD = {
   TDVPR_FRAME: 1,
   PAGES: 2,
   INDEX: 3,
-  /** 1 while a logical processor runs this vCPU's guest. */
-  ENTERED: 4,
+  /** Bit 0: CPUID raises #VE in the kernel; bit 1: in user space. */
+  CPUIDVE: 4,
   /** TD_EPOCH at the last entry. */
   EPOCH: 5,
   /** 0: no interrupt is coming; n: the n-th poll from now sees one pending. */

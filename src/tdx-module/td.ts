@@ -68,6 +68,10 @@ export class Td implements Flat {
   get vcpuCount(): number {
     return this.words[TD_WORD.VCPUS_CREATED]!;
   }
+  /** vCPUs that run their guest now. */
+  get vcpusInside(): number {
+    return this.words[TD_WORD.REFCOUNT]! + this.words[TD_WORD.REFCOUNT + 1]!;
+  }
   get epoch(): number {
     return this.words[TD_WORD.TD_EPOCH]!;
   }

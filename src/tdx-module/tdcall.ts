@@ -12,6 +12,7 @@ import { tdgMemPageRelease } from "./tdg/mem-page-release.ts";
 import { tdgSysRd } from "./tdg/sys-rd.ts";
 import { tdgVmRd } from "./tdg/vm-rd.ts";
 import { tdgVmWr } from "./tdg/vm-wr.ts";
+import { tdgVpCpuidveSet } from "./tdg/vp-cpuidve-set.ts";
 import { tdgVpInfo } from "./tdg/vp-info.ts";
 import { tdgVpVeInfoGet } from "./tdg/vp-veinfo-get.ts";
 import { tdgVpVmcall } from "./tdg/vp-vmcall.ts";
@@ -25,6 +26,7 @@ const LEAVES = new Map<number, Leaf>([
   [TDG["TDG.VP.VMCALL"], tdgVpVmcall],
   [TDG["TDG.VP.INFO"], tdgVpInfo],
   [TDG["TDG.VP.VEINFO.GET"], tdgVpVeInfoGet],
+  [TDG["TDG.VP.CPUIDVE.SET"], tdgVpCpuidveSet],
   [TDG["TDG.MEM.PAGE.ACCEPT"], accept],
   [TDG["TDG.VM.RD"], tdgVmRd],
   [TDG["TDG.VM.WR"], tdgVmWr],
@@ -50,7 +52,7 @@ const ACCEPT = TDG["TDG.MEM.PAGE.ACCEPT"];
  * @returns a status, which is also in RAX; or TD_EXIT, TD_EXIT_VMCALL or INTERRUPTED, with `regs` untouched.
  *   OPERAND_INVALID(RAX) for reserved bits, an unknown leaf, or a version that the leaf does not have.
  * @throws NotModelled for leaves that 1.5.25 has and this project has not: MR.RTMR.EXTEND, MR.REPORT,
- *   VP.CPUIDVE.SET, VP.RD and VP.WR, SYS.RDALL, SERVTD.*, MR.VERIFYREPORT, partitioning
+ *   VP.RD and VP.WR, SYS.RDALL, SERVTD.*, MR.VERIFYREPORT, partitioning
  * @source TDX module 1.5.25, TDCALL dispatcher
  * @missing the check for 64-bit mode (#GP) and for CPL 0, the host-priority timeout
  */
