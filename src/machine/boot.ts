@@ -1,6 +1,7 @@
 import type { Procedure } from "../flat/procedure.ts";
 import { bootMemoryEarly, bootMemoryLate } from "../linux/boot/boot-memory.ts";
 import { deferredInitNode } from "../linux/boot/free-boot-memory.ts";
+import { smpInit } from "../linux/boot/smp-init.ts";
 import { tdxAcceptMemory } from "../linux/coco/tdx-accept.ts";
 import { KERNEL_PROCEDURES, type Kernel, panic } from "../linux/kernel.ts";
 import { blockSizeLine } from "../linux/memory-hotplug/block-size.ts";
@@ -106,6 +107,7 @@ export const boot = (machine: Machine): BootOutcome => {
   machine.scheduler.chargeClock(0, COST.bootFixed.ns);
   if (!runOnBootCpu(machine, bootMemoryEarly)) return failed(machine);
   chargeBootOfMemory(machine);
+  if (!runOnBootCpu(machine, smpInit)) return failed(machine);
   deferredInit(machine);
   if (machine.halted) return failed(machine);
   bootMemoryLate(kernel);

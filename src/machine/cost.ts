@@ -37,11 +37,11 @@ export const COST = {
   pageTouch: row(100, "assumed: a cache miss; a touch that does not exit"),
   kernelStep: row(50, "assumed: a short stretch of kernel code between two visible effects"),
   bootFixed: row(
-    380_000_000,
+    334_000_000,
     "fitted: boot work that does not grow with memory, so that lazy boots 2.5 times faster than eager at 4 GiB and 4 times at 64 GiB (cover letter of unaccepted memory v14) on two vCPUs with 2 MiB mappings",
   ),
   bootPerGiB: row(
-    121_800_000,
+    122_100_000,
     "fitted to the same two ratios: boot work of a GiB even when lazy (memmap, page tables, host faults), shared by the vCPUs",
   ),
 } as const satisfies Record<string, Cost>;

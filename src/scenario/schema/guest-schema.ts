@@ -26,7 +26,7 @@ export const guestSchema = z
   .meta({ description: "The Linux guest" });
 
 const augSize = size("Largest page the host adds to the secure EPT: 4K or 2M")
-  .default(4096)
+  .default(2 ** 21)
   .refine((bytes) => bytes === 4096 || bytes === 2 ** 21, { error: expecting("4K or 2M") });
 
 export const vmmSchema = z
