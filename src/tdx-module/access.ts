@@ -53,7 +53,7 @@ export const access = (
     if (td.sept.stateHere === SEPT_MAPPED) return ACCESS_OK;
     return missPrivate(td, vcpu, lo, hi, kind, linearLo, linearHi);
   }
-  if (!hasReservedBits(td, gpa)) return gpa >= td.sharedBit ? ACCESS_SHARED : ACCESS_OK;
+  if (!hasReservedBits(td, gpa)) return ACCESS_SHARED;
   if (!td.hasConfigFlag("MAXGPA_VIRT")) return ACCESS_PF_RSVD;
   const qualification = (1 << kind) | LINEAR_VALID | LINEAR_ACCESS;
   return injectVe(td, vcpu, VE_CATEGORY.RESERVED_GPA_BITS, qualification, lo, hi, linearLo, linearHi);
