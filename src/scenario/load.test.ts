@@ -57,7 +57,7 @@ it("fills in every default", () => {
       autoOnline: "online",
     },
     vmm: {
-      augSize: 4096,
+      augSize: 2 ** 21,
       aug: "fault",
       discard: "shared-only",
       pageRelease: true,
