@@ -81,6 +81,8 @@ const registerBlocks = (machine: Machine): void => {
     node: memory.node[row]!,
   }));
   addBootBlocks(kernel, ranges);
+  const { nodes, vcpus } = machine.config;
+  for (let vcpu = 0; vcpu < vcpus; vcpu++) kernel.blocks.addCpuNode(Math.floor((vcpu * nodes) / vcpus));
   kernel.printk(blockSizeLine(kernel.blocks.blockSize));
 };
 

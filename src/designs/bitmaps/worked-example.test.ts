@@ -1,15 +1,19 @@
 import { expect, it } from "vitest";
-import { bitmaps } from "../../designs/bitmaps/bitmaps.ts";
 import { getBit } from "../../flat/bitmap.ts";
-import { USE } from "../mem-map.ts";
-import { MMOP } from "../memory-block.ts";
-import { hotplugKernel } from "../memory-hotplug/testing/hotplug-kernel.ts";
-import { run } from "../testing/fake-kernel.ts";
-import { VM } from "./driver.ts";
-import { virtioMemProbe } from "./probe.ts";
-import { SBM_STATES } from "./states.ts";
-import { FakeVirtioMem } from "./testing/fake-device.ts";
-import { virtioMemConfigChanged, virtioMemRunWork, virtioMemTimerExpired } from "./work.ts";
+import { USE } from "../../linux/mem-map.ts";
+import { MMOP } from "../../linux/memory-block.ts";
+import { hotplugKernel } from "../../linux/memory-hotplug/testing/hotplug-kernel.ts";
+import { run } from "../../linux/testing/fake-kernel.ts";
+import { VM } from "../../linux/virtio-mem/driver.ts";
+import { virtioMemProbe } from "../../linux/virtio-mem/probe.ts";
+import { SBM_STATES } from "../../linux/virtio-mem/states.ts";
+import { FakeVirtioMem } from "../../linux/virtio-mem/testing/fake-device.ts";
+import {
+  virtioMemConfigChanged,
+  virtioMemRunWork,
+  virtioMemTimerExpired,
+} from "../../linux/virtio-mem/work.ts";
+import { bitmaps } from "./bitmaps.ts";
 
 const MIB = 2 ** 20;
 const RAM = 0x1_0000_0000;
