@@ -40,7 +40,8 @@ const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
     if (counter === undefined || before === undefined) return missing("a value");
     return number(test, counter.value - before.value, counterUnit(name));
   },
-  range: async (expectation, seen) => findRange(expectation, await seen.map(), await seen.bitmaps()),
+  range: async (expectation, seen) =>
+    findRange(expectation, await seen.map(expectation), await seen.bitmaps()),
   bitmap: async ({ facts }, seen) => findBitmap(facts, await seen.bitmaps()),
   "no-bitmap": async (_expectation, seen) => {
     const isNone = (await seen.bitmaps()) === null;

@@ -1,3 +1,4 @@
+import type { AddressRange } from "./scenario.ts";
 import type {
   Bitmaps,
   Cost,
@@ -30,7 +31,8 @@ export class Observation {
   now = (): Eventually<number> => this.once("now", () => this.world.now());
   fate = (): Eventually<Fate> => this.once("fate", () => this.world.fate());
   counters = (): Eventually<readonly Counter[]> => this.once("counters", () => this.world.counters());
-  map = (): Eventually<readonly MapRun[]> => this.once("map", () => this.world.snapshotMap());
+  map = ({ start, end }: AddressRange): Eventually<readonly MapRun[]> =>
+    this.once(`map ${start} ${end}`, () => this.world.snapshotMap({ start, end }));
   dmesg = (): Eventually<readonly LogLine[]> => this.once("dmesg", () => this.world.dmesg());
   iomem = (): Eventually<readonly string[]> => this.once("iomem", () => this.world.iomem());
   blocks = (): Eventually<MemoryBlocks> => this.once("blocks", () => this.world.blocks());

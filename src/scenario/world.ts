@@ -1,5 +1,5 @@
 import type { BitRun, FateState, SEPT_STATES, Use } from "./expectation.ts";
-import type { Action, Scenario } from "./scenario.ts";
+import type { Action, AddressRange, Scenario } from "./scenario.ts";
 
 /** A value now, or a promise of it: the model world answers at once, a real kernel takes its time. */
 export type Eventually<T> = T | Promise<T>;
@@ -175,8 +175,12 @@ export interface World {
   counters(): Eventually<readonly Counter[]>;
   /** The same at once, if the world can also answer inside an event listener; for curves. */
   peekCounters?(): readonly Counter[];
-  /** Ascending, not overlapping; what no run covers is not memory. */
-  snapshotMap(): Eventually<readonly MapRun[]>;
+  /**
+   * Ascending, not overlapping; what no run covers is not memory.
+   *
+   * @param range asks about these bytes only; runs beyond them may be left out, or may not
+   */
+  snapshotMap(range?: AddressRange): Eventually<readonly MapRun[]>;
   dmesg(): Eventually<readonly LogLine[]>;
   /** Lines of /proc/iomem as root sees them. */
   iomem(): Eventually<readonly string[]>;
