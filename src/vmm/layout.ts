@@ -122,10 +122,11 @@ export const explicitLayout = (options: ExplicitLayout): GuestLayout => {
 };
 
 /** First address behind everything that is or may become RAM. */
-export const layoutEnd = (layout: GuestLayout): Gpa => {
+export const layoutEnd = (layout: GuestLayout): number => {
   const ends = layout.ram.map((range) => range.start + range.size);
   if (layout.deviceMemory) ends.push(layout.deviceMemory.start + layout.deviceMemory.size);
-  return gpa(Math.max(0, ...ends));
+  // The end of the highest memory there can be is no address itself.
+  return Math.max(0, ...ends);
 };
 
 const lowMemory = (memory: number, most: number): number => {
