@@ -115,6 +115,19 @@ export class MemMap {
     return index === NIL ? USE.HOLE : useOf(this.use[index]!);
   }
 
+  /** First page of [index, end) whose use differs from that of `index`, or `end`; both in one section. */
+  endOfUse(index: number, end: number): number {
+    const use = this.use[index]! & 0xf0;
+    // Four pages a look: the low nibbles are orders and do not count.
+    const four = use * 0x0101_0101;
+    let at = index;
+    while (at < end && (at & 3) !== 0 && (this.use[at]! & 0xf0) === use) at++;
+    if ((at & 3) === 0)
+      while (at + 4 <= end && (this.useWords[at >> 2]! & 0xf0f0_f0f0) >>> 0 === four) at += 4;
+    while (at < end && (this.use[at]! & 0xf0) === use) at++;
+    return at;
+  }
+
   /** Whether the kernel's direct map covers `pfn`. */
   isMapped(pfn: number): boolean {
     const slot = this.slotOf(Math.floor(pfn / this.geometry.pagesPerSection));

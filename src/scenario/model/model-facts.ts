@@ -1,6 +1,6 @@
 import { findNextClear, findNextSet, getBit, setRuns } from "../../flat/bitmap.ts";
 import type { Kernel } from "../../linux/kernel.ts";
-import { orderOf, type Use as PageUse, USE, useOf } from "../../linux/mem-map.ts";
+import { type Use as PageUse, USE } from "../../linux/mem-map.ts";
 import { BLOCK, BLOCK_STATES } from "../../linux/memory-block.ts";
 import { ZONE_NAMES } from "../../linux/page-allocator/zones.ts";
 import { SBM_STATES } from "../../linux/virtio-mem/states.ts";
@@ -126,23 +126,31 @@ const useEnd = (kernel: Kernel | undefined, at: number, limit: number): number =
   const index = mm.indexOf(Math.floor(at / PAGE));
   if (index < 0) return section;
   const pages = Math.ceil((section - at) / PAGE);
-  const use = useOf(mm.use[index]!);
-  let page = 0;
-  while (page < pages && useOf(mm.use[index + page]!) === use) {
-    const order = orderOf(mm.use[index + page]!);
-    page += order === 0 ? 1 : 2 ** order - ((index + page) % 2 ** order);
-  }
-  return Math.min(section, at + page * PAGE);
+  return Math.min(section, at + (mm.endOfUse(index, index + pages) - index) * PAGE);
 };
 
-/** End of the stretch from `at` that one look tells everything about. */
-const stretchEnd = (machine: Machine, owner: string, at: number, limit: number): number => {
-  const kernel = machine.booted ? machine.kernel : undefined;
-  const end = Math.min(septEnd(machine, at), bitsEnd(kernel, at, limit), useEnd(kernel, at, limit));
-  const device = machine.vmm.devices.find(({ id }) => id === owner);
-  if (device === undefined) return end;
-  return Math.min(end, at - ((at - device.addr) % device.blockSize) + device.blockSize);
-};
+/** How far each kind of fact is known to stay as it is; asked for again only where that is passed. */
+class Horizon {
+  private readonly machine: Machine;
+  private readonly kernel: Kernel | undefined;
+  private bits = 0;
+  private use = 0;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+    this.kernel = machine.booted ? machine.kernel : undefined;
+  }
+
+  /** End of the stretch from `at` that one look tells everything about. */
+  end(owner: string, at: number, limit: number): number {
+    if (at >= this.bits) this.bits = bitsEnd(this.kernel, at, limit);
+    if (at >= this.use) this.use = useEnd(this.kernel, at, limit);
+    const end = Math.min(septEnd(this.machine, at), this.bits, this.use);
+    const device = this.machine.vmm.devices.find(({ id }) => id === owner);
+    if (device === undefined) return end;
+    return Math.min(end, at - ((at - device.addr) % device.blockSize) + device.blockSize);
+  }
+}
 
 interface Area {
   readonly owner: string;
@@ -179,8 +187,9 @@ const areasOf = (machine: Machine): Area[] => {
 export const mapRunsOf = (machine: Machine): MapRun[] => {
   const runs: MapRun[] = [];
   for (const { owner, start, end } of areasOf(machine)) {
+    const horizon = new Horizon(machine);
     for (let at = start; at < end; ) {
-      const stop = Math.min(end, stretchEnd(machine, owner, at, end));
+      const stop = Math.min(end, horizon.end(owner, at, end));
       const facts = factsAt(machine, owner, at, stop);
       const last = runs.at(-1);
       if (last !== undefined && last.end === at && same(last, facts))
