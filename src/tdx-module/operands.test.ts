@@ -6,7 +6,7 @@ import { PAGE_TYPE } from "../abi/tdx/td-state.ts";
 import { NotModelled } from "../not-modelled.ts";
 import { GIB } from "../units.ts";
 import { hex, OneTd } from "./one-td.ts";
-import { type Td, VCPU_WORD } from "./td.ts";
+import { TD_WORD, type Td, VCPU_WORD } from "./td.ts";
 
 const A = 0x4000_0000;
 const said = (result: Status): string => statusText(result);
@@ -83,6 +83,43 @@ describe("operands of SEAMCALLs", () => {
       "RANGE.BLOCK 0,1,2,3",
       "RANGE.UNBLOCK 0,1,2,3",
     ]);
+  });
+  it("a GPA is aligned to its level, in both halves", () => {
+    const one = new OneTd({ gpaw: 52 });
+    one.tables(0, 0);
+    const rd = (gpa: number, level: number): string => said(one.onPage("TDH.MEM.SEPT.RD", gpa, level));
+    expect([rd(2 ** 32, 3), rd(2 ** 38, 3), rd(2 ** 39, 3), rd(0, 4)]).toEqual([
+      "OPERAND_INVALID(RCX)",
+      "OPERAND_INVALID(RCX)",
+      "SUCCESS",
+      "SUCCESS",
+    ]);
+    expect([rd(2 ** 39, 4), rd(2 ** 47, 4), rd(2 ** 48, 4)]).toEqual([
+      "OPERAND_INVALID(RCX)",
+      "OPERAND_INVALID(RCX)",
+      "SUCCESS",
+    ]);
+  });
+  it("an entry is reported with all of its host address", () => {
+    const one = new OneTd({
+      module: {
+        tdmrs: [
+          { base: GIB, size: GIB },
+          { base: 10 * 2 ** 40, size: GIB },
+        ],
+      },
+    });
+    one.tables(A);
+    expect(said(one.onPage("TDH.MEM.PAGE.AUG", A, 0, { R8: 10 * 2 ** 40 + 0x5000 }))).toBe("SUCCESS");
+    expect(said(one.onPage("TDH.MEM.SEPT.RD", A))).toBe("SUCCESS");
+    expect([hex(one.host, RCX), hex(one.host, RDX)]).toEqual(["80000a00000050f0", "200"]);
+  });
+  it("a TD that is lost answers nothing else", () => {
+    const one = new OneTd();
+    one.tables(A);
+    one.td.words[TD_WORD.FATAL] = 1;
+    expect(said(one.onPage("TDH.MEM.PAGE.AUG", A, 0, { R8: one.page() }))).toBe("TD_FATAL");
+    expect(said(one.track())).toBe("TD_FATAL");
   });
   it("a walk that ends early tells where and at what", () => {
     const one = new OneTd();

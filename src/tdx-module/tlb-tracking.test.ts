@@ -56,4 +56,18 @@ describe("TLB tracking", () => {
       expect(said(one.onPage("TDH.MEM.RANGE.UNBLOCK", A))).toBe("SUCCESS");
     }
   });
+  it("is needed for tables as for pages: their epoch is that of their own page", () => {
+    const one = new OneTd();
+    one.tables(A, 0);
+    one.track();
+    access(one.td, 0, 2 ** 40, READ);
+    one.enter();
+    one.block(A, 1);
+    for (const leaf of ["TDH.MEM.SEPT.REMOVE", "TDH.MEM.PAGE.PROMOTE", "TDH.MEM.RANGE.UNBLOCK"] as const) {
+      expect(said(one.onPage(leaf, A, 1))).toBe("TLB_TRACKING_NOT_DONE(RCX)");
+    }
+    one.track();
+    access(one.td, 0, 2 ** 40, READ);
+    expect(said(one.onPage("TDH.MEM.SEPT.REMOVE", A, 1))).toBe("SUCCESS");
+  });
 });

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { getBig, newRegs, R10, R11, R12, RAX, RBP, RCX, RDX, regsOf } from "../abi/tdx/regs.ts";
 import { type Status, statusText } from "../abi/tdx/status.ts";
 import { LINUX_GPR_MASK, TDVMCALL } from "../abi/tdx/tdvmcall.ts";
+import { access, READ } from "./access.ts";
 import { hex, OneTd } from "./one-td.ts";
 import { TD_EXIT_VMCALL } from "./outcome.ts";
 import { VCPU_STATE, VCPU_WORD } from "./td.ts";
@@ -53,4 +54,19 @@ it("gives the guest what the host answers in the shared registers", () => {
     "0 ffcc 16 5 1 1234 0".split(" "),
   );
   expect(newRegs().every((half) => half === 0)).toBe(true);
+});
+
+it("leaves nothing of one exit in the registers of the next", () => {
+  const one = new OneTd();
+  one.tdcall("TDG.VP.VMCALL", { RCX: LINUX_GPR_MASK, RDX: 2, R10: 9, R15: 15 });
+  one.enter();
+  access(one.td, 0, 0x4000_0000, READ);
+  expect(Array.from({ length: 16 }, (_, r) => hex(one.td.exitRegs(0), r))).toEqual(
+    "30 1 0 0 0 0 0 0 40000000 0 0 0 0 0 0 0".split(" "),
+  );
+  one.enter();
+  one.tdcall("TDG.VP.VMCALL", { RCX: 4, RDX: 2 });
+  expect(Array.from({ length: 16 }, (_, r) => hex(one.td.exitRegs(0), r))).toEqual(
+    "4d 4 2 0 0 0 0 0 0 0 0 0 0 0 0 0".split(" "),
+  );
 });
