@@ -225,6 +225,21 @@ describe("a mistake is named with its place, what was expected, what was found a
       "4:3: machine: expected a key known here, found `memroy`; did you mean `memory`?",
     ],
     [
+      "a mistyped key rather than the one missing for it",
+      "name: s\nmachine:\n  vcpus: 2\n  memroy: 4G\nsteps: [boot]\n",
+      "4:3: machine: expected a key known here, found `memroy`; did you mean `memory`?",
+    ],
+    [
+      "a key that would change the map itself",
+      around("  __proto__: {}\n"),
+      '4:3: machine: expected a key of plain text, found "__proto__"',
+    ],
+    [
+      "nesting without end",
+      `name: ${"[".repeat(70)}${"]".repeat(70)}\n`,
+      "1:71: expected at most 64 levels of nesting, found more; close the brackets or write the list flat",
+    ],
+    [
       "a missing key",
       "name: s\nmachine:\n  vcpus: 2\nsteps: [boot]\n",
       "3:3: machine.memory: expected a size such as 512M, 4G or 0x100000000, found nothing; add it",
