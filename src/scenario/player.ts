@@ -60,6 +60,8 @@ class Player {
   private readonly judgements: Judgement[] = [];
   private readonly played: PlayedStep[] = [];
   private readonly frames: MapPicture[] = [];
+  private before: MapPicture | undefined;
+  private countersBefore: readonly Counter[] = [];
   private lastStep = 0;
   private line = 0;
   private earlier: readonly Counter[] = [];
@@ -80,18 +82,16 @@ class Player {
     await this.checkCounters();
     await this.sample();
     const acting = scenario.steps.filter(({ kind }) => kind !== "expect" && kind !== "note");
-    let before = await this.frame(momentText("before", acting[0]));
-    let countersBefore = await world.counters();
+    // What a boot alone does is seen from power-on; what is done to a running machine, from its boot on.
+    const isBootAlone = acting.length < 2 || acting[0]!.kind !== "boot";
+    if (isBootAlone || this.options.frames === true) await this.look(acting[0]);
     for (const [index, step] of scenario.steps.entries()) {
       this.options.onStep?.(step, index, scenario.steps.length);
       await this.playStep(step, scenario.steps[index + 1]);
       if (step.kind === "expect" || step.kind === "note") continue;
       await this.sample();
-      if (this.options.frames === true) await this.frame(momentText("after", step));
-      // What a boot alone does is seen from power-on; what is done to a running machine, from there.
-      if (step !== acting[0] || step.kind !== "boot" || acting.length === 1) continue;
-      before = await picture(world, momentText("before", acting[1]));
-      countersBefore = await world.counters();
+      if (this.options.frames === true) this.frames.push(await picture(world, momentText("after", step)));
+      if (!isBootAlone && step === acting[0]) await this.look(acting[1]);
     }
     await this.judgeAll(scenario.expect);
     await this.judgeDeclaredBreaks();
@@ -100,9 +100,9 @@ class Player {
       scenario,
       world,
       version: this.options.version,
-      before,
+      before: this.before!,
       after: await picture(world, momentText("after", acting.at(-1))),
-      countersBefore,
+      countersBefore: this.countersBefore,
       judgements: this.judgements,
       played: this.played,
       transcript: this.transcript.finish(),
@@ -124,10 +124,11 @@ class Player {
     this.curves.add(this.lastStep, await this.world.now(), await this.world.counters());
   }
 
-  private async frame(label: string): Promise<MapPicture> {
-    const frame = await picture(this.world, label);
-    if (this.options.frames === true) this.frames.push(frame);
-    return frame;
+  /** Keeps what `before` means in the report: the map and the counters as they are now. */
+  private async look(next: Step | undefined): Promise<void> {
+    this.before = await picture(this.world, momentText("before", next));
+    this.countersBefore = await this.world.counters();
+    if (this.options.frames === true && this.frames.length === 0) this.frames.push(this.before);
   }
 
   /** A scenario may name counters that another world has: that is a mistake in the input, found before play. */
