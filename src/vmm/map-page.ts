@@ -51,12 +51,11 @@ export const mapPage = (k: Vmm, vcpu: number, frame: number, wish: number): numb
 };
 
 const augPage = (k: Vmm, vcpu: number, piece: GuestMemfd, frame: number, page: number): number => {
-  if (!piece.backed.has(page)) {
-    const host = k.use.hasRoom(1) ? piece.allocate(page) : NO_BLOCK;
-    if (host === NO_BLOCK) return dies(k, VM_END.HOST_OUT_OF_MEMORY, vcpu, frame, 0);
-    k.use.account(1, 0);
-  }
-  const result = k.seam.aug(frame, 0, piece.frameOf(page));
+  const isNew = !piece.backed.has(page);
+  const host = isNew ? (k.use.hasRoom(1) ? piece.allocate(page) : NO_BLOCK) : piece.frameOf(page);
+  if (host === NO_BLOCK) return dies(k, VM_END.HOST_OUT_OF_MEMORY, vcpu, frame, 0);
+  if (isNew) k.use.account(1, 0);
+  const result = k.seam.aug(frame, 0, host);
   if (result !== 0) return refused(k, vcpu, frame, result);
   piece.setMapped(page);
   return DONE;

@@ -66,7 +66,8 @@ export class PageSet {
     if ((byte & mask) !== 0) return false;
     this.bits[bit >>> 3] = byte | mask;
     this.words[COUNT]!++;
-    if (++this.counts[state - 1]! === this.pagesOf(unit)) this.close(unit, FULL);
+    const count = ++this.counts[state - 1]!;
+    if (count === UNIT_PAGES || count === this.pages - unit * UNIT_PAGES) this.close(unit, FULL);
     return true;
   }
 

@@ -122,6 +122,7 @@ export class Seam {
   /** Writes the address of a 4 KiB frame below 2^40. */
   private setFrame(register: number, frame: number): void {
     this.regs[2 * register] = frame << 12;
-    this.regs[2 * register + 1] = Math.floor(frame / 2 ** 20);
+    // Nearly every frame is below 2^32, where a shift does it; the other store cuts a fraction off.
+    this.regs[2 * register + 1] = frame < 2 ** 32 ? frame >>> 20 : frame / 2 ** 20;
   }
 }
