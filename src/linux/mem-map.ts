@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { DirtyRanges } from "../flat/dirty-ranges.ts";
+import { BlockLinks } from "./block-links.ts";
 import type { Geometry } from "./geometry.ts";
 
 /**
@@ -65,9 +66,8 @@ export class MemMap {
   section: Float64Array;
   /** Non-zero while the section is in the direct map, by slot. */
   mapped: Uint8Array;
-  /** Links of the block lists, by order, then by page index >> order. */
-  next: Int32Array[] = [];
-  prev: Int32Array[] = [];
+  /** Links of the block lists. */
+  readonly links: BlockLinks;
   /** Units (guest-physical, absolute) in which some page changed its use or mapping. */
   readonly dirty = new DirtyRanges();
   /** Grows with every change of a use or a mapping, so that whoever summed something up knows when it is stale. */
@@ -88,10 +88,7 @@ export class MemMap {
     this.isolated = new Uint8Array(0);
     this.section = new Float64Array(0);
     this.mapped = new Uint8Array(0);
-    for (let order = 0; order <= geometry.maxOrder; order++) {
-      this.next.push(new Int32Array(0));
-      this.prev.push(new Int32Array(0));
-    }
+    this.links = new BlockLinks(Math.log2(geometry.pagesPerSection), geometry.maxOrder);
   }
 
   /** Index of the page `pfn`, or NIL if it has no memmap. */
@@ -202,7 +199,7 @@ export class MemMap {
   /** Makes room for `slots` sections at once, so that boot memory does not grow by doubling. */
   reserve(slots: number): void {
     if (slots <= this.slots) return;
-    const { pagesPerSection, pageblockOrder, maxOrder } = this.geometry;
+    const { pagesPerSection, pageblockOrder } = this.geometry;
     const pages = slots * pagesPerSection;
     const blocks = pages / 2 ** pageblockOrder;
     this.use = grown(this.use, new Uint8Array(pages));
@@ -212,22 +209,8 @@ export class MemMap {
     this.isolated = grown(this.isolated, new Uint8Array(blocks));
     this.section = grown(this.section, new Float64Array(slots).fill(-1));
     this.mapped = grown(this.mapped, new Uint8Array(slots));
-    for (let order = 0; order <= maxOrder; order++) {
-      // Links of an order appear with its first list entry; most small orders never have one.
-      if (this.next[order]!.length > 0) this.makeLinks(order, slots);
-    }
+    this.links.reserve(slots);
     this.slots = slots;
-  }
-
-  /** Makes sure that blocks of an order can be linked. */
-  needLinks(order: number): void {
-    if (this.next[order]!.length === 0) this.makeLinks(order, this.slots);
-  }
-
-  private makeLinks(order: number, slots: number): void {
-    const length = (slots * this.geometry.pagesPerSection) / 2 ** order;
-    this.next[order] = grown(this.next[order]!, new Int32Array(length));
-    this.prev[order] = grown(this.prev[order]!, new Int32Array(length));
   }
 
   private slotOf(section: number): number {
@@ -245,7 +228,7 @@ export class MemMap {
   }
 }
 
-const grown = <A extends Uint8Array | Uint16Array | Int32Array | Float64Array>(old: A, wider: A): A => {
+const grown = <A extends Uint8Array | Uint16Array | Float64Array>(old: A, wider: A): A => {
   wider.set(old);
   return wider;
 };

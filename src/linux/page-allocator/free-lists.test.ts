@@ -18,7 +18,7 @@ const empty = () => {
   const list = (order: number) => {
     const found: number[] = [];
     let block = k.zones.head[k.zones.freeList(ZONE.NORMAL, order, false)]!;
-    for (; block !== -1; block = k.mm.next[order]![block]!) found.push(block);
+    for (; block !== -1; block = k.mm.links.next(order, block)) found.push(block);
     return found;
   };
   return { k, list };

@@ -5,27 +5,22 @@ import { zoneOfIndex } from "./zones.ts";
 
 /** Puts the block at `index` on a list, at its tail or its head. Counters are the caller's. */
 export const pushBlock = (k: Kernel, list: number, index: number, order: number, toTail: boolean): void => {
-  const { zones, mm } = k;
-  mm.needLinks(order);
-  const next = mm.next[order]!;
-  const prev = mm.prev[order]!;
+  const { zones } = k;
+  const { links } = k.mm;
   const block = index >> order;
   const head = zones.head[list]!;
   const tail = zones.tail[list]!;
   if (head === NIL) {
-    next[block] = NIL;
-    prev[block] = NIL;
+    links.set(order, block, NIL, NIL);
     zones.head[list] = block;
     zones.tail[list] = block;
   } else if (toTail) {
-    next[block] = NIL;
-    prev[block] = tail;
-    next[tail] = block;
+    links.set(order, block, NIL, tail);
+    links.setNext(order, tail, block);
     zones.tail[list] = block;
   } else {
-    prev[block] = NIL;
-    next[block] = head;
-    prev[head] = block;
+    links.set(order, block, head, NIL);
+    links.setPrev(order, head, block);
     zones.head[list] = block;
   }
   zones.length[list]!++;
@@ -33,16 +28,15 @@ export const pushBlock = (k: Kernel, list: number, index: number, order: number,
 
 /** Takes the block at `index` off the list that it is on. */
 export const unlinkBlock = (k: Kernel, list: number, index: number, order: number): void => {
-  const { zones, mm } = k;
-  const next = mm.next[order]!;
-  const prev = mm.prev[order]!;
+  const { zones } = k;
+  const { links } = k.mm;
   const block = index >> order;
-  const after = next[block]!;
-  const before = prev[block]!;
+  const after = links.next(order, block);
+  const before = links.prev(order, block);
   if (before === NIL) zones.head[list] = after;
-  else next[before] = after;
+  else links.setNext(order, before, after);
   if (after === NIL) zones.tail[list] = before;
-  else prev[after] = before;
+  else links.setPrev(order, after, before);
   zones.length[list]!--;
 };
 

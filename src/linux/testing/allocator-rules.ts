@@ -51,8 +51,8 @@ const census = ({ k }: FakeKernel, broken: string[]): Census => {
 const walk = ({ k }: FakeKernel, list: number, order: number, broken: string[]): number[] => {
   const found: number[] = [];
   let before = NIL;
-  for (let block = k.zones.head[list]!; block !== NIL; block = k.mm.next[order]![block]!) {
-    if (k.mm.prev[order]![block] !== before) broken.push(`list ${list} is linked both ways`);
+  for (let block = k.zones.head[list]!; block !== NIL; block = k.mm.links.next(order, block)) {
+    if (k.mm.links.prev(order, block) !== before) broken.push(`list ${list} is linked both ways`);
     found.push(block * 2 ** order);
     before = block;
     if (found.length > k.mm.use.length) return found;

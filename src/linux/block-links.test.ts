@@ -1,0 +1,53 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BlockLinks } from "./block-links.ts";
+
+const SECTION_ORDER = 5;
+const MAX_ORDER = 3;
+const SLOTS = 3;
+
+/** A block of any order in any section. */
+const anyBlock = fc
+  .integer({ min: 0, max: MAX_ORDER })
+  .chain((order) =>
+    fc.tuple(fc.constant(order), fc.integer({ min: 0, max: SLOTS * 2 ** (SECTION_ORDER - order) - 1 })),
+  );
+
+describe("BlockLinks", () => {
+  it("keeps the links of each block apart from those of all others", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(anyBlock, fc.integer(), fc.integer())), (writes) => {
+        const links = new BlockLinks(SECTION_ORDER, MAX_ORDER);
+        links.reserve(SLOTS);
+        const expected = new Map<string, readonly [number, number, number, number]>();
+        for (const [[order, block], next, prev] of writes) {
+          links.set(order, block, next | 0, prev | 0);
+          expected.set(`${order} ${block}`, [order, block, next | 0, prev | 0]);
+        }
+        for (const [order, block, next, prev] of expected.values()) {
+          expect([links.next(order, block), links.prev(order, block)]).toEqual([next, prev]);
+        }
+      }),
+    );
+  });
+
+  it("changes one link and leaves the other", () => {
+    const links = new BlockLinks(SECTION_ORDER, MAX_ORDER);
+    links.reserve(1);
+    links.set(0, 7, 1, 2);
+    links.setNext(0, 7, 3);
+    expect([links.next(0, 7), links.prev(0, 7)]).toEqual([3, 2]);
+    links.setPrev(0, 7, 4);
+    expect([links.next(0, 7), links.prev(0, 7)]).toEqual([3, 4]);
+  });
+
+  it("keeps links when more sections come", () => {
+    const links = new BlockLinks(SECTION_ORDER, MAX_ORDER);
+    links.reserve(1);
+    links.set(0, 31, 30, 29);
+    links.reserve(100);
+    for (let slot = 1; slot < 100; slot++) links.set(0, slot * 32, slot, slot);
+    expect([links.next(0, 31), links.prev(0, 31)]).toEqual([30, 29]);
+    expect(links.next(0, 99 * 32)).toBe(99);
+  });
+});

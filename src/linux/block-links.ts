@@ -1,0 +1,71 @@
+const EMPTY = 0;
+
+/**
+ * The list links of free blocks. A block is named by its page index >> order, and a link is such a name; what
+ * ends a list is up to the caller.
+ *
+ * Room for the blocks of one order in one section comes with the first of them that is linked: nearly all
+ * blocks of a machine are of the highest order, and room for each page on its own would be most of its memory.
+ */
+export class BlockLinks {
+  private readonly sectionOrder: number;
+  /** Where in `pool` the links of an order in a section start, by order, then section slot; 0: nowhere yet. */
+  private readonly starts: Uint32Array[];
+  /** Pairs: the next block, the one before. The first pair belongs to nobody. */
+  private pool = new Int32Array(1024);
+  private used = 2;
+
+  /** @param sectionOrder log2 of the pages of a section @param maxOrder the highest order of a block */
+  constructor(sectionOrder: number, maxOrder: number) {
+    this.sectionOrder = sectionOrder;
+    this.starts = Array.from({ length: maxOrder + 1 }, () => new Uint32Array(0));
+  }
+
+  /** Makes room for the names of `slots` sections. */
+  reserve(slots: number): void {
+    for (const [order, starts] of this.starts.entries()) {
+      const wider = new Uint32Array(slots);
+      wider.set(starts);
+      this.starts[order] = wider;
+    }
+  }
+
+  next(order: number, block: number): number {
+    return this.pool[this.at(order, block)]!;
+  }
+  prev(order: number, block: number): number {
+    return this.pool[this.at(order, block) + 1]!;
+  }
+  setNext(order: number, block: number, to: number): void {
+    this.pool[this.at(order, block)] = to;
+  }
+  setPrev(order: number, block: number, to: number): void {
+    this.pool[this.at(order, block) + 1] = to;
+  }
+
+  /** Links a block, which may be the first of its order in its section. */
+  set(order: number, block: number, next: number, prev: number): void {
+    const starts = this.starts[order]!;
+    const slot = block >> (this.sectionOrder - order);
+    if (starts[slot] === EMPTY) starts[slot] = this.take(2 ** (this.sectionOrder - order + 1));
+    const at = this.at(order, block);
+    this.pool[at] = next;
+    this.pool[at + 1] = prev;
+  }
+
+  private at(order: number, block: number): number {
+    const shift = this.sectionOrder - order;
+    return this.starts[order]![block >> shift]! + 2 * (block & (2 ** shift - 1));
+  }
+
+  private take(words: number): number {
+    const start = this.used;
+    this.used += words;
+    if (this.used > this.pool.length) {
+      const wider = new Int32Array(2 ** Math.ceil(Math.log2(this.used)));
+      wider.set(this.pool);
+      this.pool = wider;
+    }
+    return start;
+  }
+}
