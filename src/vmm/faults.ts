@@ -90,6 +90,7 @@ const exit = VMM_PROCEDURES.declare("handle a TD exit", {
  * again, UNRESOLVED when it may but will be back with the same exit, DEAD when the VM has ended.
  *
  * @throws NotModelled for an exit reason other than EPT violation, TDCALL and external interrupt
+ * @missing those other exit reasons
  */
 export const handleExit = exit.define({
   enter: (k, f) => {

@@ -53,7 +53,7 @@ const WIDEST_ADDRESS_LIMIT = 2 ** 51;
  * @throws VmmError for more than 256 slots, maxmem below memory, sizes that are not whole pages, a layout
  *   that passes the address limit
  * @source QEMU hw/i386/pc_q35.c, hw/i386/pc.c (pc_memory_init)
- * @missing a CXL window, SGX memory, the holes that firmware flash and the PCI window cut out of nothing
+ * @missing a CXL window, SGX memory
  */
 export const q35Layout = (options: Q35Options): GuestLayout => {
   const { memory, slots = 0, maxmem = memory, above4gStart = FOUR_GIB } = options;
