@@ -55,31 +55,40 @@ const unacceptedPage = (td: Td, kernel: Kernel, byte: number, pfn: number): numb
   return -1;
 };
 
-/** A rule about the pages of one group of uses, given as bits: all of them are accepted. */
-const acceptedUse =
-  (what: string, group: number): UnitRule =>
-  ({ td, kernel, uses }, unit) => {
+/** Whether some page of the unit whose use is in the group is not accepted. */
+const someUnaccepted = (td: Td, kernel: Kernel, unit: number, group: number): boolean =>
+  somePage(
+    kernel,
+    unit,
+    (byte, pfn) => ((1 << (byte >> 4)) & group) !== 0 && unacceptedPage(td, kernel, byte, pfn) !== -1,
+  );
+
+/**
+ * A rule about the pages of one group of uses, given as bits: all of them are accepted. What is asked of every
+ * unit makes no closure; that waits until something looks wrong.
+ */
+const acceptedUse = (what: string, group: number): UnitRule => {
+  const why = `${what} of the unit are not accepted`;
+  return ({ td, kernel, uses }, unit) => {
     if ((uses.of(kernel, unit) & group) === 0) return undefined;
     const accepted = acceptedOf(td, unit);
     if (accepted === ACCEPTED.ALL) return undefined;
-    const inGroup = (byte: number): boolean => ((1 << (byte >> 4)) & group) !== 0;
-    const broken =
-      accepted === ACCEPTED.NONE ||
-      somePage(kernel, unit, (byte, pfn) => inGroup(byte) && unacceptedPage(td, kernel, byte, pfn) !== -1);
-    return broken ? `${what} of the unit are not accepted` : undefined;
+    return accepted === ACCEPTED.NONE || someUnaccepted(td, kernel, unit, group) ? why : undefined;
   };
+};
 
 const i21 = acceptedUse("free or allocated pages", IN_USE_BITS & ~useBit(USE.MEMMAP));
 const i22 = acceptedUse("pages that boot code reserved", useBit(USE.RESERVED));
 const i28 = acceptedUse("memmap pages", useBit(USE.MEMMAP));
 
+/** Whether a block smaller than the largest order has the use UNACCEPTED in the unit. */
+const someSmallChunk = (kernel: Kernel, unit: number): boolean => {
+  const { maxOrder } = kernel.geometry;
+  return somePage(kernel, unit, (byte) => useOf(byte) === USE.UNACCEPTED && orderOf(byte) !== maxOrder);
+};
+
 const i26: UnitRule = ({ kernel, uses }, unit) =>
-  (uses.of(kernel, unit) & useBit(USE.UNACCEPTED)) !== 0 &&
-  somePage(
-    kernel,
-    unit,
-    (byte) => useOf(byte) === USE.UNACCEPTED && orderOf(byte) !== kernel.geometry.maxOrder,
-  )
+  (uses.of(kernel, unit) & useBit(USE.UNACCEPTED)) !== 0 && someSmallChunk(kernel, unit)
     ? "a block smaller than the largest order is on the unaccepted list"
     : undefined;
 
