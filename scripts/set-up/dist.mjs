@@ -74,6 +74,9 @@ const bundle = async (root) => {
       format: "esm",
       platform: "node",
       target: "node20",
+      // Half the text is half the time that Node takes to read it; names stay for whoever profiles.
+      minifyWhitespace: true,
+      minifySyntax: true,
       outExtension: { ".js": ".mjs" },
       // Every chunk lies next to the program, so import.meta.url has the same depth in each.
       chunkNames: "[name]-[hash]",
