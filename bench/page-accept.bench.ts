@@ -45,16 +45,17 @@ const augAhead = ({ module, td, takeFrame }: Rig, bytes: number, size: keyof typ
 const acceptAll = ({ module, td }: Rig, bytes: number, size: keyof typeof PAGE): number => {
   const regs = newRegs();
   const level = size === "2M" ? 1 : 0;
+  const step = PAGE[size];
   let refused = 0;
   const time = seconds(() => {
-    for (let gpa = 0; gpa < bytes; gpa += PAGE[size]) {
+    for (let gpa = 0; gpa < bytes; gpa += step) {
       setNumber(regs, RAX, ACCEPT);
       setNumber(regs, RCX, gpa + level);
       if (tdcall(module, td, 0, regs) !== 0) refused++;
     }
   });
   if (refused > 0) throw new Error(`${refused} accepts were refused`);
-  return bytes / PAGE[size] / time;
+  return bytes / step / time;
 };
 
 heading("TDG.MEM.PAGE.ACCEPT through registers, one core");

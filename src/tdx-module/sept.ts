@@ -92,6 +92,16 @@ export class Sept extends SeptPool {
     this.setLeaf(next, this.payload[this.at]!);
   }
 
+  /** The PENDING leaf where the last walk ended becomes MAPPED: what an accept does, with nothing to ask. */
+  mapPending(): void {
+    const at = this.at;
+    this.state[at] = SEPT_MAPPED;
+    this.pendingCount[at >>> 9]!--;
+    this.mappedCount[at >>> 9]!++;
+    if (this.level <= 1) this.changed.add(this.unit);
+    else this.changed.everything();
+  }
+
   private recount(slot: number, before: number, next: number): void {
     if (before === next) return;
     if (before === SEPT_FREE) this.usedCount[slot]!++;

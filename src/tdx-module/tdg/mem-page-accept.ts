@@ -49,7 +49,7 @@ export const tdgMemPageAccept = (m: TdxModule, td: Td, vcpu: number, lo: number,
   const pages = sept.payload[sept.at]!;
   if (level === 0) {
     m.pages.zero(pages, 1);
-    sept.setLeaf(SEPT_MAPPED, pages);
+    sept.mapPending();
     return SUCCESS;
   }
   return level === 1 ? accept2M(m, td, vcpu, pages) : accept1G(m, td, pages);
@@ -79,13 +79,14 @@ const accept2M = (m: TdxModule, td: Td, vcpu: number, payload: number): Outcome 
   }
   if (polls !== 0) td.vcpus[at] = polls - (CHUNKS - 1 - done);
   m.pages.zero(payload, CHUNKS - done);
-  td.sept.setLeaf(SEPT_MAPPED, first);
+  if (done === 0) td.sept.mapPending();
+  else td.sept.setLeaf(SEPT_MAPPED, first);
   return SUCCESS;
 };
 
 /** Inference: no source has a module that accepts 1 GiB; here it is not interruptible. */
 const accept1G = (m: TdxModule, td: Td, pages: number): Outcome => {
   for (let i = 0; i < CHUNKS; i++) m.pages.zero(pages + i * CHUNKS, CHUNKS);
-  td.sept.setLeaf(SEPT_MAPPED, pages);
+  td.sept.mapPending();
   return SUCCESS;
 };
