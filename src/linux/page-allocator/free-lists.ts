@@ -72,7 +72,7 @@ const mergeLikely = (k: Kernel, index: number, order: number): boolean => {
 /** __free_one_page: counts the block, merges it with free buddies and lists what came of it. */
 const freeOne = (k: Kernel, index: number, order: number, toTail: boolean): void => {
   const { mm, zones, geometry } = k;
-  if (!isIsolated(k, index)) zones.free[zoneOfIndex(k, index)]! += 2 ** order;
+  if (!isIsolated(k, index)) zones.free[zoneOfIndex(k, index)]! += 1 << order;
   let at = index;
   let merged = order;
   while (merged < geometry.maxOrder) {
@@ -113,7 +113,7 @@ export const removeFreeBlock = (k: Kernel, index: number, order: number, use: Us
     () => `page index ${index} heads a free block of order ${order}`,
   );
   unlinkBlock(k, listAt(k, index, order), index, order);
-  if (!isIsolated(k, index)) k.zones.free[zoneOfIndex(k, index)]! -= 2 ** order;
+  if (!isIsolated(k, index)) k.zones.free[zoneOfIndex(k, index)]! -= 1 << order;
   k.mm.setBlock(index, order, use);
 };
 
@@ -130,14 +130,14 @@ export const takeBlock = (k: Kernel, zone: number, order: number, use: Use): num
     const list = zones.freeList(zone, found, false);
     const block = zones.head[list]!;
     if (block === NIL) continue;
-    const index = block * 2 ** found;
+    const index = block << found;
     unlinkBlock(k, list, index, found);
     for (let half = found - 1; half >= order; half--) {
-      const upper = index + 2 ** half;
+      const upper = index + (1 << half);
       mm.setBlock(upper, half, USE.FREE);
       pushBlock(k, zones.freeList(zone, half, false), upper, half, false);
     }
-    zones.free[zone]! -= 2 ** order;
+    zones.free[zone]! -= 1 << order;
     mm.setBlock(index, order, use);
     return index;
   }
@@ -155,7 +155,7 @@ export const hasBlock = (k: Kernel, zone: number, order: number): boolean => {
 /** First page of the naturally aligned block that `index` belongs to. */
 export const headOf = (k: Kernel, index: number): number => {
   const order = k.mm.use[index]! & 0x0f;
-  return index - (index % 2 ** order);
+  return index & ~((1 << order) - 1);
 };
 
 export const isFree = (k: Kernel, index: number): boolean => useOf(k.mm.use[index]!) === USE.FREE;

@@ -33,9 +33,9 @@ const moveFreeBlocks = (k: Kernel, index: number, isolated: boolean): void => {
     if (isFree(k, at)) {
       unlinkBlock(k, zones.freeList(zone, order, !isolated), at, order);
       pushBlock(k, zones.freeList(zone, order, isolated), at, order, true);
-      zones.free[zone]! += isolated ? -(2 ** order) : 2 ** order;
+      zones.free[zone]! += isolated ? -(1 << order) : 1 << order;
     }
-    at += 2 ** order;
+    at += 1 << order;
   }
 };
 
@@ -91,8 +91,12 @@ const unsetIsolated = (k: Kernel, index: number): void => {
  */
 const hasUnmovable = (k: Kernel, index: number, end: number, mode: number): boolean => {
   const movableZone = zoneType(zoneOfIndex(k, index)) === ZONE.MOVABLE;
-  for (let at = index; at < end; at++) {
-    const use = useOf(k.mm.use[at]!);
+  const { use: uses } = k.mm;
+  for (let at = index, next = index; at < end; at = next) {
+    const byte = uses[at]!;
+    // The pages of a block have one use.
+    next = (at | ((1 << orderOf(byte)) - 1)) + 1;
+    const use = useOf(byte);
     if (use === USE.HOLE || use === USE.RESERVED || use === USE.MEMMAP) return true;
     if (movableZone) continue;
     if (use === USE.ALLOCATED) return true;
