@@ -30,13 +30,12 @@ export class TagChunks implements Flat {
     return tag === MIXED ? this.tags[(this.chunk[block]! << 9) | (frame & 511)]! : tag;
   }
 
-  /** Sets `count` frames from `frame` on, all in one block. */
+  /** Sets `count` frames from `frame` on, all in one block. A block is known from the first tag that is not 0. */
   fill(frame: number, count: number, tag: number): void {
     const block = frame >>> 9;
-    if (block >= this.uniform.length) this.growBlocks(block + 1);
-    if (block >= this.words[BLOCKS]!) this.words[BLOCKS] = block + 1;
-    const before = this.uniform[block]!;
+    const before = block < this.words[BLOCKS]! ? this.uniform[block]! : 0;
     if (before === tag) return;
+    this.knowBlock(block);
     if (count === SMALL_CHUNK) {
       if (before === MIXED) this.freeChunk(block);
       this.uniform[block] = tag;
@@ -99,6 +98,11 @@ export class TagChunks implements Flat {
     this.same[chunk] = this.words[FREE_HEAD]!;
     this.words[FREE_HEAD] = chunk + 1;
     this.chunk[block] = 0;
+  }
+
+  private knowBlock(block: number): void {
+    if (block >= this.uniform.length) this.growBlocks(block + 1);
+    if (block >= this.words[BLOCKS]!) this.words[BLOCKS] = block + 1;
   }
 
   private growBlocks(needed: number): void {
