@@ -1,4 +1,6 @@
 const EMPTY = 0;
+/** Sections with blocks of every order that a machine has after boot; more of them make the pool grow. */
+const TYPICAL_SECTIONS = 4;
 
 /**
  * The list links of free blocks. A block is named by its page index >> order, and a link is such a name; what
@@ -12,12 +14,13 @@ export class BlockLinks {
   /** Where in `pool` the links of an order in a section start, by order, then section slot; 0: nowhere yet. */
   private readonly starts: Uint32Array[];
   /** Pairs: the next block, the one before. The first pair belongs to nobody. */
-  private pool = new Int32Array(1024);
+  private pool: Int32Array;
   private used = 2;
 
   /** @param sectionOrder log2 of the pages of a section @param maxOrder the highest order of a block */
   constructor(sectionOrder: number, maxOrder: number) {
     this.sectionOrder = sectionOrder;
+    this.pool = new Int32Array(TYPICAL_SECTIONS * 2 ** (sectionOrder + 2));
     this.starts = Array.from({ length: maxOrder + 1 }, () => new Uint32Array(0));
   }
 
