@@ -1,7 +1,7 @@
 import { AGAIN } from "../flat/procedure.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../linux/kernel.ts";
-import { orderOf } from "../linux/mem-map.ts";
+import { type MemMap, NIL, orderOf } from "../linux/mem-map.ts";
 import { allocPages, freePages } from "../linux/page-allocator/alloc.ts";
 
 /** Order argument of `allocateMemory` that means: the largest blocks that can be had. */
@@ -108,11 +108,26 @@ export const readAcross = zeropad.define({
   },
 });
 
+/** Index of the first block of an owner from page index `from` on, or NIL. */
+const nextOwned = (
+  { owner: owners, use, section, geometry }: MemMap,
+  owner: number,
+  from: number,
+): number => {
+  const per = geometry.pagesPerSection;
+  for (let index = from; index < use.length; ) {
+    if (section[Math.floor(index / per)] === -1) index = (Math.floor(index / per) + 1) * per;
+    else if (owners[index] === owner) return index;
+    else index += 1 << orderOf(use[index]!);
+  }
+  return NIL;
+};
+
 /** Frees every block of an owner. @returns pages freed */
 export const freeOwned = (k: Kernel, owner: number): number => {
   const { mm } = k;
   let freed = 0;
-  for (let index = mm.owner.indexOf(owner); index !== -1; index = mm.owner.indexOf(owner, index)) {
+  for (let index = nextOwned(mm, owner, 0); index !== NIL; index = nextOwned(mm, owner, index)) {
     const order = orderOf(mm.use[index]!);
     freePages(k, mm.pfnOf(index), order);
     freed += 2 ** order;
@@ -124,7 +139,7 @@ export const freeOwned = (k: Kernel, owner: number): number => {
 /** Memory that an owner has, as byte ranges in page-index order, neighbours joined. */
 export const allocatedRuns = ({ mm, geometry }: Kernel, owner: number): { start: number; end: number }[] => {
   const runs: { start: number; end: number }[] = [];
-  for (let index = mm.owner.indexOf(owner); index !== -1; index = mm.owner.indexOf(owner, index)) {
+  for (let index = nextOwned(mm, owner, 0); index !== NIL; index = nextOwned(mm, owner, index)) {
     const pages = 2 ** orderOf(mm.use[index]!);
     const start = mm.pfnOf(index) * geometry.pageSize;
     const last = runs.at(-1);
