@@ -98,7 +98,10 @@ const usesBetween = (words: Uint32Array, from: number, to: number): number => {
 const usesOfUnit = ({ mm, geometry }: Kernel, unit: number): number => {
   const pages = UNIT / geometry.pageSize;
   const index = mm.indexOf(unit * pages);
-  return index === NIL ? 0 : usesBetween(mm.useWords, index, index + pages);
+  if (index === NIL) return 0;
+  const byte = mm.use[index]!;
+  // A block that fills the unit has one use.
+  return 1 << orderOf(byte) >= pages ? 1 << (byte >> 4) : usesBetween(mm.useWords, index, index + pages);
 };
 
 /** Answers of usesOf() for a few units, good while the memmap does not change. */
