@@ -5,8 +5,12 @@ import {
   type EfiMemoryDescriptor,
 } from "./memory-descriptor.ts";
 
-/** How the kernel names the types, by number. */
-const TYPE_NAMES: readonly string[] = [
+/**
+ * EFI memory types by number, in the kernel's words.
+ *
+ * @source Linux drivers/firmware/efi/efi.c, memory_type_name[]
+ */
+export const EFI_TYPES = [
   "Reserved",
   "Loader Code",
   "Loader Data",
@@ -23,7 +27,7 @@ const TYPE_NAMES: readonly string[] = [
   "PAL Code",
   "Persistent",
   "Unaccepted",
-];
+] as const;
 const NAME_COLUMNS = 12;
 
 /** The attribute columns from left to right; a column is as wide as its letters. */
@@ -47,7 +51,7 @@ const COLUMNS: readonly (readonly [letters: string, bit: bigint])[] = [
 const KNOWN = COLUMNS.reduce((all, [, bit]) => all | bit, 0n);
 
 /** The name of a descriptor type as the kernel prints it; a type without a name as "type=N". */
-export const efiTypeName = (type: number): string => TYPE_NAMES[type] ?? `type=${type}`;
+export const efiTypeName = (type: number): string => EFI_TYPES[type] ?? `type=${type}`;
 
 const attributeColumns = (attribute: bigint): string => {
   // One unknown bit, such as the proposed hot-plug bit, makes the kernel print the raw word instead.
@@ -67,7 +71,7 @@ const attributeColumns = (attribute: bigint): string => {
  */
 export const efiMemoryLine = (index: number, descriptor: EfiMemoryDescriptor): string => {
   const { type, physAddr, numPages, attribute } = descriptor;
-  const name = type < TYPE_NAMES.length ? efiTypeName(type).padEnd(NAME_COLUMNS) : efiTypeName(type);
+  const name = type < EFI_TYPES.length ? efiTypeName(type).padEnd(NAME_COLUMNS) : efiTypeName(type);
   const last = BigInt.asUintN(64, physAddr + numPages * EFI_PAGE_SIZE - 1n);
   const range = `[${hex(physAddr, 16)}-${hex(last, 16)}]`;
   const number = `${index}`.padStart(2, "0");

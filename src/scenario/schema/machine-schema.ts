@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { EFI_ATTRIBUTES, EFI_TYPES } from "./efi-names.ts";
+import { EFI_TYPES } from "../../abi/efi/memory-map-lines.ts";
+import { EFI_ATTRIBUTES } from "./efi-attributes.ts";
 import { expecting, expectingName, refuse } from "./refusal.ts";
 import { address, id, oneOf, PAGE, size, text, UNIT, whole } from "./scalar-schema.ts";
 
