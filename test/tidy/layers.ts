@@ -8,7 +8,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["flat"],
   ["abi"],
   ["tdx-module", "snp"],
-  ["vmm"],
+  ["vmm", "tdx-host"],
   ["efi-stub"],
   ["linux"],
   ["designs"],
@@ -24,7 +24,7 @@ export const LAYERS: readonly (readonly string[])[] = [
 const BESIDE: Readonly<Record<string, readonly string[]>> = { check: ["scenario"], cli: ["server"] };
 
 /** The guest reaches the module, the RMP, the VMM and the firmware through the boundary that hardware has. */
-const BEYOND_THE_BOUNDARY = ["tdx-module", "snp", "vmm", "efi-stub"];
+const BEYOND_THE_BOUNDARY = ["tdx-module", "snp", "vmm", "tdx-host", "efi-stub"];
 const GUEST = ["linux", "designs"];
 
 const LOWER = "root";

@@ -10,6 +10,7 @@ export const PURE: readonly string[] = [
   "tdx-module",
   "snp",
   "vmm",
+  "tdx-host",
   "efi-stub",
   "linux",
   "designs",
