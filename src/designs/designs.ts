@@ -1,9 +1,11 @@
 import type { Design } from "../linux/design.ts";
 import { bitmaps } from "./bitmaps/bitmaps.ts";
+import { callbacks } from "./callbacks.ts";
 import { none } from "./none.ts";
+import { notifier, notifierStrict } from "./notifier.ts";
 
 /** Every design, in the order of tables and help. */
-export const DESIGNS: readonly Design[] = [none, bitmaps];
+export const DESIGNS: readonly Design[] = [none, notifier, notifierStrict, callbacks, bitmaps];
 
 export const DESIGN_NAMES: readonly string[] = DESIGNS.map((design) => design.name);
 

@@ -42,6 +42,8 @@ export interface Platform {
   readonly name: "tdx" | "snp";
   /** (start, end) in bytes; returns 1 when all of it was accepted, else 0. */
   readonly accept: Procedure<Kernel>;
+  /** As accept, but memory that is accepted already passes with whatever it holds: what one posted design asks for. */
+  readonly acceptOrKeep: Procedure<Kernel>;
   /** (start, end) in bytes; returns 1 when all of it was released or the platform cannot release, else 0. */
   readonly release: Procedure<Kernel>;
   /** Message of the panic when accept answers 0. */

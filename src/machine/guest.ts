@@ -2,7 +2,7 @@ import { AcceptingList } from "../linux/accepting-list.ts";
 import { AcpiMemory } from "../linux/acpi-memory/acpi-memory.ts";
 import { bootLayout } from "../linux/boot/boot-layout.ts";
 import type { AcpiMemoryPort, Boundary, VirtioMemPort } from "../linux/boundary.ts";
-import { tdxAcceptMemory, tdxReleaseMemory } from "../linux/coco/tdx-accept.ts";
+import { tdxAcceptMemory, tdxAcceptMemoryBit63, tdxReleaseMemory } from "../linux/coco/tdx-accept.ts";
 import { X86_64 } from "../linux/geometry.ts";
 import { Cpus, type Kernel, type LogSink, type Platform } from "../linux/kernel.ts";
 import { Locks } from "../linux/locks.ts";
@@ -85,6 +85,7 @@ const topOf = (machine: Machine, ramEnd: number): number => {
 const TDX_PLATFORM: Platform = {
   name: "tdx",
   accept: tdxAcceptMemory,
+  acceptOrKeep: tdxAcceptMemoryBit63,
   release: tdxReleaseMemory,
   acceptPanic: "TDX: Failed to accept memory",
 };

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { DESIGN_NAMES } from "../designs/designs.ts";
 import { COUNTER_NAMES } from "./kernel-counters.ts";
 import { loadScenario } from "./load.ts";
 import type { Scenario } from "./scenario.ts";
@@ -12,7 +13,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const load = (text: string, file: string): Scenario =>
   loadScenario(text, {
     file,
-    designs: ["none", "bitmaps"],
+    designs: DESIGN_NAMES,
     readBytes: (path) => readFileSync(resolve(dirname(file), path)),
   });
 

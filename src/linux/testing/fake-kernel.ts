@@ -3,7 +3,7 @@ import { setRange } from "../../flat/bitmap.ts";
 import { BLOCKED, Frame, type Procedure, TASK_WORDS } from "../../flat/procedure.ts";
 import { AcceptingList } from "../accepting-list.ts";
 import { type BootLayout, type ByteRange, bootLayout } from "../boot/boot-layout.ts";
-import { tdxAcceptMemory, tdxReleaseMemory } from "../coco/tdx-accept.ts";
+import { tdxAcceptMemory, tdxAcceptMemoryBit63, tdxReleaseMemory } from "../coco/tdx-accept.ts";
 import type { Design } from "../design.ts";
 import { type Geometry, X86_64 } from "../geometry.ts";
 import { Cpus, KERNEL_PROCEDURES, type Kernel, type KernelOptions } from "../kernel.ts";
@@ -102,6 +102,7 @@ export const fakeKernel = (options: FakeKernelOptions): FakeKernel => {
     platform: {
       name: "tdx",
       accept: tdxAcceptMemory,
+  acceptOrKeep: tdxAcceptMemoryBit63,
       release: tdxReleaseMemory,
       acceptPanic: "TDX: Failed to accept memory",
     },
