@@ -1,6 +1,6 @@
 import { TDG, tdgName } from "../abi/tdx/leaves.ts";
 import { RAX, RCX, REGS_LENGTH, type Regs } from "../abi/tdx/regs.ts";
-import { type Status, statusText } from "../abi/tdx/status.ts";
+import { type Status, status, statusText, withoutDetails } from "../abi/tdx/status.ts";
 import type { Boundary } from "../linux/boundary.ts";
 import { NotModelled } from "../not-modelled.ts";
 import {
@@ -18,7 +18,7 @@ import {
 } from "../tdx-module/access.ts";
 import type { TdxModule } from "../tdx-module/module.ts";
 import { INTERRUPTED, TD_EXIT, TD_EXIT_VMCALL } from "../tdx-module/outcome.ts";
-import { TagStore } from "../tdx-module/page-store.ts";
+import { TagStore, ZERO_CONTENT } from "../tdx-module/page-store.ts";
 import type { Td } from "../tdx-module/td.ts";
 import { tdcall } from "../tdx-module/tdcall.ts";
 import { COST } from "./cost.ts";
@@ -33,6 +33,9 @@ const PAGE = 4096;
 
 /** Tag of pages that the guest wrote. */
 export const GUEST_CONTENT = 1;
+/** Tag of pages that held something when the guest accepted them a second time. */
+export const STALE_CONTENT = 2;
+const ALREADY_ACCEPTED = status("PAGE_ALREADY_ACCEPTED");
 
 /** Exceptions that an access may raise, by outcome. */
 const FAULT_NAMES: { readonly [outcome: number]: string } = {
@@ -49,6 +52,8 @@ export interface CpuObserver {
   releases(vcpu: number, start: number, end: number, outcome: number): void;
   /** A CPU access is about to be made. */
   accesses(vcpu: number, gpa: number, write: boolean): void;
+  /** A load reaches what was in the page before its last accept, which changed nothing. */
+  readsStale(vcpu: number, gpa: number): void;
   /** An access did not come through for the state that the S-EPT has. */
   accessFailed(vcpu: number, gpa: number, write: boolean, state: string): void;
   tdcall(leaf: number, ns: number): void;
@@ -102,6 +107,8 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     const end = start + (LEVEL_BYTES[level] ?? 0);
     if (leaf === ACCEPT) this.observer.accepts(vcpu, start, end, outcome);
     else this.observer.releases(vcpu, start, end, outcome);
+    if (outcome > 0 && withoutDetails(outcome as Status) === ALREADY_ACCEPTED)
+      this.restamp(start, end, (tag) => (tag === ZERO_CONTENT ? tag : STALE_CONTENT));
     if (!this.observer.tracing) return;
     const what = `${tdgName(leaf)} ${LEVEL_NAMES[level] ?? `level ${level}`}`;
     this.observer.emit(vcpu, what, start, end, outcomeText(outcome), septStateName(this.td, start));
@@ -116,7 +123,32 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     // One step reaches no further than its 2 MiB unit, so that another vCPU can come in between.
     const done = reachableBytes(this.td, gpa, Math.min(length, UNIT - (gpa % UNIT)));
     if (write) this.stamp(gpa, done);
+    else this.look(vcpu, gpa, done);
     return done;
+  }
+
+  /** Whether a load meets content that the guest has no right to expect. */
+  private look(vcpu: number, gpa: number, bytes: number): void {
+    const first = gpa - (gpa % PAGE);
+    this.restamp(first, gpa + bytes, (tag, at) => {
+      if (tag === STALE_CONTENT) this.observer.readsStale(vcpu, at);
+      return tag;
+    });
+  }
+
+  /** Gives each page of [start, end) that is mapped the tag that `next` makes of its old one. */
+  private restamp(start: number, end: number, next: (tag: number, gpa: number) => number): void {
+    const { pages } = this.module;
+    if (!(pages instanceof TagStore)) return;
+    const { sept } = this.td;
+    for (let at = start; at < end; at += PAGE) {
+      sept.walk(at >>> 0, Math.floor(at / 2 ** 32), 0);
+      if (!sept.isLeafHere()) continue;
+      const frame = sept.level === 0 ? sept.payloadHere : hostFrame(sept.payloadHere, at);
+      const tag = pages.content(frame);
+      const after = next(tag, at);
+      if (after !== tag) pages.stamp(frame, after);
+    }
   }
 
   private refused(vcpu: number, gpa: number, write: boolean, outcome: AccessOutcome): number {
@@ -137,11 +169,7 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     const frames = Math.ceil((gpa + bytes - first) / PAGE);
     sept.walk(first >>> 0, Math.floor(first / 2 ** 32), 1);
     if (sept.isLeafHere()) {
-      pages.stampRun(
-        sept.payloadHere - (sept.payloadHere % 512) + ((first / PAGE) % 512),
-        frames,
-        GUEST_CONTENT,
-      );
+      pages.stampRun(hostFrame(sept.payloadHere, first), frames, GUEST_CONTENT);
       return;
     }
     for (let frame = 0; frame < frames; frame++) {
@@ -151,6 +179,10 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     }
   }
 }
+
+/** Host frame of the 4 KiB page at `gpa` in a 2 MiB mapping. */
+const hostFrame = (payload: number, gpa: number): number =>
+  payload - (payload % 512) + (Math.floor(gpa / PAGE) % 512);
 
 const costOf = (leaf: number, level: number, outcome: number): number => {
   if (outcome !== 0) return COST.tdcall.ns;

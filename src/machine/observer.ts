@@ -125,6 +125,12 @@ export class Observer implements CpuObserver {
     watch.report("I1", page, page + 4096, `${write ? "written" : "read"}, and the VMM has not plugged it`);
   }
 
+  readsStale(vcpu: number, gpa: number): void {
+    const why = "read, and it holds what was there before the guest accepted it a second time";
+    this.machine.watch?.report("I9", gpa, gpa + 4096, why);
+    if (this.tracing) this.emit(vcpu, "read", gpa, gpa + 4096, "SUCCESS", "stale content");
+  }
+
   accessFailed(vcpu: number, gpa: number, write: boolean, state: string): void {
     const page = gpa - (gpa % 4096);
     this.machine.watch?.report(

@@ -31,7 +31,11 @@ const hasErrorBit = (k: Kernel, vcpu: number): boolean => (hi(k.hw.regs(vcpu), R
 
 /** An accept loop. Some callers take a warning for success. */
 const acceptLoop = (name: string, warningsPass: boolean) => {
-  const { v, at: label, define } = KERNEL_PROCEDURES.declare(name, {
+  const {
+    v,
+    at: label,
+    define,
+  } = KERNEL_PROCEDURES.declare(name, {
     args: ["at", "end"],
     locals: ["refused"],
     steps: ["page"],

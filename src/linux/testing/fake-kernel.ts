@@ -102,7 +102,7 @@ export const fakeKernel = (options: FakeKernelOptions): FakeKernel => {
     platform: {
       name: "tdx",
       accept: tdxAcceptMemory,
-  acceptOrKeep: tdxAcceptMemoryBit63,
+      acceptOrKeep: tdxAcceptMemoryBit63,
       release: tdxReleaseMemory,
       acceptPanic: "TDX: Failed to accept memory",
     },
