@@ -85,13 +85,16 @@ export class FieldTable<Name extends string> {
     return undefined;
   }
 
-  /** The guest-readable element after `id` (which names an element), or the first one; NO_FIELD_ID at the end. */
-  nextReadable(id: bigint | undefined): bigint {
+  /**
+   * The element after `id` (which names an element) that the guest may read, or the host, which reads every field; the
+   * first one without `id`; NO_FIELD_ID at the end.
+   */
+  nextReadable(id: bigint | undefined, reader: "guest" | "host" = "guest"): bigint {
     const here = id === undefined ? undefined : this.find(id);
     let passed = here === undefined;
     for (const row of this.rows) {
       for (let element = 0; element < row.count; element++) {
-        if (passed && (row.read ?? 0n) !== 0n) return row.id + BigInt(element);
+        if (passed && (reader === "host" || (row.read ?? 0n) !== 0n)) return row.id + BigInt(element);
         if (here?.name === row.name && here.element === element) passed = true;
         else if (!passed && here?.name !== row.name) break;
       }

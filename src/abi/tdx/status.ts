@@ -2,6 +2,7 @@ import { assert } from "../../assert.ts";
 import { OPERAND_ID, OPERAND_NAMES, type OperandName } from "./operand-id.ts";
 import { hi, lo, RAX, type Regs } from "./regs.ts";
 import { STATUS_CODES, type StatusName } from "./status-codes.ts";
+import { TDMR_DETAILS } from "./tdmr-status.ts";
 
 export { OPERAND_ID, type OperandName } from "./operand-id.ts";
 export { STATUS_CODES, type StatusName } from "./status-codes.ts";
@@ -102,6 +103,8 @@ export const statusText = (s: Status): string => {
   const details = statusDetails(s);
   if (name === undefined) return statusName(s);
   if (LEVEL_DETAILS.has(name)) return `${name}(level ${details})`;
+  const ofTdmr = TDMR_DETAILS.get(name);
+  if (ofTdmr !== undefined) return `${name}(${ofTdmr(details)})`;
   if (NUMBER_DETAILS.has(name)) return `${name}(${details})`;
   const takesOperand = /^(OPERAND_|PAGE_|EPT_|GPA_RANGE_|TLB_|MISSING_|HPA_|NO_PAMT)/.test(name);
   if (details === 0 && !takesOperand) return name;

@@ -61,6 +61,19 @@ export const decodeTdmrInfo = (bytes: Uint8Array): TdmrInfo => {
   return { ...region(0), pamt1G: region(16), pamt2M: region(32), pamt4K: region(48), reserved };
 };
 
+/**
+ * The first `count` reserved areas as they stand, empty ones among them, for whoever must find an empty one in front of
+ * another.
+ */
+export const decodeReservedAreas = (bytes: Uint8Array, count: number): TdmrInfo["reserved"] => {
+  assert(bytes.length === TDMR_INFO_BYTES && count <= MAX_RESERVED_AREAS, "the areas lie in the structure");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: count }, (_, i) => ({
+    offset: view.getBigUint64(RESERVED_AT + 16 * i, true),
+    size: view.getBigUint64(RESERVED_AT + 16 * i + 8, true),
+  }));
+};
+
 /** Bytes of one PAMT entry, of each size class. */
 export const PAMT_ENTRY_BYTES = 16n;
 const PAMT_GRAIN = 4096n;
