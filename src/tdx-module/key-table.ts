@@ -10,8 +10,8 @@ export interface Platform {
   readonly firstPrivateHkid: number;
 }
 
-/** State of a private key id. */
-export const KEY = { FREE: 0, ASSIGNED: 1, FLUSHED: 2, WRITTEN_BACK: 3 } as const;
+/** State of a private key id. The module's own one is RESERVED. */
+export const KEY = { FREE: 0, ASSIGNED: 1, FLUSHED: 2, WRITTEN_BACK: 3, RESERVED: 4 } as const;
 
 /**
  * The key ownership table: which private key ids are in use.

@@ -1,5 +1,6 @@
 import type { TdxFeature } from "../abi/tdx/td-controls.ts";
 import { assert } from "../assert.ts";
+import { GIB, roundDown } from "../units.ts";
 import { DEFAULT_BEHAVIOUR, type ModuleBehaviour } from "./behaviour.ts";
 import { Faults } from "./faults.ts";
 import { type Flat, flatSize, loadFlat, saveFlat } from "./flat-range.ts";
@@ -8,11 +9,16 @@ import { KeyTable, type Platform } from "./key-table.ts";
 import { FrameLocks } from "./locks.ts";
 import { type PageStore, TagStore } from "./page-store.ts";
 import { Pamt } from "./pamt.ts";
+import { READY_PLATFORM, type SysInfo } from "./sys-info.ts";
+import { SYS_STATE, SysState } from "./sys-state.ts";
 import { Td } from "./td.ts";
 import type { Tdmr } from "./tdmr.ts";
 
 export interface ModuleOptions {
-  readonly tdmrs: readonly Tdmr[];
+  /** Makes a module that is configured and ready. */
+  readonly tdmrs?: readonly Tdmr[];
+  /** Without `tdmrs`: makes a module that nobody has initialised yet, on this platform. */
+  readonly sys?: SysInfo;
   readonly behaviour?: Partial<ModuleBehaviour>;
   readonly pages?: PageStore;
   readonly host?: HostMemory;
@@ -41,14 +47,21 @@ export const MODELLED_FEATURES: readonly TdxFeature[] = [
 const DEFAULT_PLATFORM: Platform = { maxPa: 52, hkidBits: 6, firstPrivateHkid: 32 };
 
 /**
- * A TDX module that is configured and ready: TDMRs initialised, global key set.
+ * A TDX module: ready, with TDMRs initialised and the global key set, or as it is loaded, for a host to initialise.
  *
- * @missing TDH.SYS.* (the module starts ready), TDX Module Extensions, dynamic PAMT, several packages
+ * @missing shutdown and update; TDs on a module with dynamic PAMT; keys of TDs on several packages
  */
 export class TdxModule {
   readonly behaviour: ModuleBehaviour;
   readonly platform: Platform;
-  readonly pamt: Pamt;
+  /** Fixed on a module that starts ready; TDH.SYS.CONFIG makes it otherwise. */
+  pamt: Pamt;
+  readonly sysInfo: SysInfo;
+  readonly sys: SysState;
+  /** Whether every leaf may run. It follows `sys.state`. */
+  ready: boolean;
+  /** Number of the logical processor that makes the next SEAMCALL. */
+  lp = 0;
   readonly pages: PageStore;
   readonly faults = new Faults();
   readonly frameLocks = new FrameLocks();
@@ -64,11 +77,22 @@ export class TdxModule {
   readonly hpaShift: number;
   readonly version: { readonly major: number; readonly minor: number };
   readonly features: readonly TdxFeature[];
+  private readonly startsReady: boolean;
 
   constructor(options: ModuleOptions) {
     this.behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour };
     this.platform = { ...DEFAULT_PLATFORM, ...options.platform };
-    this.pamt = new Pamt(options.tdmrs);
+    const startsReady = options.tdmrs !== undefined;
+    assert(
+      startsReady !== (options.sys !== undefined),
+      "a module has TDMRs or a platform to be initialised on",
+    );
+    this.startsReady = startsReady;
+    this.sysInfo = options.sys ?? READY_PLATFORM;
+    this.sys = new SysState(this.sysInfo, startsReady ? 0 : undefined);
+    this.ready = startsReady;
+    if (startsReady) this.startReady();
+    this.pamt = new Pamt(options.tdmrs ?? [], startsReady);
     this.pages = options.pages ?? new TagStore();
     this.host = options.host ?? new SparseHostMemory();
     this.keys = new KeyTable(this.platform);
@@ -79,6 +103,26 @@ export class TdxModule {
     this.td = this.tds[0]!;
     this.hpaShift = this.platform.maxPa - this.platform.hkidBits - 32;
     assert(0 <= this.hpaShift && this.hpaShift <= 20, "a host address has 32 to 52 bits beside the key id");
+  }
+
+  private startReady(): void {
+    this.sys.state = SYS_STATE.READY;
+    this.sys.lpDone(0);
+  }
+
+  /** Makes the metadata and `ready` follow the module's global state. */
+  followSys(): void {
+    this.ready = this.sys.state === SYS_STATE.READY;
+    const tdmrs = this.sys.tdmrs();
+    this.pamt = new Pamt(tdmrs, tdmrs.length > 0);
+    tdmrs.forEach((tdmr, index) => {
+      this.pamt.tdmrs.setReady(tdmr, roundDown(this.sys.nextOf(index), GIB));
+    });
+  }
+
+  /** First byte that no host address without a key id names. */
+  get hpaEnd(): bigint {
+    return 1n << BigInt(this.hpaShift + 32);
   }
 
   /** The TD of that number; asserts that it exists. */
@@ -97,7 +141,8 @@ export class TdxModule {
 
   /** Bytes that `save` needs now. */
   snapshotSize(): number {
-    let size = this.parts().reduce((sum, part) => sum + flatSize(part), 0);
+    let size = this.startsReady ? 0 : flatSize(this.sys);
+    for (const part of this.parts()) size += flatSize(part);
     for (const td of this.tds) if (td.isAlive) size += flatSize(td.sept);
     return size;
   }
@@ -105,6 +150,7 @@ export class TdxModule {
   /** Copies the whole state into `to` from `offset` on; answers the offset behind it. */
   saveInto(to: Uint8Array, offset = 0): number {
     let at = offset;
+    if (!this.startsReady) at = saveFlat(this.sys, to, at);
     for (const part of this.parts()) at = saveFlat(part, to, at);
     for (const td of this.tds) if (td.isAlive) at = saveFlat(td.sept, to, at);
     return at;
@@ -119,6 +165,8 @@ export class TdxModule {
   /** Restores a state that `save` copied from a module of the same configuration. */
   load(from: Uint8Array, offset = 0): number {
     let at = offset;
+    if (!this.startsReady) at = loadFlat(this.sys, from, at);
+    if (!this.startsReady) this.followSys();
     for (const part of this.parts()) at = loadFlat(part, from, at);
     for (const td of this.tds) if (td.isAlive) at = loadFlat(td.sept, from, at);
     return at;

@@ -17,6 +17,8 @@ export const SIZE_1G = 2;
 export const OTHER_SIZE = 0xff;
 /** Owner of a page that belongs to no TD. */
 export const NO_OWNER = 0;
+/** Page that the module's extensions hold for good. No source tells its type; this is a number of ours. */
+export const EXT_POOL = 0x80;
 
 const BLOCKS = 0;
 const USED = 1;
@@ -52,8 +54,8 @@ export class Pamt implements Flat {
   private owner4k: Uint16Array = new Uint16Array(0);
   private bepoch4k: Uint32Array = new Uint32Array(0);
 
-  constructor(tdmrs: readonly Tdmr[]) {
-    this.tdmrs = new TdmrList(tdmrs);
+  constructor(tdmrs: readonly Tdmr[], configured = true) {
+    this.tdmrs = new TdmrList(tdmrs, configured);
     this.firstBlock = this.tdmrs.firstFrame >>> 9;
   }
 

@@ -3,6 +3,8 @@ import { RAX, type Regs } from "../abi/tdx/regs.ts";
 import { type Status, status, statusToRegs } from "../abi/tdx/status.ts";
 import { NotModelled } from "../not-modelled.ts";
 import type { TdxModule } from "./module.ts";
+import { tdhExtInit } from "./tdh/ext-init.ts";
+import { tdhExtMemAdd } from "./tdh/ext-mem-add.ts";
 import { tdhMemPageAdd } from "./tdh/mem-page-add.ts";
 import { tdhMemPageAug } from "./tdh/mem-page-aug.ts";
 import { tdhMemPageDemote } from "./tdh/mem-page-demote.ts";
@@ -25,6 +27,12 @@ import { tdhPhymemCacheWb } from "./tdh/phymem-cache-wb.ts";
 import { tdhPhymemPageRdmd } from "./tdh/phymem-page-rdmd.ts";
 import { tdhPhymemPageReclaim } from "./tdh/phymem-page-reclaim.ts";
 import { tdhPhymemPageWbinvd } from "./tdh/phymem-page-wbinvd.ts";
+import { tdhSysConfig } from "./tdh/sys-config.ts";
+import { tdhSysInit } from "./tdh/sys-init.ts";
+import { tdhSysKeyConfig } from "./tdh/sys-key-config.ts";
+import { tdhSysLpInit } from "./tdh/sys-lp-init.ts";
+import { tdhSysRd } from "./tdh/sys-rd.ts";
+import { tdhSysTdmrInit } from "./tdh/sys-tdmr-init.ts";
 import { tdhVpAddcx } from "./tdh/vp-addcx.ts";
 import { tdhVpCreate } from "./tdh/vp-create.ts";
 import { tdhVpEnter } from "./tdh/vp-enter.ts";
@@ -59,10 +67,18 @@ const WRITTEN: readonly (readonly [number, Leaf])[] = [
   [TDH["TDH.PHYMEM.PAGE.RECLAIM"], tdhPhymemPageReclaim],
   [TDH["TDH.MEM.PAGE.REMOVE"], tdhMemPageRemove],
   [TDH["TDH.MEM.SEPT.REMOVE"], tdhMemSeptRemove],
+  [TDH["TDH.SYS.KEY.CONFIG"], tdhSysKeyConfig],
+  [TDH["TDH.SYS.INIT"], tdhSysInit],
+  [TDH["TDH.SYS.RD"], tdhSysRd],
+  [TDH["TDH.SYS.LP.INIT"], tdhSysLpInit],
+  [TDH["TDH.SYS.TDMR.INIT"], tdhSysTdmrInit],
+  [TDH["TDH.SYS.CONFIG"], tdhSysConfig],
   [TDH["TDH.MEM.TRACK"], tdhMemTrack],
   [TDH["TDH.MEM.RANGE.UNBLOCK"], tdhMemRangeUnblock],
   [TDH["TDH.PHYMEM.CACHE.WB"], tdhPhymemCacheWb],
   [TDH["TDH.PHYMEM.PAGE.WBINVD"], tdhPhymemPageWbinvd],
+  [TDH["TDH.EXT.INIT"], tdhExtInit],
+  [TDH["TDH.EXT.MEM.ADD"], tdhExtMemAdd],
 ];
 for (const [leaf, run] of WRITTEN) LEAVES[leaf] = run;
 for (let leaf = 0; leaf < LEAVES.length; leaf++) LEAVES[leaf] ??= undefined;
@@ -76,11 +92,26 @@ const VERSIONED: ReadonlySet<number> = new Set([
   TDH["TDH.VP.RD"],
   TDH["TDH.VP.INIT"],
   TDH["TDH.SYS.INIT"],
+  TDH["TDH.SYS.CONFIG"],
+  TDH["TDH.SYS.UPDATE"],
+]);
+
+/** Leaves that run before the module is ready. */
+const BEFORE_READY: ReadonlySet<number> = new Set([
+  TDH["TDH.SYS.KEY.CONFIG"],
+  TDH["TDH.SYS.INFO"],
+  TDH["TDH.SYS.INIT"],
+  TDH["TDH.SYS.RD"],
+  TDH["TDH.SYS.LP.INIT"],
+  TDH["TDH.SYS.RDALL"],
+  TDH["TDH.SYS.LP.SHUTDOWN"],
+  TDH["TDH.SYS.CONFIG"],
   TDH["TDH.SYS.UPDATE"],
 ]);
 
 const AUG = TDH["TDH.MEM.PAGE.AUG"];
 const BAD_RAX = status("OPERAND_INVALID", "RAX");
+const NOT_READY = status("SYS_NOT_READY");
 
 /**
  * One SEAMCALL, from registers to registers.
@@ -88,14 +119,14 @@ const BAD_RAX = status("OPERAND_INVALID", "RAX");
  * @param regs RAX: leaf (15:0) and version (23:16); other operands by leaf. Written: RAX, and what the leaf defines;
  *   registers that it does not define are kept.
  * @returns the status, which is also in RAX. OPERAND_INVALID(RAX) for reserved bits, an unknown leaf, or a version that
- *   the leaf does not have.
+ *   the leaf does not have; SYS_NOT_READY for a leaf that needs a module with TDMRs and global key.
  * @throws NotModelled for leaves that have a name and are not written
  * @source TDX module 1.5.25, SEAMCALL dispatcher
- * @missing SYS_SHUTDOWN and SYS_NOT_READY: the module is ready from the start
+ * @missing SYS_SHUTDOWN, SYS_BUSY other than by injection
  */
 export const seamcall = (m: TdxModule, regs: Regs): Status => {
   const rax = regs[2 * RAX]!;
-  if (rax === AUG && regs[2 * RAX + 1] === 0 && !m.faults.any) {
+  if (rax === AUG && regs[2 * RAX + 1] === 0 && !m.faults.any && m.ready) {
     const result = tdhMemPageAug(m, regs);
     if (result === 0) regs[2 * RAX] = 0;
     else statusToRegs(result, regs);
@@ -103,20 +134,22 @@ export const seamcall = (m: TdxModule, regs: Regs): Status => {
   }
   const leaf = rax & 0xffff;
   const run = leaf < LEAVES.length ? LEAVES[leaf] : undefined;
-  if (rax !== leaf || regs[2 * RAX + 1] !== 0 || run === undefined || m.faults.any) return uncommon(m, regs);
+  const plain = rax === leaf && regs[2 * RAX + 1] === 0 && run !== undefined;
+  if (!plain || m.faults.any || !m.ready) return uncommon(m, regs);
   const result = run(m, regs, 0);
   if (result === 0) regs[2 * RAX] = 0;
   else statusToRegs(result, regs);
   return result;
 };
 
-/** Versions, faults, and whatever is wrong with RAX. */
+/** Versions, faults, a module on its way up, and whatever is wrong with RAX. */
 const uncommon = (m: TdxModule, regs: Regs): Status => {
   const rax = regs[2 * RAX]!;
   const leaf = rax & 0xffff;
   const version = (rax >>> 16) & 0xff;
   if (rax >>> 24 !== 0 || regs[2 * RAX + 1] !== 0) return finish(regs, BAD_RAX);
   if (version > 0 && !VERSIONED.has(leaf)) return finish(regs, BAD_RAX);
+  if (!m.ready && !BEFORE_READY.has(leaf)) return finish(regs, NOT_READY);
   if (m.faults.any) {
     const fault = m.faults.takeSeamcall(leaf);
     if (fault >= 0) return finish(regs, fault as Status);

@@ -22,7 +22,9 @@ export const OUTSIDE = 2;
 const GIB = 2 ** 30;
 
 /**
- * The TDMR list, as sorted runs of frames. Fixed once the module is configured, so it is no state.
+ * The TDMR list, as sorted runs of frames. It is fixed once the module is configured and all metadata is made; until then
+ * `setReady` says how far TDH.SYS.TDMR.INIT has come, and what lies beyond is OUTSIDE. It is made anew from the module's
+ * state where that is restored, so it is no state itself.
  *
  * @missing host memory above 16 TiB
  */
@@ -31,6 +33,8 @@ export class TdmrList {
   private readonly starts: Float64Array;
   private readonly ends: Float64Array;
   private readonly kinds: Uint8Array;
+  /** First frame of the run's TDMR that has no metadata yet. */
+  private readonly ready: Float64Array;
   /** First and one past the last frame of all TDMRs. */
   readonly firstFrame: number;
   readonly endFrame: number;
@@ -38,8 +42,8 @@ export class TdmrList {
   private runStart = 1;
   private runEnd = 0;
 
-  constructor(tdmrs: readonly Tdmr[]) {
-    assert(tdmrs.length > 0, "a configured module has a TDMR");
+  constructor(tdmrs: readonly Tdmr[], configured = true) {
+    assert(tdmrs.length > 0 || !configured, "a configured module has a TDMR");
     const runs = tdmrs.flatMap(runsOf);
     for (let i = 1; i < runs.length; i++) {
       assert(runs[i - 1]!.end <= runs[i]!.start, "TDMRs and their reserved areas ascend and do not overlap");
@@ -47,8 +51,9 @@ export class TdmrList {
     this.starts = Float64Array.from(runs, (run) => run.start);
     this.ends = Float64Array.from(runs, (run) => run.end);
     this.kinds = Uint8Array.from(runs, (run) => run.kind);
-    this.firstFrame = runs[0]!.start;
-    this.endFrame = runs[runs.length - 1]!.end;
+    this.ready = this.ends.slice();
+    this.firstFrame = runs[0]?.start ?? 0;
+    this.endFrame = runs.at(-1)?.end ?? 0;
     if (this.endFrame > 2 ** 32) throw new NotModelled("host memory above 16 TiB");
   }
 
@@ -57,14 +62,25 @@ export class TdmrList {
     if (this.runStart <= frame && frame < this.runEnd) return COVERED;
     for (let i = 0; i < this.starts.length && this.starts[i]! <= frame; i++) {
       if (frame >= this.ends[i]!) continue;
+      if (frame >= this.ready[i]!) return OUTSIDE;
       const kind = this.kinds[i]!;
       if (kind === COVERED) {
         this.runStart = this.starts[i]!;
-        this.runEnd = this.ends[i]!;
+        this.runEnd = Math.min(this.ends[i]!, this.ready[i]!);
       }
       return kind;
     }
     return OUTSIDE;
+  }
+
+  /** Says that of the TDMR [base, base + size), in bytes, only what lies below `end` has metadata. */
+  setReady({ base, size }: Tdmr, end: number): void {
+    const first = base / 4096;
+    const behind = first + size / 4096;
+    this.runEnd = 0;
+    for (let i = 0; i < this.starts.length && this.starts[i]! < behind; i++) {
+      if (first <= this.starts[i]!) this.ready[i] = Math.min(this.ends[i]!, end / 4096);
+    }
   }
 
   /** Whether the aligned run of `count` frames lies in one COVERED run. */

@@ -1,8 +1,9 @@
 import { R8, R9, R10, R11, RCX, RDX, type Regs, setHalves } from "../../abi/tdx/regs.ts";
 import { type Status, status } from "../../abi/tdx/status.ts";
 import { PAGE_TYPE } from "../../abi/tdx/td-state.ts";
+import { NotModelled } from "../../not-modelled.ts";
 import type { TdxModule } from "../module.ts";
-import { NO_OWNER } from "../pamt.ts";
+import { EXT_POOL, NO_OWNER } from "../pamt.ts";
 import { TD_WORD } from "../td.ts";
 import { OUTSIDE } from "../tdmr.ts";
 
@@ -19,7 +20,7 @@ const BUSY = status("OPERAND_BUSY", "RCX");
  *   size class of the entry, R9 BEPOCH of a REG or EPT page, R10 and R11 zero; OPERAND_INVALID(RCX),
  *   OPERAND_ADDR_RANGE_ERROR(RCX), OPERAND_BUSY(RCX) with these registers zero
  * @source TDX module 1.5.25, TDH.PHYMEM.PAGE.RDMD
- * @missing dynamic PAMT; the owner that a freed page's metadata still names
+ * @missing dynamic PAMT; the owner that a freed page's metadata still names; the type of the extensions' pages
  */
 export const tdhPhymemPageRdmd = (m: TdxModule, regs: Regs): Status => {
   const lo = regs[2 * RCX]!;
@@ -31,6 +32,7 @@ export const tdhPhymemPageRdmd = (m: TdxModule, regs: Regs): Status => {
   if (m.frameLocks.any && m.frameLocks.isBusy(frame)) return BUSY;
   const size = m.pamt.sizeAt(frame);
   const type = m.pamt.typeAt(frame, size);
+  if (type === EXT_POOL) throw new NotModelled("the page type of the extensions' pages");
   setHalves(regs, RCX, type, 0);
   setHalves(regs, R8, size, 0);
   const tdr = ownerTdr(m, frame, size, type);

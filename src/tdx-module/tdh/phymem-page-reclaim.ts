@@ -3,6 +3,7 @@ import { type Status, status } from "../../abi/tdx/status.ts";
 import { LIFECYCLE, PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import { LOCK } from "../locks.ts";
 import type { TdxModule } from "../module.ts";
+import { EXT_POOL } from "../pamt.ts";
 import { TD_WORD } from "../td.ts";
 import { OUTSIDE } from "../tdmr.ts";
 import { ownerTdr } from "./phymem-page-rdmd.ts";
@@ -22,7 +23,7 @@ const PAGES_EXIST = status("TD_ASSOCIATED_PAGES_EXIST");
  *
  * @param regs RCX: host address of the page, aligned to the page's size
  * @returns SUCCESS, the page free; OPERAND_INVALID(RCX), OPERAND_ADDR_RANGE_ERROR(RCX), OPERAND_BUSY(RCX or TDR);
- *   PAGE_METADATA_INCORRECT(RCX) for a free or reserved page; LIFECYCLE_STATE_INCORRECT unless the TD is in
+ *   PAGE_METADATA_INCORRECT(RCX) for a free or reserved page, or one of the extensions; LIFECYCLE_STATE_INCORRECT unless the TD is in
  *   TEARDOWN; TD_ASSOCIATED_PAGES_EXIST for a TDR with pages left. From the page type on RCX, RDX and R8 hold type,
  *   address of the owner's TDR and size class, whatever comes then. A refusal changes nothing else.
  * @changes the page's metadata, the TD's child count
@@ -38,7 +39,7 @@ export const tdhPhymemPageReclaim = (m: TdxModule, regs: Regs): Status => {
   if (m.frameLocks.any && m.frameLocks.isBusy(frame)) return BUSY;
   const size = m.pamt.sizeAt(frame);
   const type = m.pamt.typeAt(frame, size);
-  if (type === PAGE_TYPE.NDA || type === PAGE_TYPE.RSVD) return BAD_METADATA;
+  if (type === PAGE_TYPE.NDA || type === PAGE_TYPE.RSVD || type === EXT_POOL) return BAD_METADATA;
   const tdr = ownerTdr(m, frame, size, type);
   setHalves(regs, RCX, type, 0);
   setHalves(regs, RDX, tdr << 12, tdr >>> 20);
