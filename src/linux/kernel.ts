@@ -4,6 +4,7 @@ import type { AcpiMemory } from "./acpi-memory/acpi-memory.ts";
 import type { BootLayout } from "./boot/boot-layout.ts";
 import type { Boundary } from "./boundary.ts";
 import type { Design } from "./design.ts";
+import type { GuestFaults } from "./fault-points.ts";
 import type { Geometry } from "./geometry.ts";
 import type { Locks } from "./locks.ts";
 import type { MemMap } from "./mem-map.ts";
@@ -80,6 +81,8 @@ export interface Kernel {
   readonly locks: Locks;
   readonly cpus: Cpus;
   readonly printk: LogSink;
+  /** Makes points of the kernel fail; absent: nothing fails of itself. */
+  readonly faults?: GuestFaults | undefined;
 }
 
 /** Per-vCPU facts that decide what may run next. */

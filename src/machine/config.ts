@@ -5,6 +5,7 @@ import type { Variant } from "../linux/variant.ts";
 import type { GpaRange, GuestLayout } from "../vmm/layout.ts";
 import type { VmmPolicy } from "../vmm/policy.ts";
 import type { VirtioMemConfig } from "../vmm/vmm.ts";
+import type { FaultPlan } from "./faults/fault-points.ts";
 
 /** A DIMM that is there when the machine starts, or is plugged later. */
 export interface DimmConfig {
@@ -40,4 +41,6 @@ export interface MachineConfig {
   readonly design: Design;
   /** Below 2^53. */
   readonly seed: number;
+  /** What goes wrong from the EFI stub on; left out: nothing. */
+  readonly faults?: FaultPlan;
 }

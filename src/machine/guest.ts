@@ -1,7 +1,7 @@
 import { AcceptingList } from "../linux/accepting-list.ts";
 import { AcpiMemory } from "../linux/acpi-memory/acpi-memory.ts";
 import { bootLayout } from "../linux/boot/boot-layout.ts";
-import type { AcpiMemoryPort, Boundary, VirtioMemPort } from "../linux/boundary.ts";
+import type { Boundary, VirtioMemPort } from "../linux/boundary.ts";
 import { tdxAcceptMemory, tdxAcceptMemoryBit63, tdxReleaseMemory } from "../linux/coco/tdx-accept.ts";
 import { X86_64 } from "../linux/geometry.ts";
 import { Cpus, type Kernel, type LogSink, type Platform } from "../linux/kernel.ts";
@@ -17,7 +17,7 @@ import { ResourceTree } from "../linux/resource.ts";
 import { VirtioMemDriver } from "../linux/virtio-mem/driver.ts";
 import { virtioMemLayout } from "../linux/virtio-mem/probe.ts";
 import { roundUp } from "../units.ts";
-import { NO_SLOT } from "../vmm/dimm.ts";
+import { acpiPort } from "./acpi-port.ts";
 import type { MachineConfig } from "./config.ts";
 import { type HandOver, ramOf } from "./hand-over.ts";
 import type { Machine } from "./machine.ts";
@@ -48,27 +48,11 @@ const virtioMemPort = (machine: Machine, device: number): VirtioMemPort => {
     requestedSize: () => mailbox.requestedSize(),
     send: (type, addr, blocks) => {
       machine.interrupts.sending(device, type, addr, blocks);
+      const lateNs = machine.injector?.request(device, type, addr, blocks * mailbox.blockSize) ?? 0;
       mailbox.send(type, addr, blocks);
-      machine.requested(device);
+      machine.requested(device, lateNs);
     },
     response: () => mailbox.response(),
-  };
-};
-
-const acpiPort = (machine: Machine): AcpiMemoryPort => {
-  const { registers, dimms } = machine.vmm;
-  return {
-    slots: registers.slots,
-    read: (offset, width) => {
-      machine.interrupts.portAccess();
-      return registers.read(offset, width);
-    },
-    write: (offset, width, value) => {
-      machine.interrupts.portAccess();
-      registers.write(offset, width, value);
-      if (dimms.ejecting !== NO_SLOT && machine.tasks.ejectLoop.idle)
-        machine.ejected(machine.tasks.acpi.frame.vcpu);
-    },
   };
 };
 
@@ -146,5 +130,6 @@ export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSin
     locks: new Locks(hw.virtioMem.length),
     cpus: new Cpus(vcpus),
     printk,
+    faults: machine.injector,
   };
 };

@@ -23,6 +23,7 @@ import type { Td } from "../tdx-module/td.ts";
 import { tdcall } from "../tdx-module/tdcall.ts";
 import { COST } from "./cost.ts";
 import { septStateName } from "./facts.ts";
+import type { Injector } from "./faults/injector.ts";
 
 const ACCEPT = TDG["TDG.MEM.PAGE.ACCEPT"];
 const RELEASE = TDG["TDG.MEM.PAGE.RELEASE"];
@@ -72,11 +73,13 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
   private readonly module: TdxModule;
   private readonly td: Td;
   private readonly observer: CpuObserver;
+  private readonly injector: Injector | undefined;
 
-  constructor(module: TdxModule, td: Td, vcpus: number, observer: CpuObserver) {
+  constructor(module: TdxModule, td: Td, vcpus: number, observer: CpuObserver, injector?: Injector) {
     this.module = module;
     this.td = td;
     this.observer = observer;
+    this.injector = injector;
     const words = new Uint32Array(vcpus * REGS_LENGTH);
     this.all = Array.from({ length: vcpus }, (_, vcpu) =>
       words.subarray(vcpu * REGS_LENGTH, (vcpu + 1) * REGS_LENGTH),
@@ -92,6 +95,7 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     const leaf = regs[2 * RAX]! & 0xffff;
     const low = regs[2 * RCX]!;
     const high = regs[2 * RCX + 1]!;
+    this.injector?.tdcall(vcpu, regs);
     const outcome = tdcall(this.module, this.td, vcpu, regs);
     this.observer.tdcall(leaf, costOf(leaf, low & 7, outcome));
     if (leaf === ACCEPT || leaf === RELEASE) this.pageCall(vcpu, leaf, low, high, outcome);

@@ -5,8 +5,10 @@ import { type Td, VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
 import { GIB, TIB } from "../units.ts";
 import type { VmmSink } from "../vmm/events.ts";
 import { layoutEnd } from "../vmm/layout.ts";
+import type { SeamcallPort } from "../vmm/seam.ts";
 import { Vmm } from "../vmm/vmm.ts";
 import type { MachineConfig } from "./config.ts";
+import type { Injector } from "./faults/injector.ts";
 
 /** Host memory that private pages and tables come from: above the host's own first 4 GiB. */
 const HOST_BASE = 4 * GIB;
@@ -27,8 +29,17 @@ export interface Host {
   readonly vmm: Vmm;
 }
 
+/** SEAMCALL of the VMM; a machine on which nothing fails pays nothing for it. */
+export const seamcallPort = (module: TdxModule, injector: Injector | undefined): SeamcallPort => {
+  if (injector === undefined) return (regs) => seamcall(module, regs);
+  return (regs) => {
+    injector.seamcall(regs);
+    return seamcall(module, regs);
+  };
+};
+
 /** @throws VmmError for a machine that QEMU would not start */
-export const buildHost = (config: MachineConfig, sink: VmmSink): Host => {
+export const buildHost = (config: MachineConfig, sink: VmmSink, injector?: Injector): Host => {
   const module = new TdxModule({ tdmrs: [{ base: 0, size: HOST_BASE + HOST_SIZE, reserved: [] }] });
   const gpaw = gpaWidth(config);
   let frame = CONTROL_BASE / 4096;
@@ -45,7 +56,7 @@ export const buildHost = (config: MachineConfig, sink: VmmSink): Host => {
     gpaw,
     backends: config.dimms.map(({ id, size }) => ({ id, size })),
     dimms: config.dimms.map(({ id, size: _, ...rest }) => ({ memdev: id, ...rest })),
-    seamcall: (regs) => seamcall(module, regs),
+    seamcall: seamcallPort(module, injector),
     exitRegs: (vcpu) => exitRegs[vcpu]!,
     inGuest: (vcpu) => td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
     sink,

@@ -1,6 +1,6 @@
 import { TDH } from "../abi/tdx/leaves.ts";
 import { newRegs, RAX, RCX, setNumber } from "../abi/tdx/regs.ts";
-import { statusText } from "../abi/tdx/status.ts";
+import { type Status, statusText } from "../abi/tdx/status.ts";
 import { assert } from "../assert.ts";
 import type { Procedure } from "../flat/procedure.ts";
 import { acpiGpeScan, acpiHotplugWork, acpiScanAtBoot } from "../linux/acpi-memory/hotplug-event.ts";
@@ -10,13 +10,18 @@ import { seamcall } from "../tdx-module/seamcall.ts";
 import { LAST_EXIT, type Td, VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
 import { leaveGuest } from "../tdx-module/td-exit.ts";
 import { handleEject } from "../vmm/eject.ts";
+import { VM_END } from "../vmm/events.ts";
 import { handleExit } from "../vmm/faults.ts";
 import { layoutEnd } from "../vmm/layout.ts";
 import { handleRequest } from "../vmm/requests.ts";
+import { isBusy } from "../vmm/seam.ts";
 import type { Vmm } from "../vmm/vmm.ts";
 import type { MachineConfig } from "./config.ts";
+import { COST } from "./cost.ts";
 import { Counts } from "./counts.ts";
 import { UnitUses } from "./facts.ts";
+import { FaultPoints } from "./faults/fault-points.ts";
+import { Injector } from "./faults/injector.ts";
 import { GuestCpus } from "./hardware.ts";
 import { buildHost } from "./host.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -29,6 +34,8 @@ import type { KernelTask, TaskHost, VmmTask } from "./tasks.ts";
 import { Trace } from "./trace.ts";
 import { VmmEvents } from "./vmm-events.ts";
 import { describeEnd } from "./watched.ts";
+
+const VP_ENTER = TDH["TDH.VP.ENTER"];
 
 /** A line of the kernel log and its virtual time in nanoseconds. */
 export interface LogLine {
@@ -54,6 +61,8 @@ export class Machine implements TaskHost {
   readonly outside: Uint8Array;
   readonly interrupts: Interrupts;
   readonly uses = new UnitUses();
+  /** Absent on a machine on which nothing fails of itself. */
+  readonly injector: Injector | undefined;
   watch: Watch | undefined;
   /** Off while boot code still sorts memory, on for good once it is done. */
   watchesUnits = false;
@@ -64,11 +73,13 @@ export class Machine implements TaskHost {
     this.config = config;
     this.outside = new Uint8Array(config.vcpus);
     this.interrupts = new Interrupts(this);
-    const { module, td, vmm } = buildHost(config, new VmmEvents(this));
+    const { faults } = config;
+    this.injector = faults === undefined ? undefined : new Injector(this, new FaultPoints(faults));
+    const { module, td, vmm } = buildHost(config, new VmmEvents(this), this.injector);
     this.module = module;
     this.td = td;
     this.vmm = vmm;
-    this.cpus = new GuestCpus(module, td, config.vcpus, new Observer(this));
+    this.cpus = new GuestCpus(module, td, config.vcpus, new Observer(this), this.injector);
     this.tasks = new TaskSet(this, config);
     this.scheduler = new Scheduler(this.tasks.actors, config.vcpus + 1, config.seed);
   }
@@ -111,14 +122,26 @@ export class Machine implements TaskHost {
   }
 
   /** TDH.VP.ENTER: the vCPU goes on in the guest. */
-  private enter(vcpu: number): void {
+  private tryEnter(vcpu: number): Status {
     const regs = this.enterRegs;
-    setNumber(regs, RAX, TDH["TDH.VP.ENTER"]);
+    setNumber(regs, RAX, VP_ENTER);
     setNumber(regs, RCX, this.td.vcpu(vcpu, VCPU_WORD.TDVPR_FRAME) * 4096);
-    const result = seamcall(this.module, regs);
-    assert(result === 0, () => `TDH.VP.ENTER answers SUCCESS, not ${statusText(result)}`);
+    this.injector?.seamcall(regs);
+    return seamcall(this.module, regs);
   }
   private readonly enterRegs = newRegs();
+
+  /** Enters again while somebody holds what the call needs. Another refusal is the end of the VM. */
+  private enter(vcpu: number): void {
+    let result = this.tryEnter(vcpu);
+    while (isBusy(result)) {
+      this.scheduler.charge(COST.seamcall.ns);
+      result = this.tryEnter(vcpu);
+    }
+    if (result === 0) return;
+    assert(this.injector !== undefined, () => `TDH.VP.ENTER answers SUCCESS, not ${statusText(result)}`);
+    this.vmm.life.kill(VM_END.MODULE_REFUSED, vcpu, 0, result);
+  }
 
   /** A vCPU left the guest: the VMM's thread has to handle it. */
   exited(vcpu: number): void {
@@ -126,10 +149,11 @@ export class Machine implements TaskHost {
     this.startVmm(this.tasks.vcpuThreads[vcpu]!, handleExit, vcpu);
   }
 
-  /** A virtio-mem request was posted. */
-  requested(device: number): void {
-    if (this.tasks.deviceLoops[device]!.idle)
-      this.startVmm(this.tasks.deviceLoops[device]!, handleRequest, device);
+  /** A virtio-mem request was posted; the device takes it up so many nanoseconds late. */
+  requested(device: number, lateNs: number): void {
+    const loop = this.tasks.deviceLoops[device]!;
+    if (loop.idle) this.startVmm(loop, handleRequest, device);
+    this.scheduler.clocks[loop.clock]! += lateNs;
   }
 
   /** The guest ejected a DIMM; its vCPU waits until the VMM is done. */
@@ -204,6 +228,7 @@ export class Machine implements TaskHost {
     this.scheduler.restartTime();
     this.td.sept.changed.clear();
     this.vmm.changedUnits.clear();
+    this.injector?.points.begin();
   }
 
   /** Looks at what has to hold when nobody has anything left to do; does nothing while somebody has. */

@@ -36,6 +36,8 @@ export class VmmEvents implements VmmSink {
 
   emit(event: number, a: number, b: number, c: number, d: number, e: number): void {
     if (event === SEAMCALL_EVENT) this.seamcall(a, b, c, d);
+    else if (event === VIRTIO_MEM_EVENT)
+      this.machine.injector?.answered(a, c, d * this.machine.vmm.devices[a]!.blockSize);
     else if (event === CONFIG_INTERRUPT_EVENT) this.machine.interrupts.configChanged(a);
     else if (event === GPE_EVENT) this.machine.interrupts.gpe();
     if (event !== SEAMCALL_EVENT && this.machine.trace.on) this.row(event, a, b, c, d, e);

@@ -59,6 +59,7 @@ export const assembleReport = async (gathered: Gathered): Promise<RunReport> => 
     violations,
     violationsLeftOut: seen.length - violations.length,
     expectations: judgements,
+    faults: (await world.faults?.()) ?? [],
     played,
     transcript: gathered.transcript,
     map: { before: gathered.before, after: gathered.after },

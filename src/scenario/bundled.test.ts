@@ -35,6 +35,7 @@ it("the scenarios in the documentation are valid", () => {
   expect(blocks.map((block) => load(block, join(ROOT, "docs", "scenarios.md")).name)).toEqual([
     "grow",
     "refused",
+    "faults",
   ]);
 });
 

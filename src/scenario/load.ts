@@ -1,11 +1,12 @@
 import { buildExpectations } from "./build-expectations.ts";
 import { buildStep } from "./build-steps.ts";
+import { checkFaults } from "./check-faults.ts";
 import { checkMachine, type Refuse, refuserOf } from "./check-machine.ts";
 import { checkSteps } from "./check-steps.ts";
 import { suggest } from "./nearest-name.ts";
 import { type Override, override } from "./override.ts";
 import type { MachineSpec, Scenario, Srat, Step } from "./scenario.ts";
-import { describe, oneLine, pathText, ScenarioError } from "./scenario-error.ts";
+import { describe, oneLine, type Path, pathText, ScenarioError } from "./scenario-error.ts";
 import { refusalsOf, wordIssue } from "./schema/refusal.ts";
 import { type ScenarioDraft, scenarioSchema } from "./schema/scenario-schema.ts";
 import { type PlacedData, readYaml, type Source } from "./yaml-tree.ts";
@@ -43,6 +44,7 @@ export const loadScenario = (text: string, options: LoadOptions): Scenario => {
   const scenario = build(draft, source, options, refuse);
   checkMachine(scenario.machine, refuse);
   checkSteps(scenario, refuse);
+  checkFaults(scenario, (i) => faultPath(draft, i), refuse);
   return scenario;
 };
 
@@ -66,6 +68,10 @@ const checkDesign = ({ guest }: ScenarioDraft, designs: readonly string[], refus
   refuse(["guest", "design"], { expected: "a design", found: describe(guest.design), advice });
 };
 
+/** Where a fault stands: in the list that `faults` is, or in the list beside `swarm`. */
+const faultPath = ({ faults }: ScenarioDraft, i: number): Path =>
+  faults.isList ? ["faults", i] : ["faults", "list", i];
+
 const build = (draft: ScenarioDraft, source: Source, options: LoadOptions, refuse: Refuse): Scenario => {
   const steps = draft.steps.map((step, i) => buildStep(step, ["steps", i], source));
   return {
@@ -78,7 +84,8 @@ const build = (draft: ScenarioDraft, source: Source, options: LoadOptions, refus
     vmm: draft.vmm,
     platform: draft.platform,
     seed: draft.seed,
-    faults: draft.faults.map((fault, i) => ({ ...fault, place: source.placeOf(["faults", i]) })),
+    faults: draft.faults.list.map((fault, i) => ({ ...fault, place: source.placeOf(faultPath(draft, i)) })),
+    swarm: draft.faults.swarm === null ? null : { ...draft.faults.swarm, place: source.placeOf(["faults"]) },
     steps,
     expect: buildExpectations(draft.expect, ["expect"], source),
     mustBreak: draft.invariants.broken.map((invariant, i) => ({

@@ -40,7 +40,7 @@ it("an expectation that is not met fails, with what was found", async () => {
 });
 
 it("a step that is refused fails the run, unless the next step expects that status", async () => {
-  const fault = "faults: [{call: resize, at: 1, answer: NACK}]\n";
+  const fault = "faults: [virtio-mem PLUG at 1 answers NACK]\n";
   const refused = await run(`${fault}steps: [boot, {resize: {device: vm0, to: 2M}}]\n`);
   expect(judged(refused)).toEqual(["7 FAILED resize vm0 to 2M | NACK (as the scenario asks)"]);
   expect(refused.expectations[0]!.implicit).toBe(true);

@@ -95,6 +95,7 @@ class Player {
     }
     await this.judgeAll(scenario.expect);
     await this.judgeDeclaredBreaks();
+    await this.judgeFaults();
     await this.judgeLife();
     const report = await assembleReport({
       scenario,
@@ -212,6 +213,17 @@ class Player {
     const seen = this.observe();
     for (const { invariant, place } of this.scenario.mustBreak) {
       this.judgements.push(await judge({ kind: "broken", invariant, place }, seen));
+    }
+  }
+
+  /** A fault that never struck shows nothing: the scenario says something else than it seems to. */
+  private async judgeFaults(): Promise<void> {
+    for (const fault of (await this.world.faults?.()) ?? []) {
+      const { call, at, answer, optional, line, column, seen, struck } = fault;
+      if (optional || struck > 0) continue;
+      const what = `fault ${call} at ${at} (${answer})`;
+      const found = `never: ${seen} such call${seen === 1 ? "" : "s"}`;
+      this.judgements.push({ line, column, what, held: false, expected: "struck", found, implicit: true });
     }
   }
 

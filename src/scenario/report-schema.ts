@@ -36,6 +36,21 @@ const judgement = z.strictObject({
   implicit: z.boolean().meta({ description: "Nobody wrote it: each step succeeds" }),
 });
 
+const fault = z.strictObject({
+  call: z.string(),
+  at: z.int().min(1).nullable().meta({ description: "First call of that name to be struck; null if drawn" }),
+  times: z.int().min(1).nullable(),
+  answer: z.string().meta({ description: "What struck calls answered; late if they only were" }),
+  lateNs: ns,
+  optional: z.boolean(),
+  line,
+  column: count,
+  seen: count.meta({ description: "Calls that counted for it" }),
+  struck: count,
+  firstStep: stepNumber,
+  lastStep: stepNumber,
+});
+
 const played = z.strictObject({
   line,
   kind: z.string(),
@@ -171,6 +186,7 @@ export const reportSchema = z
     violations: z.array(violation),
     violationsLeftOut: count,
     expectations: z.array(judgement),
+    faults: z.array(fault).meta({ description: "Faults that were asked for, then those that the seed drew" }),
     played: z.array(played).meta({ description: "The steps of the scenario" }),
     transcript: z.array(section),
     map: z.strictObject({ before: picture, after: picture }),

@@ -1,6 +1,15 @@
 import type { VmmPolicy } from "./scenario.ts";
 import type { TranscriptSection } from "./transcript.ts";
-import type { Bitmaps, Cost, DeviceState, Fate, MapRun, MemoryBlocks, Violation } from "./world.ts";
+import type {
+  Bitmaps,
+  Cost,
+  DeviceState,
+  Fate,
+  FaultRecord,
+  MapRun,
+  MemoryBlocks,
+  Violation,
+} from "./world.ts";
 
 /** `held`: all did. `broken`: an invariant broke that was not declared. `failed`: an expectation was not met. */
 export type Verdict = "held" | "broken" | "failed";
@@ -95,6 +104,8 @@ export interface RunReport {
   /** Violations seen but not listed, because they were too many. */
   readonly violationsLeftOut: number;
   readonly expectations: readonly Judgement[];
+  /** Faults that were asked for, then those that the seed drew. */
+  readonly faults: readonly FaultRecord[];
   readonly played: readonly PlayedStep[];
   readonly transcript: readonly TranscriptSection[];
   readonly map: { readonly before: MapPicture; readonly after: MapPicture };

@@ -18,6 +18,8 @@ export interface Scenario {
   /** Decides every choice that real machines leave open: which vCPU runs next, and so on. 0 to 2^53 - 1. */
   readonly seed: number;
   readonly faults: readonly Fault[];
+  /** null: nothing fails but what `faults` names. */
+  readonly swarm: FaultSwarm | null;
   readonly steps: readonly Step[];
   /** What must hold after the last step. */
   readonly expect: readonly Expectation[];
@@ -135,11 +137,28 @@ export interface VmmPolicy {
   readonly implicitConversion: boolean;
 }
 
-/** Makes one call answer something else: the `at`-th call (from 1) of `call` answers `answer`. */
+/** Makes calls go wrong: the `at`-th of that name (from 1), and as many in a row as `times` says. */
 export interface Fault {
   readonly call: string;
   readonly at: number;
-  readonly answer: string | number;
+  readonly times: number;
+  /** What they answer; null: their own answer, but late. */
+  readonly answer: string | null;
+  /** Virtual nanoseconds that the answer is late. */
+  readonly late: number;
+  /** Chunks of 4 KiB that an interrupted accept still zeroes; null: the seed decides. */
+  readonly after: number | null;
+  /** Only calls about this memory count; null: all do. */
+  readonly range: AddressRange | null;
+  /** Whether the scenario holds even if it never strikes. */
+  readonly optional: boolean;
+  readonly place: Place;
+}
+
+/** Faults drawn from the seed: first which kinds there are at all, then which calls they strike. */
+export interface FaultSwarm {
+  /** Calls that may fail; empty: every call that knows a failure which software has to live with. */
+  readonly calls: readonly string[];
   readonly place: Place;
 }
 

@@ -135,6 +135,26 @@ export interface Violation {
   readonly why: string;
 }
 
+/** A fault that the scenario asked for or the seed drew, and what became of it. */
+export interface FaultRecord {
+  readonly call: string;
+  /** First call of that name to be struck, and how many; null for a fault that was drawn. */
+  readonly at: number | null;
+  readonly times: number | null;
+  /** What struck calls answered; `late` if they only were. */
+  readonly answer: string;
+  readonly lateNs: number;
+  readonly optional: boolean;
+  readonly line: number;
+  readonly column: number;
+  /** Calls that counted for it, and those that it struck. */
+  readonly seen: number;
+  readonly struck: number;
+  /** Machine steps of the first and the last strike; 0 if there was none. */
+  readonly firstStep: number;
+  readonly lastStep: number;
+}
+
 export interface LogLine {
   readonly ns: number;
   readonly text: string;
@@ -191,6 +211,8 @@ export interface World {
   cost(): Eventually<Cost>;
   /** All seen so far, in the order they were seen. */
   violations(): Eventually<readonly Violation[]>;
+  /** What became of the faults; absent in a world that has none. */
+  faults?(): Eventually<readonly FaultRecord[]>;
   stop(): Eventually<void>;
 }
 

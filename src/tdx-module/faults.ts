@@ -1,6 +1,9 @@
-import type { Status } from "../abi/tdx/status.ts";
+import { RCX, type Regs } from "../abi/tdx/regs.ts";
+import { type Status, statusName } from "../abi/tdx/status.ts";
 import { assert } from "../assert.ts";
+import { reportEntry } from "./entry-report.ts";
 import { type FlatRange, range } from "./flat-range.ts";
+import type { TdxModule } from "./module.ts";
 
 const MAX_FAULTS = 8;
 /** Guest leaves and host leaves share one list: a host leaf's key is its number plus this. */
@@ -61,3 +64,15 @@ export class Faults {
     // Fixed lengths: there is nothing to make room for.
   }
 }
+
+/**
+ * A SEAMCALL that is made to answer `refusal` about an entry tells of that entry as the real refusal would:
+ * its state is what it is.
+ */
+export const tellFault = (m: TdxModule, regs: Regs, refusal: Status): Status => {
+  if (!/^(EPT|GPA_RANGE)_/.test(statusName(refusal))) return refusal;
+  const lo = regs[2 * RCX]! | 0;
+  m.td.sept.walk(lo, regs[2 * RCX + 1]! | 0, lo & 7);
+  reportEntry(m.td.sept, regs);
+  return refusal;
+};

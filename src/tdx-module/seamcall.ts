@@ -2,6 +2,7 @@ import { TDH, TDH_NAMES } from "../abi/tdx/leaves.ts";
 import { RAX, type Regs } from "../abi/tdx/regs.ts";
 import { type Status, status, statusToRegs } from "../abi/tdx/status.ts";
 import { NotModelled } from "../not-modelled.ts";
+import { tellFault } from "./faults.ts";
 import type { TdxModule } from "./module.ts";
 import { tdhExtInit } from "./tdh/ext-init.ts";
 import { tdhExtMemAdd } from "./tdh/ext-mem-add.ts";
@@ -152,7 +153,7 @@ const uncommon = (m: TdxModule, regs: Regs): Status => {
   if (!m.ready && !BEFORE_READY.has(leaf)) return finish(regs, NOT_READY);
   if (m.faults.any) {
     const fault = m.faults.takeSeamcall(leaf);
-    if (fault >= 0) return finish(regs, fault as Status);
+    if (fault >= 0) return finish(regs, tellFault(m, regs, fault as Status));
   }
   const run = LEAVES[leaf];
   if (run !== undefined) return finish(regs, run(m, regs, version));

@@ -1,5 +1,8 @@
 import { assert } from "../assert.ts";
 
+/** Nothing is arranged for the request. */
+export const NOT_ARRANGED = -3;
+
 /**
  * Answers that an operator or an explorer arranged: "the next n requests of type T get R".
  *
@@ -28,7 +31,7 @@ export class Injection {
     return false;
   }
 
-  /** Uses one arranged answer for a request of this type up; -1 when none is arranged. */
+  /** Uses one arranged answer for a request of this type up; NOT_ARRANGED when there is none. */
   take(type: number): number {
     const words = this.words;
     for (let at = 0; at < words.length && words[at + 2] !== 0; at += 3) {
@@ -37,7 +40,11 @@ export class Injection {
       if (--words[at + 2]! === 0) this.drop(at);
       return answer;
     }
-    return -1;
+    return NOT_ARRANGED;
+  }
+
+  get isEmpty(): boolean {
+    return this.words[2] === 0;
   }
 
   clear(): void {

@@ -2,7 +2,7 @@ import { VIRTIO_MEM_REQUEST } from "../abi/virtio-mem/request.ts";
 import { VIRTIO_MEM_RESPONSE, VIRTIO_MEM_STATE } from "../abi/virtio-mem/response.ts";
 import { clearRange, findNextClear, findNextSet, getBit, setRange } from "../flat/bitmap.ts";
 import { GIB, type Gpa, MIB, roundUp } from "../units.ts";
-import { Injection } from "./injection.ts";
+import { Injection, NOT_ARRANGED } from "./injection.ts";
 import { checkProperties, type VirtioMemProperties } from "./virtio-mem-properties.ts";
 import { demand, hex } from "./vmm-error.ts";
 
@@ -229,19 +229,19 @@ export class VirtioMemDevice {
 
   private answerState(addr: number, count: number): number {
     const arranged = this.injection.take(STATE);
-    return arranged === -1 ? ACK | (this.stateOf(addr, count) << 8) : arranged;
+    return arranged === NOT_ARRANGED ? ACK | (this.stateOf(addr, count) << 8) : arranged;
   }
 
   private checkUnplugAll(): number {
     if (this.pluggedSize > 0) return this.busyOrProceed(UNPLUG_ALL);
     const arranged = this.injection.take(UNPLUG_ALL);
-    return arranged === -1 ? PROCEED : arranged;
+    return arranged === NOT_ARRANGED ? PROCEED : arranged;
   }
 
   private busyOrProceed(type: number): number {
     if (this.words[MIGRATING] !== 0) return this.later;
     const arranged = this.injection.take(type);
-    return arranged === -1 ? PROCEED : arranged;
+    return arranged === NOT_ARRANGED ? PROCEED : arranged;
   }
 
   /** The usable region grows with the target; it shrinks only where the guest cannot rely on it. */

@@ -1,5 +1,6 @@
 import { BLOCKED, type Frame } from "../../flat/procedure.ts";
 import { ERRNO } from "../errno.ts";
+import { faultAt } from "../fault-points.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { MMOP } from "../memory-block.ts";
 import { RESOURCE } from "../resource.ts";
@@ -105,7 +106,8 @@ const giveUp = (k: Kernel, f: Frame<Kernel>): void => {
 export const addMemoryLocked = add.define({
   enter: (k, f) => {
     const node = checkAddition(k, f.get(v.nid), f.get(v.start), f.get(v.size), f.get(v.flags));
-    if (node < 0) return f.returns(node);
+    const fault = node < 0 ? node : faultAt(k, "register_memory_resource");
+    if (fault < 0) return f.returns(fault);
     f.set(v.node, node);
     claimResource(k, f);
     return at.begin;

@@ -1,4 +1,5 @@
 import { ERRNO } from "../errno.ts";
+import { faultAt } from "../fault-points.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { BLOCK, NO_SINGLE_ZONE } from "../memory-block.ts";
 import { archAddMemory, archRemoveMemory, memmapPagesPerSection } from "./arch-memory.ts";
@@ -31,7 +32,7 @@ export const createBlocks = (
   altmapPages: number,
   group: number,
 ): number => {
-  if (k.blocks.createBlocksFails()) return ERRNO.ENOMEM;
+  if (k.blocks.createBlocksFails() || faultAt(k, "create_memory_block_devices") !== 0) return ERRNO.ENOMEM;
   const first = k.blocks.blockOf(start);
   for (let block = first; block < k.blocks.blockOf(start + size); block++)
     k.blocks.add(block, BLOCK.OFFLINE, node, NO_SINGLE_ZONE, altmapPages, group);

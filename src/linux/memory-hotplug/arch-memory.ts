@@ -1,5 +1,6 @@
 import { AGAIN } from "../../flat/procedure.ts";
 import { ERRNO } from "../errno.ts";
+import { faultAt } from "../fault-points.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { NIL, USE } from "../mem-map.ts";
 import { allocPages, freePages } from "../page-allocator/alloc.ts";
@@ -56,7 +57,7 @@ const add = KERNEL_PROCEDURES.declare("arch_add_memory", {
 export const archAddMemory = add.define({
   map: (k, f) => {
     const { v, at } = add;
-    if (k.blocks.archAddFails()) return f.returns(ERRNO.ENOMEM);
+    if (k.blocks.archAddFails() || faultAt(k, "arch_add_memory") !== 0) return f.returns(ERRNO.ENOMEM);
     const first = sectionOf(k, f.get(v.start));
     const end = sectionOf(k, f.get(v.start) + f.get(v.size));
     for (let section = first; section < end; section++) {

@@ -1,4 +1,5 @@
 import { BLOCKED } from "../../flat/procedure.ts";
+import { faultAt } from "../fault-points.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import {
   virtioMemCancelOffline,
@@ -37,7 +38,7 @@ export const notifyGoingOnline = online.define({
     const device = f.get(v.device);
     // The first time round `result` is the design's answer; later it is 0, for a veto has returned.
     if (device === 0 && f.result < 0) return f.returns(f.result);
-    if (device === k.virtioMem.length) return f.returns(0);
+    if (device === k.virtioMem.length) return f.returns(faultAt(k, "MEM_GOING_ONLINE"));
     const answer = virtioMemGoingOnline(k, device, f.get(v.block), f.task);
     if (answer === WOULD_BLOCK) return BLOCKED;
     f.set(v.device, device + 1);
@@ -56,7 +57,7 @@ export const notifyGoingOffline = offline.define({
   device: (k, f) => {
     const { v, at } = offline;
     const device = f.get(v.device);
-    if (device === k.virtioMem.length) return f.returns(0);
+    if (device === k.virtioMem.length) return f.returns(faultAt(k, "MEM_GOING_OFFLINE"));
     const answer = virtioMemGoingOffline(k, device, f.get(v.block), f.task);
     if (answer === WOULD_BLOCK) return BLOCKED;
     f.set(v.device, device + 1);

@@ -1,5 +1,6 @@
 import { assert } from "../../assert.ts";
 import { type Frame, type Next, RETURN } from "../../flat/procedure.ts";
+import { faultAt } from "../fault-points.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { NIL, orderOf, USE, type Use, useOf } from "../mem-map.ts";
 import { condAcceptMemory, pagesToAccept } from "./cond-accept.ts";
@@ -85,7 +86,8 @@ const check = (k: Kernel, f: Frame<Kernel>): Next => {
  *   node distances, cpusets
  */
 export const allocPages = define({
-  enter: (_k, f) => {
+  enter: (k, f) => {
+    if (k.faults !== undefined && faultAt(k, "alloc_pages") !== 0) return f.returns(-1);
     f.set(v.wmark, WMARK.LOW);
     return at.zone;
   },

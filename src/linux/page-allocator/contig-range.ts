@@ -1,4 +1,5 @@
 import { ERRNO } from "../errno.ts";
+import { faultAt } from "../fault-points.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { orderOf, USE } from "../mem-map.ts";
 import { freeBlock, headOf, isFree, removeFreeBlock } from "./free-lists.ts";
@@ -45,7 +46,11 @@ const { v, at, define } = KERNEL_PROCEDURES.declare("alloc_contig_range", {
  * @source Linux mm/page_alloc.c, alloc_contig_range
  */
 export const allocContigRange = define({
-  enter: (_k, f) => f.call(startIsolatePageRange, at.isolated, f.get(v.startPfn), f.get(v.n), ISOLATE.CONTIG),
+  enter: (k, f) => {
+    const fault = faultAt(k, "alloc_contig_range");
+    if (fault !== 0) return f.returns(fault);
+    return f.call(startIsolatePageRange, at.isolated, f.get(v.startPfn), f.get(v.n), ISOLATE.CONTIG);
+  },
   isolated: (_k, f) =>
     f.result === 0 ? f.call(migrateRange, at.migrated, f.get(v.startPfn), f.get(v.n)) : f.returns(f.result),
   migrated: (k, f) => {

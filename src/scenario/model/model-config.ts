@@ -13,6 +13,7 @@ import { explicitLayout, type GpaRange, type GuestLayout, q35Layout } from "../.
 import type { VmmPolicy } from "../../vmm/policy.ts";
 import { qemuSrat } from "../../vmm/srat.ts";
 import type { DimmSpec, EfiEntry, FirmwareSpec, MachineSpec, Scenario } from "../scenario.ts";
+import { faultPlanOf } from "./model-faults.ts";
 
 const ADDRESS_LIMIT = 2 ** 52;
 
@@ -117,8 +118,8 @@ export const machineConfigOf = (scenario: Scenario): MachineConfig => {
   const layout = layoutOf(machine);
   const design = designNamed(guest.design);
   if (design === undefined) throw new NotModelled(`design ${guest.design}`);
-  if (scenario.faults.length > 0) throw new NotModelled("faults in a scenario");
   const srat = sratOf(scenario, layout);
+  const faults = faultPlanOf(scenario);
   return {
     layout,
     nodes: machine.nodes,
@@ -137,5 +138,6 @@ export const machineConfigOf = (scenario: Scenario): MachineConfig => {
     options: optionsOf(scenario),
     design,
     seed: scenario.seed,
+    ...(faults === undefined ? {} : { faults }),
   };
 };

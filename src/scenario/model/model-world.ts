@@ -12,6 +12,7 @@ import {
   type Counter,
   type DeviceState,
   type Fate,
+  type FaultRecord,
   type LogLine,
   type MapRun,
   type MemoryBlocks,
@@ -24,6 +25,7 @@ import {
 import { Actions, Names } from "./model-actions.ts";
 import { machineConfigOf } from "./model-config.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf, mapRunsOf } from "./model-facts.ts";
+import { faultRecordsOf } from "./model-faults.ts";
 
 /** Our own machine as a world: deterministic, instant, and only as real as its parts. */
 export class ModelWorld implements World {
@@ -67,7 +69,9 @@ export class ModelWorld implements World {
   }
 
   private build(): void {
+    const before = this.machine?.injector;
     this.machine = new Machine(this.config!);
+    if (before !== undefined) this.machine.injector?.points.resume(before.points);
     this.names = new Names();
     this.booted = false;
     this.machine.trace.raw = (event) => this.listener(this.past.placed(worldEvent(event)));
@@ -187,6 +191,11 @@ export class ModelWorld implements World {
       seamcalls: counts.seamcallsByName(),
       exits: counts.exits,
     });
+  }
+
+  faults(): FaultRecord[] {
+    const { injector } = this.machine!;
+    return injector === undefined ? [] : faultRecordsOf(this.scenario!, injector.points);
   }
 
   violations(): Violation[] {

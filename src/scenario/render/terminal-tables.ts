@@ -106,3 +106,17 @@ export const renderVerbatim = (lines: readonly string[], screen: Screen): string
   const gap = `  ${glyphs(screen).dots} ${shown.length - MOST_LOG_LINES} lines not shown; --json has them`;
   return [...shown.slice(0, half), gap, ...shown.slice(-half)];
 };
+
+/** Faults that were asked for, and those drawn ones that struck. */
+export const renderFaults = ({ faults }: RunReport): string[] =>
+  faults
+    .filter(({ at, struck }) => at !== null || struck > 0)
+    .map(({ call, at, answer, lateNs, struck, seen, firstStep, lastStep }) => {
+      const which = at === null ? "drawn" : `at ${at}`;
+      const late = lateNs === 0 ? "" : `${answer === "late" ? "" : " and"} late by ${formatDuration(lateNs)}`;
+      const what = answer === "late" ? late : ` answers ${printable(answer)}${late}`;
+      const steps = firstStep === lastStep ? `step ${firstStep}` : `steps ${firstStep} to ${lastStep}`;
+      const outcome =
+        struck === 0 ? `never struck in ${seen} calls` : `struck ${struck} of ${seen}, ${steps}`;
+      return `  ${printable(call)} ${which}${what}: ${outcome}`;
+    });

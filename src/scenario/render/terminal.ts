@@ -8,6 +8,7 @@ import {
   renderCost,
   renderCounters,
   renderDevices,
+  renderFaults,
   renderVerbatim,
 } from "./terminal-tables.ts";
 import { renderTranscript } from "./terminal-transcript.ts";
@@ -23,6 +24,7 @@ export const renderTerminal = (report: RunReport, screen: Screen): string => {
   const paint = painter(screen);
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ["Transcript", renderTranscript(report, screen)],
+    ["Faults", renderFaults(report)],
     ["Memory map", renderMap(report, screen)],
     ["Counters", renderCounters(report, paint)],
     ["Memory blocks", renderBlocks(report, screen)],

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ACCEPT_MODES, AUTO_ONLINE, KERNELS } from "../scenario.ts";
 import { expecting, expectingName } from "./refusal.ts";
-import { flag, oneOf, size, text, whole } from "./scalar-schema.ts";
+import { flag, oneOf, size, text } from "./scalar-schema.ts";
 
 // YAML reads 7.3 as a number; both spellings mean the release.
 const kernel = z
@@ -50,13 +50,3 @@ export const vmmSchema = z
     implicitConversion: flag("An access through the wrong kind of mapping converts the page").default(true),
   })
   .meta({ description: "Choices that specifications leave to the VMM" });
-
-export const faultSchema = z
-  .strictObject({
-    call: text("Call to answer differently, such as TDG.MEM.PAGE.ACCEPT or virtio-mem PLUG", 100),
-    at: whole("Which call of that name, from 1", 1, 2 ** 40),
-    answer: z
-      .union([z.string().max(100), z.number()], { error: expecting("a status by name or number") })
-      .meta({ description: "Status it answers instead" }),
-  })
-  .meta({ description: "One call that answers something else" });

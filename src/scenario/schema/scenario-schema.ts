@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { expectSchema } from "./expect-schema.ts";
-import { faultSchema, guestSchema, vmmSchema } from "./guest-schema.ts";
+import { faultsSchema } from "./fault-schema.ts";
+import { guestSchema, vmmSchema } from "./guest-schema.ts";
 import { machineSchema } from "./machine-schema.ts";
 import { expectingName } from "./refusal.ts";
 import { invariant, text, whole } from "./scalar-schema.ts";
@@ -20,11 +21,7 @@ export const scenarioSchema = z
       .default("tdx")
       .meta({ description: "Confidential platform" }),
     seed: whole("Decides what real machines leave open", 0, Number.MAX_SAFE_INTEGER).default(1),
-    faults: z
-      .array(faultSchema)
-      .max(1000)
-      .default([])
-      .meta({ description: "Calls that answer something else" }),
+    faults: faultsSchema.prefault([]),
     steps: z.array(stepSchema).min(1).max(10_000).meta({ description: "What the operator and the guest do" }),
     expect: expectSchema.prefault({}),
     invariants: z

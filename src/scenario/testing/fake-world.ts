@@ -49,7 +49,9 @@ export class FakeWorld implements World {
   }
 
   perform(action: Action): Outcome {
-    const fault = this.scenario.faults.find(({ call }) => call === action.kind);
+    const fault = this.scenario.faults.find(
+      ({ call }) => action.kind === "resize" && call === "virtio-mem PLUG",
+    );
     if (fault !== undefined) return { status: String(fault.answer), detail: "as the scenario asks" };
     switch (action.kind) {
       case "boot":

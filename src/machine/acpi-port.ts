@@ -1,0 +1,77 @@
+import {
+  MEMORY_HOTPLUG_READ,
+  MEMORY_HOTPLUG_WRITE,
+  MEMORY_SLOT_CONTROL,
+  MEMORY_SLOT_FLAG,
+} from "../abi/acpi/memory-hotplug-registers.ts";
+import type { AcpiMemoryPort } from "../linux/boundary.ts";
+import { NO_SLOT } from "../vmm/dimm.ts";
+import { ACPI_ANSWER, ACPI_METHOD, OWN_ANSWER } from "./faults/fault-calls.ts";
+import type { Injector } from "./faults/injector.ts";
+import type { Machine } from "./machine.ts";
+
+/** The memory-hotplug registers as the guest reaches them: each eject wakes the VMM. */
+export const acpiPort = (machine: Machine): AcpiMemoryPort => {
+  const { registers, dimms } = machine.vmm;
+  const { injector } = machine;
+  const port: AcpiMemoryPort = {
+    slots: registers.slots,
+    read: (offset, width) => {
+      machine.interrupts.portAccess();
+      return registers.read(offset, width);
+    },
+    write: (offset, width, value) => {
+      machine.interrupts.portAccess();
+      registers.write(offset, width, value);
+      if (dimms.ejecting !== NO_SLOT && machine.tasks.ejectLoop.idle)
+        machine.ejected(machine.tasks.acpi.frame.vcpu);
+    },
+  };
+  return injector === undefined ? port : withFaults(port, injector);
+};
+
+/** What was read before, and whether the rest of a _CRS has to look empty. */
+const LAST = 0;
+const EMPTY = 1;
+
+/**
+ * The port of a machine on which control methods can fail. The firmware's methods are known by what they access:
+ * _CRS reads the size, _STA the flags right behind the proximity, _EJ0 writes the eject bit, _OST its status.
+ */
+const withFaults = (port: AcpiMemoryPort, injector: Injector): AcpiMemoryPort => {
+  const { acpiWords: words } = injector;
+  return {
+    slots: port.slots,
+    read: (offset, width) => {
+      const value = port.read(offset, width);
+      const before = words[LAST];
+      words[LAST] = offset;
+      if (offset === MEMORY_HOTPLUG_READ.sizeHigh)
+        words[EMPTY] = injector.acpi(ACPI_METHOD._CRS) === ACPI_ANSWER.EMPTY ? 1 : 0;
+      if (offset === MEMORY_HOTPLUG_READ.sizeHigh || offset === MEMORY_HOTPLUG_READ.sizeLow)
+        return words[EMPTY] === 0 ? value : 0;
+      if (offset !== MEMORY_HOTPLUG_READ.flags || before !== MEMORY_HOTPLUG_READ.proximity) return value;
+      return flagsAs(value, injector.acpi(ACPI_METHOD._STA));
+    },
+    write: (offset, width, value) => {
+      words[LAST] = 0;
+      const method = methodOf(offset, value);
+      const ignored = method >= 0 && injector.acpi(method) === ACPI_ANSWER.IGNORED;
+      if (!ignored) port.write(offset, width, value);
+    },
+  };
+};
+
+const flagsAs = (flags: number, answer: number): number => {
+  if (answer === OWN_ANSWER) return flags;
+  return answer === ACPI_ANSWER.PRESENT
+    ? flags | MEMORY_SLOT_FLAG.ENABLED
+    : flags & ~MEMORY_SLOT_FLAG.ENABLED;
+};
+
+/** Method that a write ends, or -1. */
+const methodOf = (offset: number, value: number): number => {
+  if (offset === MEMORY_HOTPLUG_WRITE.ostStatus) return ACPI_METHOD._OST;
+  const ejects = offset === MEMORY_HOTPLUG_WRITE.control && (value & MEMORY_SLOT_CONTROL.EJECT) !== 0;
+  return ejects ? ACPI_METHOD._EJ0 : -1;
+};

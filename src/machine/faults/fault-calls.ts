@@ -1,0 +1,122 @@
+import {
+  LEAF_STATUSES,
+  type LeafStatuses,
+  type LeafWithStatuses,
+  leafStatus,
+} from "../../abi/tdx/leaf-statuses.ts";
+import { TDG, TDH } from "../../abi/tdx/leaves.ts";
+import type { StatusName } from "../../abi/tdx/status.ts";
+import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
+import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
+import { ERRNO } from "../../linux/errno.ts";
+import { FAULT_POINT, type FaultPoint } from "../../linux/fault-points.ts";
+import { INTERRUPTED } from "../../tdx-module/outcome.ts";
+import { NO_REPLY } from "../../vmm/virtio-mem-device.ts";
+import { INJECT_FAILURE, INJECT_RETRY } from "../../vmm/vmcall.ts";
+
+/** Which boundary a call crosses. */
+export type FaultBoundary = "tdcall" | "mapgpa" | "seamcall" | "virtio-mem" | "acpi" | "guest";
+
+/** A call that can answer something else than it would. */
+export interface FaultCall {
+  readonly name: string;
+  readonly boundary: FaultBoundary;
+  /** Leaf, request type, ACPI method or point in the guest, by boundary. */
+  readonly code: number;
+  /** What it may answer instead, by the names that a scenario uses. */
+  readonly answers: ReadonlyMap<string, number>;
+  /** Those of its answers that software has to live with: what a swarm draws from. */
+  readonly survivable: readonly string[];
+}
+
+/** The call gives its own answer and is only late. */
+export const OWN_ANSWER = -100;
+
+/** Control methods of a memory device, as the register block sees them. */
+export const ACPI_METHOD = { _STA: 0, _CRS: 1, _EJ0: 2, _OST: 3 } as const;
+/** What an ACPI method does instead: nothing at all, or a lie about the slot. */
+export const ACPI_ANSWER = { IGNORED: 0, ABSENT: 1, PRESENT: 2, EMPTY: 3 } as const;
+
+const call = (
+  name: string,
+  boundary: FaultBoundary,
+  code: number,
+  answers: { readonly [answer: string]: number },
+  survivable: readonly string[] = [],
+): FaultCall => ({ name, boundary, code, answers: new Map(Object.entries(answers)), survivable });
+
+const leaf = (
+  name: LeafWithStatuses,
+  boundary: "tdcall" | "seamcall",
+  code: number,
+  survivable: readonly string[] = [],
+  more: { readonly [answer: string]: number } = {},
+): FaultCall => {
+  const statuses: LeafStatuses = LEAF_STATUSES[name];
+  const names = Object.keys(statuses) as StatusName[];
+  const answers = Object.fromEntries(names.map((kind) => [kind, leafStatus(name, kind) ?? 0]));
+  return call(name, boundary, code, { ...answers, ...more }, survivable);
+};
+
+const BUSY = ["OPERAND_BUSY"];
+const { ACK: _never, ...REFUSALS } = VIRTIO_MEM_RESPONSE;
+const { BUSY: LATER, ERROR } = REFUSALS;
+
+const guest = (
+  point: FaultPoint,
+  errors: readonly (keyof typeof ERRNO)[],
+  survivable: readonly string[] = [],
+) =>
+  call(
+    point,
+    "guest",
+    FAULT_POINT[point],
+    Object.fromEntries(errors.map((name) => [`-${name}`, ERRNO[name]])),
+    survivable,
+  );
+
+/**
+ * Every call that a fault can strike. A leaf answers what its own completion statuses are, a device what its
+ * specification lets it say, a point of the guest what its callers have to expect.
+ *
+ * @source virtio 1.3, "Memory Device", responses; ACPI 6.5, 6.3; Linux mm/fail_page_alloc.c, mm/memory_hotplug.c,
+ *   mm/page_ext.c; GHCI, TDG.VP.VMCALL<MapGPA>
+ * @missing faults of CPU accesses, of the TD's creation, of host memory allocation
+ */
+export const FAULT_CALLS: readonly FaultCall[] = [
+  leaf("TDG.VP.INFO", "tdcall", TDG["TDG.VP.INFO"]),
+  leaf("TDG.VM.RD", "tdcall", TDG["TDG.VM.RD"]),
+  leaf("TDG.VM.WR", "tdcall", TDG["TDG.VM.WR"]),
+  leaf("TDG.MEM.PAGE.ACCEPT", "tdcall", TDG["TDG.MEM.PAGE.ACCEPT"], ["INTERRUPTED"], { INTERRUPTED }),
+  leaf("TDG.MEM.PAGE.RELEASE", "tdcall", TDG["TDG.MEM.PAGE.RELEASE"]),
+  call("MapGPA", "mapgpa", 0, { RETRY: INJECT_RETRY, INVALID_OPERAND: INJECT_FAILURE }, ["RETRY"]),
+  leaf("TDH.VP.ENTER", "seamcall", TDH["TDH.VP.ENTER"], BUSY),
+  leaf("TDH.MEM.SEPT.ADD", "seamcall", TDH["TDH.MEM.SEPT.ADD"], BUSY),
+  leaf("TDH.MEM.PAGE.AUG", "seamcall", TDH["TDH.MEM.PAGE.AUG"], BUSY),
+  leaf("TDH.MEM.RANGE.BLOCK", "seamcall", TDH["TDH.MEM.RANGE.BLOCK"], BUSY),
+  leaf("TDH.MEM.PAGE.DEMOTE", "seamcall", TDH["TDH.MEM.PAGE.DEMOTE"], [...BUSY, "INTERRUPTED_RESTARTABLE"]),
+  leaf("TDH.MEM.PAGE.REMOVE", "seamcall", TDH["TDH.MEM.PAGE.REMOVE"], BUSY),
+  leaf("TDH.MEM.TRACK", "seamcall", TDH["TDH.MEM.TRACK"], [...BUSY, "PREVIOUS_TLB_EPOCH_BUSY"]),
+  leaf("TDH.PHYMEM.PAGE.WBINVD", "seamcall", TDH["TDH.PHYMEM.PAGE.WBINVD"], BUSY),
+  call("virtio-mem PLUG", "virtio-mem", VIRTIO_MEM_REQUEST.PLUG, { ...REFUSALS, NO_REPLY }, ["NACK", "BUSY"]),
+  call("virtio-mem UNPLUG", "virtio-mem", VIRTIO_MEM_REQUEST.UNPLUG, { BUSY: LATER, ERROR, NO_REPLY }, [
+    "BUSY",
+  ]),
+  call("virtio-mem UNPLUG_ALL", "virtio-mem", VIRTIO_MEM_REQUEST.UNPLUG_ALL, { BUSY: LATER, NO_REPLY }, [
+    "BUSY",
+  ]),
+  call("virtio-mem STATE", "virtio-mem", VIRTIO_MEM_REQUEST.STATE, { ERROR, NO_REPLY }),
+  call("ACPI _STA", "acpi", ACPI_METHOD._STA, { ABSENT: ACPI_ANSWER.ABSENT, PRESENT: ACPI_ANSWER.PRESENT }),
+  call("ACPI _CRS", "acpi", ACPI_METHOD._CRS, { EMPTY: ACPI_ANSWER.EMPTY }),
+  call("ACPI _EJ0", "acpi", ACPI_METHOD._EJ0, { IGNORED: ACPI_ANSWER.IGNORED }),
+  call("ACPI _OST", "acpi", ACPI_METHOD._OST, { IGNORED: ACPI_ANSWER.IGNORED }, ["IGNORED"]),
+  guest("alloc_pages", ["ENOMEM"]),
+  guest("alloc_contig_range", ["EBUSY", "ENOMEM", "EINTR"], ["-EBUSY"]),
+  guest("register_memory_resource", ["ENOMEM"], ["-ENOMEM"]),
+  guest("arch_add_memory", ["ENOMEM"], ["-ENOMEM"]),
+  guest("create_memory_block_devices", ["ENOMEM"], ["-ENOMEM"]),
+  guest("MEM_GOING_ONLINE", ["ENOMEM", "EPERM"], ["-ENOMEM"]),
+  guest("MEM_GOING_OFFLINE", ["EPERM", "EBUSY"], ["-EPERM"]),
+];
+
+export const FAULT_CALL_NAMES: readonly string[] = FAULT_CALLS.map(({ name }) => name);
