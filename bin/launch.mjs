@@ -10,12 +10,9 @@ const root = new URL("../", import.meta.url);
  */
 export const prepare = async () => {
   if (!existsSync(new URL("src", root)) || !existsSync(new URL("scripts/set-up", root))) return true;
-  const [{ distIsFresh }, { ROOT }] = await Promise.all([
-    import("../scripts/set-up/dist.mjs"),
-    import("../scripts/set-up/checkout.mjs"),
-  ]);
+  const { distIsFresh } = await import("../scripts/set-up/fresh.mjs");
   // The usual case is quick: what sets up is loaded only when there is something to set up.
-  if (distIsFresh(ROOT)) return true;
+  if (distIsFresh(fileURLToPath(new URL(".", root)))) return true;
   const { prepareToRun } = await import("../scripts/set-up/prepare.mjs");
   return prepareToRun({ packages: false, dist: true });
 };

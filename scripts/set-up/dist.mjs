@@ -1,57 +1,19 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import { CACHE, ROOT } from "./checkout.mjs";
+import { ROOT } from "./checkout.mjs";
 import { BuildFailure } from "./failure.mjs";
+import { digest, RECORD } from "./fresh.mjs";
 
 /** What is bundled. It exports `runProcess()`, which bin/launch.mjs calls. */
 export const ENTRY = join("src", "cli", "entry.ts");
 const PROGRAM = "tidemark.mjs";
-const RECORD = join(CACHE, "dist-sources.json");
 /** What decides the bundle besides the sources it is made of. package-lock.json stands for node_modules. */
 const ALWAYS = ["package.json", "package-lock.json", "tsconfig.json", relative(ROOT, import.meta.filename)];
-/** Chunks of an older build stay this long: a process that runs may still load one on demand. */
-const KEEP_CHUNKS = 24 * 3_600_000;
+/** Parts of an older build stay this long: a process that runs may still load one on demand. */
+const KEEP_PARTS = 24 * 3_600_000;
 
 /** A file's time may lag behind the clock we read by a tick of the kernel, in milliseconds. */
 const CLOCK_GRAIN = 10;
-
-/** CommonJS packages in the bundle ask for Node's own modules by `require`, which ESM does not have. */
-const BANNER = [
-  'import { createRequire as createBundleRequire } from "node:module";',
-  "const require = createBundleRequire(import.meta.url);",
-].join("\n");
-
-/** Cryptography takes a while to load, and is needed only for a file whose time says nothing. */
-const digest = (path) =>
-  process.getBuiltinModule("node:crypto").createHash("sha256").update(readFileSync(path)).digest("hex");
-
-/** True if the file is what it was: same time and size, or else the same contents (a copy, a checkout). */
-const unchanged = (root, [path, was]) => {
-  const file = join(root, path);
-  const now = statSync(file, { throwIfNoEntry: false });
-  if (now === undefined || now.size !== was.size) return false;
-  return now.mtimeMs === was.mtime || digest(file) === was.digest;
-};
-
-/** True if dist/ is whole and made from the sources as they are. */
-export const distIsFresh = (root) => {
-  try {
-    const { inputs, outputs } = JSON.parse(readFileSync(join(root, RECORD), "utf8"));
-    const whole = outputs.every((name) => existsSync(join(root, "dist", name)));
-    return whole && Object.entries(inputs).every((input) => unchanged(root, input));
-  } catch {
-    return false;
-  }
-};
 
 /** A source that was saved while we built may be newer than what went into the bundle: it counts as changed. */
 const recordOf = (root, path, begun) => {
@@ -60,39 +22,71 @@ const recordOf = (root, path, begun) => {
   return { mtime: mtimeMs, size, digest: digest(join(root, path)) };
 };
 
+/** The parts as ES modules: the program first, then what it loads on demand or shares. Names tell contents apart. */
+const SETTINGS = {
+  entryPoints: { program: ENTRY },
+  outdir: "dist",
+  write: false,
+  metafile: true,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  // Half the text is half the time that Node takes to read it; names stay for whoever profiles.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  outExtension: { ".js": ".cjs" },
+  // Every part lies next to the others, so import.meta.url has the same depth in each.
+  entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
+  define: { "import.meta.url": "moduleUrl" },
+  logLevel: "silent",
+};
+
+/** What a part needs that speaks of its own place, as CommonJS has no import.meta. */
+const PLACE = 'const moduleUrl=require("node:url").pathToFileURL(__filename).href;';
+
+/** A part as a CommonJS file: bin/load-program.mjs says why. */
+const asCommonJs = async (esbuild, { path, text }) => {
+  const { code } = await esbuild.transform(text, {
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // import() becomes a promise of require().
+    supported: { "dynamic-import": false },
+  });
+  const place = text.includes("moduleUrl") ? PLACE : "";
+  return { name: basename(path), contents: `"use strict";${place}${code}` };
+};
+
+const programText = (first) => `import { loadProgram } from "../bin/load-program.mjs";
+export const { runProcess } = loadProgram(import.meta.url, "${first}");
+`;
+
+/** @returns the files of dist/, and the paths of what they are made of */
 const bundle = async (root) => {
-  const { buildSync } = await import("esbuild");
+  const esbuild = await import("esbuild");
   try {
-    return buildSync({
-      absWorkingDir: root,
-      entryPoints: { tidemark: ENTRY },
-      outdir: "dist",
-      write: false,
-      metafile: true,
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      // Half the text is half the time that Node takes to read it; names stay for whoever profiles.
-      minifyWhitespace: true,
-      minifySyntax: true,
-      outExtension: { ".js": ".mjs" },
-      // Every chunk lies next to the program, so import.meta.url has the same depth in each.
-      chunkNames: "[name]-[hash]",
-      banner: { js: BANNER },
-      logLevel: "silent",
-    });
+    const { outputFiles, metafile } = await esbuild.build({ ...SETTINGS, absWorkingDir: root });
+    const parts = await Promise.all(outputFiles.map((file) => asCommonJs(esbuild, file)));
+    const first = parts.find(({ name }) => name.startsWith("program-")).name;
+    const files = [...parts, { name: PROGRAM, contents: programText(first) }];
+    return { files, inputs: Object.keys(metafile.inputs) };
   } catch (error) {
     if (!Array.isArray(error.errors)) throw error;
     throw new BuildFailure(error.errors.map(errorLine).join("\n"), { cause: error });
+  } finally {
+    await esbuild.stop();
   }
 };
 
 const errorLine = ({ location, text }) =>
   location === null ? text : `${location.file}:${location.line}:${location.column + 1}: ${text}`;
 
-/** Chunks first, each under the name its contents give it, then the program that loads them, in one step. */
+/** Parts first, each under the name its contents give it, then the program that loads them, in one step. */
 const write = (folder, files) => {
   mkdirSync(folder, { recursive: true });
   const programLast = [...files].sort((a, b) => Number(a.name === PROGRAM) - Number(b.name === PROGRAM));
@@ -103,11 +97,12 @@ const write = (folder, files) => {
   }
 };
 
+/** Compiled code that bin/load-program.mjs keeps is dropped: it is good for the very text that it was made from. */
 const removeOthers = (folder, names, keepFor) => {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
-    if (!names.includes(name) && Date.now() - statSync(path).mtimeMs >= keepFor)
-      rmSync(path, { recursive: true });
+    const old = name.endsWith(".code") || Date.now() - statSync(path).mtimeMs >= keepFor;
+    if (!names.includes(name) && old) rmSync(path, { recursive: true, force: true });
   }
 };
 
@@ -119,15 +114,14 @@ const removeOthers = (folder, names, keepFor) => {
  */
 export const buildDist = async (root, { clean = false } = {}) => {
   const begun = Date.now();
-  const { outputFiles, metafile } = await bundle(root);
-  const files = outputFiles.map(({ path, contents }) => ({ name: basename(path), contents }));
-  const sources = Object.keys(metafile.inputs).filter((path) => !path.includes("node_modules/"));
+  const { files, inputs: read } = await bundle(root);
+  const sources = read.filter((path) => !path.includes("node_modules/"));
   const settings = ALWAYS.filter((path) => existsSync(join(root, path)));
   const inputs = [...sources, ...settings].map((path) => [path, recordOf(root, path, begun)]);
   const folder = join(root, "dist");
   write(folder, files);
   const names = files.map(({ name }) => name);
-  removeOthers(folder, names, clean ? 0 : KEEP_CHUNKS);
+  removeOthers(folder, names, clean ? 0 : KEEP_PARTS);
   mkdirSync(dirname(join(root, RECORD)), { recursive: true });
   writeFileSync(join(root, RECORD), JSON.stringify({ inputs: Object.fromEntries(inputs), outputs: names }));
 };

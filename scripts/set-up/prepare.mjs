@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { CACHE, ROOT } from "./checkout.mjs";
-import { buildDist, distIsFresh, ENTRY } from "./dist.mjs";
+import { buildDist, ENTRY } from "./dist.mjs";
 import { BuildFailure, explained, SetUpFailure } from "./failure.mjs";
+import { distIsFresh } from "./fresh.mjs";
 import { install, staleness } from "./install.mjs";
 import { withLock } from "./lock.mjs";
 import { endBy, Interrupted, withSignalsHeld } from "./signals.mjs";

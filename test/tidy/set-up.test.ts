@@ -15,7 +15,8 @@ import { dirname, join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { nodeTooOld, OLDEST_NODE } from "../../bin/node-version.mjs";
 import { countTests, summaryLine } from "../../scripts/run-tests.mjs";
-import { buildDist, distIsFresh } from "../../scripts/set-up/dist.mjs";
+import { buildDist } from "../../scripts/set-up/dist.mjs";
+import { distIsFresh } from "../../scripts/set-up/fresh.mjs";
 import { difference, type LockEntry, npmReason, staleness } from "../../scripts/set-up/install.mjs";
 import { withLock } from "../../scripts/set-up/lock.mjs";
 import { ROOT } from "./repository.ts";
@@ -155,14 +156,20 @@ it("the lock is free after its work failed", async () => {
 /** A checkout with a program of one part that is loaded at once and one that is loaded on demand. */
 const checkout = (): string => {
   const root = folder();
+  cpSync(join(ROOT, "bin"), join(root, "bin"), { recursive: true });
   write(root, "package.json", '{"type":"module"}');
-  write(root, "src/cli/entry.ts", 'const { a } = await import("./later.ts");\nprocess.stdout.write(a);\n');
+  write(root, "src/cli/entry.ts", 'import("./later.ts").then(({ a }) => process.stdout.write(a));\n');
   write(root, "src/cli/later.ts", 'export const a: string = "first";\n');
   return root;
 };
 
-const runDist = (root: string): string => {
-  const { stdout } = spawnSync(process.execPath, [join(root, "dist/tidemark.mjs")], { encoding: "utf8" });
+const runDist = (root: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): string => {
+  const { NODE_OPTIONS: _, ...outside } = process.env;
+  const { stdout, stderr } = spawnSync(process.execPath, [join(root, "dist/tidemark.mjs"), ...args], {
+    encoding: "utf8",
+    env: { ...outside, ...env },
+  });
+  expect(stderr).toBe("");
   return stdout.trim();
 };
 
@@ -183,17 +190,65 @@ it("dist/ is fresh until a source it was made from changes in contents, or a par
   expect(runDist(root)).toBe("other");
 });
 
-it("a chunk that is gone makes dist/ stale, and old chunks go when a package is made", async () => {
+const distOf = (root: string): string[] => readdirSync(join(root, "dist")).sort();
+
+it("a part that is gone makes dist/ stale, and old parts go when a package is made", async () => {
   const root = checkout();
   await buildDist(root);
-  const chunk = readdirSync(join(root, "dist")).find((name) => name.startsWith("later-"))!;
-  rmSync(join(root, "dist", chunk));
+  const parts = distOf(root);
+  expect(parts.map((name) => name.replace(/-[0-9A-Z]{8}/, ""))).toEqual([
+    "later.cjs",
+    "program.cjs",
+    "tidemark.mjs",
+  ]);
+  rmSync(join(root, "dist", parts[0]!));
   expect(distIsFresh(root)).toBe(false);
-  write(root, "dist/later-OLD.mjs", "");
+  write(root, "dist/later-OLD.cjs", "");
   await buildDist(root);
-  expect(readdirSync(join(root, "dist"))).toContain("later-OLD.mjs");
+  expect(distOf(root)).toContain("later-OLD.cjs");
   await buildDist(root, { clean: true });
-  expect(readdirSync(join(root, "dist")).sort()).toEqual([chunk, "tidemark.mjs"].sort());
+  expect(distOf(root)).toEqual(parts);
+});
+
+const codeOf = (root: string): string[] => distOf(root).filter((name) => name.endsWith(".code"));
+
+const headingsOf = (root: string): string[] =>
+  codeOf(root).map((name) =>
+    readFileSync(join(root, "dist", name))
+      .toString("latin1", 0, 512)
+      .trim(),
+  );
+
+it("keeps the compiled code of each part, for each command once, until dist/ is built anew", async () => {
+  const root = checkout();
+  await buildDist(root);
+  expect(runDist(root, ["run"])).toBe("first");
+  expect(headingsOf(root)).toEqual(["run", "run"]);
+  expect(runDist(root, ["compare"])).toBe("first");
+  expect(runDist(root, ["run"])).toBe("first");
+  expect(runDist(root, ["--help"])).toBe("first");
+  expect(headingsOf(root)).toEqual(["run compare -", "run compare -"]);
+  write(root, "src/cli/later.ts", 'export const a: string = "other";\n');
+  await buildDist(root);
+  expect(codeOf(root)).toEqual([]);
+  expect(runDist(root)).toBe("other");
+});
+
+it("compiles anew what is damaged, and keeps nothing where nothing can be kept or should be", async () => {
+  const root = checkout();
+  await buildDist(root);
+  expect(runDist(root, [], { NODE_DISABLE_COMPILE_CACHE: "1" })).toBe("first");
+  expect(runDist(root, [], { NODE_OPTIONS: "--max-old-space-size=1024" })).toBe("first");
+  expect(codeOf(root)).toEqual([]);
+  runDist(root);
+  for (const name of codeOf(root)) {
+    const bytes = readFileSync(join(root, "dist", name));
+    writeFileSync(join(root, "dist", name), bytes.subarray(0, bytes.length - 100));
+  }
+  expect(runDist(root)).toBe("first");
+  for (const name of codeOf(root)) writeFileSync(join(root, "dist", name), "x");
+  expect(runDist(root)).toBe("first");
+  expect(headingsOf(root)).toEqual(["-", "-"]);
 });
 
 it("sources that do not bundle leave dist/ as it was, and are named with line and column", async () => {

@@ -1,0 +1,88 @@
+import { accessSync, constants, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { Script } from "node:vm";
+
+/** Kept code begins with the commands that it was compiled for, filled up with spaces to this many bytes. */
+const HEADING = 512;
+const NOTHING = { code: undefined, commands: [] };
+
+/** Flags change what V8 compiles. Node's own switch for code that it keeps is ours too. */
+const keepsCode = () =>
+  !process.env.NODE_DISABLE_COMPILE_CACHE && !process.env.NODE_OPTIONS && process.execArgv.length === 0;
+
+const codePath = (path) => `${path}.${process.version}-${process.arch}.code`;
+
+/** What earlier runs kept of a part: the code, and the commands that were run. */
+const keptCode = (path) => {
+  try {
+    const bytes = readFileSync(codePath(path));
+    if (bytes.length <= HEADING) return NOTHING;
+    return {
+      code: bytes.subarray(HEADING),
+      commands: bytes.toString("latin1", 0, HEADING).trim().split(" "),
+    };
+  } catch {
+    return NOTHING;
+  }
+};
+
+/** Keeps the code of a part, all or nothing. A folder that cannot be written to has none, and nobody is told. */
+const keepCode = ({ path, script, commands }, command) => {
+  const heading = [...commands, command].join(" ");
+  if (commands.includes(command) || heading.length > HEADING) return;
+  const draft = `${codePath(path)}.${process.pid}.new`;
+  try {
+    accessSync(path, constants.W_OK);
+    writeFileSync(draft, Buffer.concat([Buffer.from(heading.padEnd(HEADING)), script.createCachedData()]));
+    renameSync(draft, codePath(path));
+  } catch {
+    rmSync(draft, { force: true });
+  }
+};
+
+/** One part of dist/, compiled. */
+const compile = (path, kept) => {
+  const text = `(function(exports,require,module,__filename){${readFileSync(path, "utf8")}\n})`;
+  const script = new Script(text, { filename: path, cachedData: kept.code });
+  return { path, script, commands: script.cachedDataRejected ? [] : kept.commands };
+};
+
+/**
+ * Runs the program of dist/, whose parts are CommonJS files that load one another, and Node's modules, by `require`.
+ *
+ * V8 compiles a function when it is first called, which is a quarter of a run of half a second. So what it
+ * compiled for a command is kept beside the parts when the first run of that command ends, and later runs begin
+ * with it. V8 refuses code of another version, but knows a text only by its length: a part whose text
+ * changes has to change its name.
+ *
+ * @param url of the module in dist/ that asks @param first file name of the part to begin with
+ * @returns what that part exports
+ */
+export const loadProgram = (url, first) => {
+  const folder = fileURLToPath(new URL(".", url));
+  const outside = createRequire(url);
+  const keeps = keepsCode();
+  const parts = [];
+  const modules = new Map();
+  const load = (name) => {
+    const known = modules.get(name);
+    if (known !== undefined) return known.exports;
+    const path = folder + name;
+    const part = compile(path, keeps ? keptCode(path) : NOTHING);
+    parts.push(part);
+    const module = { exports: {} };
+    modules.set(name, module);
+    part.script.runInThisContext()(module.exports, require, module, path);
+    return module.exports;
+  };
+  const require = (name) => (name.startsWith("./") ? load(name.slice(2)) : outside(name));
+  if (keeps) {
+    process.once("exit", (status) => {
+      const [, , word = ""] = process.argv;
+      const command = /^[a-z]+$/.test(word) ? word : "-";
+      if (status <= 1) for (const part of parts) keepCode(part, command);
+    });
+  }
+  return load(first);
+};

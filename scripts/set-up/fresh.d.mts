@@ -1,0 +1,3 @@
+export const RECORD: string;
+export const digest: (path: string) => string;
+export const distIsFresh: (root: string) => boolean;
