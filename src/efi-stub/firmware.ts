@@ -25,6 +25,10 @@ export interface FirmwareOptions {
   readonly map: readonly FirmwareRange[];
   /** Whole tables, such as an SRAT. Without any there is no RSDP. */
   readonly acpiTables?: readonly Uint8Array[];
+  /** Addresses of tables that lie in memory already; the XSDT names them before the others. */
+  readonly acpiTablesAt?: readonly number[];
+  /** Boot parameters that a boot loader has filled already; zeroed ones are made if there are none. */
+  readonly bootParams?: number;
   /** Bytes from one descriptor to the next; 48 unless said otherwise. */
   readonly descriptorSize?: number;
   /** Byte of a page at which every pool starts, a multiple of 8 below 4096; 24 unless said otherwise. */
@@ -55,10 +59,11 @@ export interface Firmware {
 const MAP_SLACK = 8;
 
 /** Puts the ACPI tables, the XSDT and the RSDP into memory. */
-const placeAcpi = (memory: FirmwareMemory, tables: readonly Uint8Array[]): number | undefined => {
-  if (tables.length === 0) return undefined;
+const placeAcpi = (memory: FirmwareMemory, options: FirmwareOptions): number | undefined => {
+  const { acpiTables = [], acpiTablesAt = [] } = options;
+  if (acpiTables.length + acpiTablesAt.length === 0) return undefined;
   const place = (bytes: Uint8Array): number => memory.place("ACPI_RECLAIM", bytes);
-  const addresses = tables.map((table) => BigInt(place(table)));
+  const addresses = [...acpiTablesAt, ...acpiTables.map(place)].map(BigInt);
   return place(rsdp(BigInt(place(xsdt(addresses)))));
 };
 
@@ -142,9 +147,9 @@ const exitServices = (
 export const firmware = (options: FirmwareOptions): Firmware => {
   const memory = firmwareMemory(options.memory, options.map, options.poolOffset);
   const table = new ConfigurationTable(memory);
-  const rsdpAt = placeAcpi(memory, options.acpiTables ?? []);
+  const rsdpAt = placeAcpi(memory, options);
   if (rsdpAt !== undefined) table.install({ guid: EFI_GUID.ACPI_20_TABLE, table: BigInt(rsdpAt) });
-  const bootParams = memory.allocatePages("LOADER_DATA", BOOT_PARAMS.size);
+  const bootParams = options.bootParams ?? memory.allocatePages("LOADER_DATA", BOOT_PARAMS.size);
   return {
     services: {
       getMemoryMap: mapService(memory, options),

@@ -36,6 +36,8 @@ export interface MachineConfig {
   readonly policy: Partial<VmmPolicy>;
   /** CONFIG_FLAGS.PAGE_RELEASE of the TD. */
   readonly pageRelease: boolean;
+  /** Width of a guest-physical address; left out: 52, or 53 where memory reaches beyond. Its top bit means shared. */
+  readonly gpaw?: 52 | 53;
   readonly variant: Variant;
   readonly options: KernelOptions;
   readonly design: Design;

@@ -20,7 +20,8 @@ const CONFIG_FLAGS = 0x6n;
 const CONFIG_PAGE_RELEASE = 0x40n;
 
 /** Width of guest-physical addresses: 52 bits as hardware has, or one more where memory reaches beyond. */
-const gpaWidth = (config: MachineConfig): number => (layoutEnd(config.layout) > 2 ** 51 ? 53 : 52);
+const gpaWidth = (config: MachineConfig): number =>
+  config.gpaw ?? (layoutEnd(config.layout) > 2 ** 51 ? 53 : 52);
 
 /** A host with one TD: the TDX module, the TD built through SEAMCALLs, and the VMM that runs it. */
 export interface Host {

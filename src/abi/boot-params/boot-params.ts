@@ -11,6 +11,9 @@ export const BOOT_PARAMS = struct(
   4096,
   {
     acpiRsdpAddr: [0x070, "u64"], // guest-physical byte address
+    extRamdiskImage: [0x0c0, "u32"], // high half of ramdiskImage
+    extRamdiskSize: [0x0c4, "u32"],
+    extCmdLinePtr: [0x0c8, "u32"],
     ccBlobAddress: [0x13c, "u32"], // SNP
     efiLoaderSignature: [0x1c0, "ascii:4"],
     efiSystab: [0x1c4, "u32"],
@@ -24,7 +27,12 @@ export const BOOT_PARAMS = struct(
     e820Entries: [0x1e8, "u8"],
     secureBoot: [0x1ec, "u8"],
     sentinel: [0x1ef, "u8"],
+    ramdiskImage: [0x218, "u32"], // guest-physical byte address, or 0
+    ramdiskSize: [0x21c, "u32"], // bytes
+    cmdLinePtr: [0x228, "u32"],
+    cmdlineSize: [0x238, "u32"], // longest command line, bytes, without its final zero
     setupData: [0x250, "u64"], // address of the first setup_data node, or 0
+    initSize: [0x260, "u32"], // bytes of contiguous memory that the kernel needs from where it is loaded
   },
   "holes",
 );
@@ -33,10 +41,16 @@ export type BootParams = FieldsOf<typeof BOOT_PARAMS>;
 /** Signatures of 64-bit and 32-bit firmware. */
 export const EFI_LOADER_SIGNATURE = { EL64: "EL64", EL32: "EL32" } as const;
 
-type SplitField = "efiSystab" | "efiMemmap";
-const HIGH_HALF = { efiSystab: "efiSystabHi", efiMemmap: "efiMemmapHi" } as const;
+const HIGH_HALF = {
+  efiSystab: "efiSystabHi",
+  efiMemmap: "efiMemmapHi",
+  ramdiskImage: "extRamdiskImage",
+  ramdiskSize: "extRamdiskSize",
+  cmdLinePtr: "extCmdLinePtr",
+} as const;
+type SplitField = keyof typeof HIGH_HALF;
 
-/** Reads an address whose halves lie apart. */
+/** Reads an address, or a size, whose halves lie apart. */
 export const bootParamsAddress = (bytes: Uint8Array, field: SplitField): bigint =>
   (BigInt(BOOT_PARAMS.get(bytes, HIGH_HALF[field])) << 32n) | BigInt(BOOT_PARAMS.get(bytes, field));
 
