@@ -1,0 +1,144 @@
+import type { RegisterBlock } from "../../protocol/gdb-remote/register-block.ts";
+import { GDB_SIGNAL } from "../../protocol/gdb-remote/stop-reply.ts";
+import { vcpuOf } from "../../protocol/gdb-remote/thread-id.ts";
+import type { GdbClient, RegisterValues, Stop } from "../wire/gdb-client.ts";
+
+/** Where the guest stands: one vCPU stopped it, and all are stopped. */
+export interface StoppedCpu {
+  readonly vcpu: number;
+  readonly registers: RegisterBlock;
+  readonly gdb: GdbClient;
+}
+
+/** What a hook does with the guest: registers to change. Without RIP the instruction is executed as it stands. */
+export type Hook = (cpu: StoppedCpu) => Promise<RegisterValues>;
+
+/** A watchpoint's range was touched. `address` is where the range starts. */
+export type WatchHook = (cpu: StoppedCpu, address: bigint) => Promise<void>;
+
+type Work = (gdb: GdbClient) => Promise<void>;
+
+/** First instructions that need no execution to be passed: `endbr64`, and the nop that ftrace patches. */
+const PASSED: readonly (readonly number[])[] = [
+  [0xf3, 0x0f, 0x1e, 0xfa],
+  [0x0f, 0x1f, 0x44, 0x00, 0x00],
+];
+const LONGEST = 5;
+
+/**
+ * Runs a guest under the debugger: resumes it, hands each stop to whom it concerns, and lets others do things while it
+ * stands still. A breakpoint costs a stop of more than a millisecond, so hooks are for what is rare.
+ */
+export class CpuControl {
+  readonly gdb: GdbClient;
+  onWatch: WatchHook = async () => {};
+  /** Stops that nobody asked for. The guest was let go on. */
+  unexplained = 0;
+  /** Stops at breakpoints, those at watchpoints, and those made for others' work. */
+  readonly stops = { hooks: 0, watches: 0, works: 0 };
+  private readonly hooks = new Map<bigint, { readonly hook: Hook; readonly once: boolean }>();
+  private works: Work[] = [];
+  private ending = false;
+
+  constructor(gdb: GdbClient) {
+    this.gdb = gdb;
+  }
+
+  /** Hooks an instruction, every time or once. The guest must stand still. */
+  async hook(address: bigint, hook: Hook, once = false): Promise<void> {
+    this.hooks.set(address, { hook, once });
+    await this.gdb.setBreakpoint("hardware", address);
+  }
+
+  /** The guest must stand still. No-op where there is no hook. */
+  async unhook(address: bigint): Promise<void> {
+    if (this.hooks.delete(address)) await this.gdb.clearBreakpoint("hardware", address);
+  }
+
+  /** Does something while the guest stands still, and lets it go on. Rejected if the guest has gone. */
+  whileStopped<T>(work: (gdb: GdbClient) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.works.push((gdb) => work(gdb).then(resolve, reject));
+      if (this.gdb.running) this.gdb.interrupt();
+    });
+  }
+
+  /** Ends `run` at the next stop, which it brings about. The guest stands still then. */
+  async finish(): Promise<void> {
+    this.ending = true;
+    if (this.gdb.running) this.gdb.interrupt();
+  }
+
+  /**
+   * Lets the guest run until it is gone or `finish` is called.
+   *
+   * @returns "gone" if QEMU ended, "stopped" after `finish`
+   * @throws what a hook throws; the guest stands still then
+   */
+  async run(): Promise<"gone" | "stopped"> {
+    let change: RegisterValues = {};
+    for (;;) {
+      while (this.works.length > 0) await this.work();
+      if (this.ending) return "stopped";
+      const stop = await this.resume(change);
+      change = {};
+      if (stop.kind !== "stopped") return "gone";
+      change = await this.handle(stop);
+    }
+  }
+
+  private async work(): Promise<void> {
+    const works = this.works;
+    this.works = [];
+    this.stops.works++;
+    for (const work of works) await work(this.gdb);
+  }
+
+  private resume(change: RegisterValues): Promise<Stop> {
+    return this.gdb.batch(() => {
+      for (const [name, value] of Object.entries(change)) this.gdb.writeRegister(name, value).catch(() => {});
+      return this.gdb.resume();
+    });
+  }
+
+  private async handle(stop: Stop & { kind: "stopped" }): Promise<RegisterValues> {
+    if (stop.signal === GDB_SIGNAL.INT) return {};
+    const vcpu = stop.thread === undefined ? 0 : vcpuOf(stop.thread);
+    const registers = await this.gdb.readRegisters();
+    const cpu = { vcpu, registers, gdb: this.gdb };
+    if (stop.reason.kind === "watchpoint") {
+      this.stops.watches++;
+      await this.onWatch(cpu, stop.reason.address);
+      return {};
+    }
+    return this.atBreakpoint(cpu);
+  }
+
+  private async atBreakpoint(cpu: StoppedCpu): Promise<RegisterValues> {
+    const address = cpu.registers.read("rip");
+    const entry = this.hooks.get(address);
+    if (entry === undefined) {
+      // A breakpoint that nobody armed would stop the guest for ever.
+      this.unexplained++;
+      await this.gdb.clearBreakpoint("hardware", address).catch(() => {});
+      return {};
+    }
+    this.stops.hooks++;
+    if (entry.once) await this.unhook(address);
+    const change = await entry.hook(cpu);
+    if ("rip" in change || !this.hooks.has(address)) return change;
+    return this.pass(cpu, address, change);
+  }
+
+  /** Gets past a hooked instruction. */
+  private async pass(cpu: StoppedCpu, address: bigint, change: RegisterValues): Promise<RegisterValues> {
+    const code = await this.gdb.readMemory(address, LONGEST);
+    const passed = PASSED.find((bytes) => bytes.every((byte, i) => code[i] === byte));
+    if (passed !== undefined) return { ...change, rip: address + BigInt(passed.length) };
+    await this.gdb.writeRegisters(change, cpu.registers);
+    await this.gdb.clearBreakpoint("hardware", address);
+    await this.gdb.step();
+    await this.gdb.setBreakpoint("hardware", address);
+    return {};
+  }
+}

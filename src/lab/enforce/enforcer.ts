@@ -1,0 +1,115 @@
+import { MIB, roundDown, roundUp } from "../../units.ts";
+import type { CpuControl, StoppedCpu } from "../cpu/cpu-control.ts";
+import type { GuestRam } from "../guest-ram/guest-ram.ts";
+import type { Span } from "../span.ts";
+import { auditPages, populated } from "./audit.ts";
+import type { DirectMapWatch } from "./direct-map-watch.ts";
+import type { PageRights } from "./page-rights.ts";
+import { RangeSet } from "./range-set.ts";
+import type { CodePlace, LabViolation } from "./violation.ts";
+
+const UNIT = 2 * MIB;
+
+/** What becomes of a guest that touched memory it may not touch: it ends as on hardware, goes on, or is helped. */
+export const ON_VIOLATION = ["stop", "report", "accept"] as const;
+export type OnViolation = (typeof ON_VIOLATION)[number];
+
+/** The guest broke a rule that hardware does not let it survive. The guest stands still. */
+export class GuestStopped extends Error {
+  override name = "GuestStopped";
+}
+
+export interface EnforcerParts {
+  readonly control: CpuControl;
+  readonly watch: DirectMapWatch;
+  readonly rights: PageRights;
+  readonly ram: GuestRam;
+  readonly policy: OnViolation;
+  /** Brings what devices did up to date. */
+  readonly sync: () => void | Promise<void>;
+  /** Where a stopped CPU is in the kernel. */
+  readonly placeOf: (cpu: StoppedCpu) => Promise<CodePlace>;
+  /** Accepts whole units for the guest. */
+  readonly accept: (start: number, end: number) => void;
+}
+
+/** Sees accesses to memory that is not plugged and accepted, and says what hardware would have done. */
+export class Enforcer {
+  readonly violations: LabViolation[] = [];
+  private readonly parts: EnforcerParts;
+  /** Units that were told of already. */
+  private readonly known = new RangeSet();
+
+  constructor(parts: EnforcerParts) {
+    this.parts = parts;
+    parts.control.onWatch = (cpu, address) => this.touched(cpu, address);
+  }
+
+  /** A CPU touched a watched range: the access has been done, so its page exists now. */
+  private async touched(cpu: StoppedCpu, address: bigint): Promise<void> {
+    const { watch, sync, placeOf, policy } = this.parts;
+    await sync();
+    const range = watch.rangeAt(address);
+    if (range === undefined) return;
+    const pages = await this.forbiddenPages([range]);
+    const place = await placeOf(cpu);
+    const found = pages.length > 0 ? pages : [range];
+    for (const span of found) this.record(span, place, cpu.vcpu);
+    const first = found[0]!;
+    if (policy === "stop") throw new GuestStopped(this.violations.at(-1)!.why);
+    for (const { start, end } of found) await this.forgive(start, end);
+    await watch.allowNow(roundDown(first.start, UNIT), roundUp(first.start + 1, UNIT));
+  }
+
+  /** Looks at all pages that exist. @returns what was not known before */
+  async audit(): Promise<readonly LabViolation[]> {
+    const before = this.violations.length;
+    await this.parts.sync();
+    for (const span of await this.forbiddenPages(undefined)) this.record(span, undefined, undefined);
+    return this.violations.slice(before);
+  }
+
+  /** Pages that exist, that the guest may not touch, and that were not told of, in some ranges or everywhere. */
+  private async forbiddenPages(within: readonly Span[] | undefined): Promise<Span[]> {
+    const { ram, rights } = this.parts;
+    const pages = await populated(ram);
+    const inside = within === undefined ? pages : cut(pages, within);
+    return auditPages(inside, (gpa) => this.known.has(gpa) || rights.mayTouch(gpa));
+  }
+
+  private record(range: Span, place: CodePlace | undefined, vcpu: number | undefined): void {
+    const { rights } = this.parts;
+    const septState = rights.stateName(range.start);
+    const plugged = rights.isPlugged(range.start);
+    const state = `${plugged ? "plugged" : "not plugged"}, its secure-EPT entry is ${septState}`;
+    const who = place === undefined ? "somebody touched it" : `touched by ${place.symbol}`;
+    this.violations.push({
+      invariant: "I1",
+      range,
+      why: `${who}: ${state}`,
+      place,
+      vcpu,
+      septState,
+      plugged,
+    });
+    this.known.add(roundDown(range.start, UNIT), roundUp(range.end, UNIT));
+  }
+
+  /** The guest goes on with memory that it may not use, or as if it had accepted it. */
+  private async forgive(start: number, end: number): Promise<void> {
+    const { watch, policy, accept, rights } = this.parts;
+    const [from, to] = [roundDown(start, UNIT), roundUp(end, UNIT)];
+    if (policy === "accept" && rights.isPlugged(start)) accept(from, to);
+    await watch.allowNow(from, to);
+  }
+}
+
+/** The parts of `spans` that lie in `within`. */
+const cut = (spans: readonly Span[], within: readonly Span[]): Span[] =>
+  spans.flatMap((span) =>
+    within.flatMap((limit) => {
+      const start = Math.max(span.start, limit.start);
+      const end = Math.min(span.end, limit.end);
+      return start < end ? [{ start, end }] : [];
+    }),
+  );

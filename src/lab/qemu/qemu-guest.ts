@@ -1,0 +1,113 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Cleanup } from "../cleanup.ts";
+import { bootPieces } from "../guest-ram/boot-pieces.ts";
+import { GuestRam } from "../guest-ram/guest-ram.ts";
+import { RamFile } from "../guest-ram/ram-file.ts";
+import { Connection } from "../wire/connection.ts";
+import { QmpClient } from "../wire/qmp-client.ts";
+import { type LabFiles, nodeBackend, nodeSizes, type QemuMachine, qemuArguments } from "./command-line.ts";
+import { Qemu } from "./qemu.ts";
+import { WorkDirectory } from "./work-directory.ts";
+
+/** How long QEMU may take until it listens on its sockets. It says sooner when it cannot start. */
+const START_MS = 30_000;
+
+const filesIn = ({ path, ramPath }: WorkDirectory): LabFiles => ({
+  gdb: join(path, "gdb"),
+  qmp: join(path, "qmp"),
+  console: join(path, "console"),
+  consoleLog: join(path, "console.log"),
+  agent: join(path, "agent"),
+  deviceLog: join(path, "devices.log"),
+  ram: (id) => join(ramPath, `ram-${id}`),
+});
+
+/** A machine in QEMU, its memory files and its sockets. All of it is gone after `close`. */
+export class QemuGuest {
+  readonly qemu: Qemu;
+  readonly qmp: QmpClient;
+  readonly ram: GuestRam;
+  readonly files: LabFiles;
+  private readonly cleanup: Cleanup;
+
+  private constructor(qemu: Qemu, qmp: QmpClient, ram: GuestRam, files: LabFiles, cleanup: Cleanup) {
+    this.qemu = qemu;
+    this.qmp = qmp;
+    this.ram = ram;
+    this.files = files;
+    this.cleanup = cleanup;
+  }
+
+  /**
+   * Starts QEMU and connects to its monitor.
+   *
+   * @param machine without `initrd`, whose bytes are given
+   * @throws LabError if QEMU cannot start; nothing is left behind
+   */
+  static async start(
+    machine: Omit<QemuMachine, "initrd">,
+    initrd: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<QemuGuest> {
+    const cleanup = new Cleanup();
+    try {
+      return await QemuGuest.open(machine, initrd, cleanup, signal);
+    } catch (error) {
+      await cleanup.run();
+      throw error;
+    }
+  }
+
+  private static async open(
+    machine: Omit<QemuMachine, "initrd">,
+    initrd: Uint8Array,
+    cleanup: Cleanup,
+    signal: AbortSignal | undefined,
+  ): Promise<QemuGuest> {
+    const directory = new WorkDirectory();
+    cleanup.add(() => directory.close());
+    const files = filesIn(directory);
+    const initrdFile = join(directory.path, "initrd");
+    writeFileSync(initrdFile, initrd, { mode: 0o600 });
+    const qemu = await Qemu.start(qemuArguments({ ...machine, initrd: initrdFile }, files));
+    cleanup.add(async () => {
+      await qemu.stop();
+    });
+    const options = { patienceMs: START_MS, ...(signal === undefined ? {} : { signal }) };
+    const qmp = await Promise.race([QmpClient.connect(files.qmp, options), qemu.died()]);
+    cleanup.add(() => qmp.close());
+    const ram = new GuestRam();
+    cleanup.add(() => ram.close());
+    const backends = nodeSizes(machine.layout.memory, machine.nodes);
+    const opened = backends.map((_, node) => new RamFile(files.ram(nodeBackend(node))));
+    for (const { node, ...piece } of bootPieces(machine.layout.ram, backends))
+      ram.add({ ...piece, file: opened[node]! });
+    return new QemuGuest(qemu, qmp, ram, files, cleanup);
+  }
+
+  /** Opens a socket of the machine, which `close` closes. */
+  async connect(name: string, path: string): Promise<Connection> {
+    const connection = await Promise.race([
+      Connection.open(name, path, { patienceMs: START_MS }),
+      this.qemu.died(),
+    ]);
+    this.cleanup.add(() => connection.close());
+    return connection;
+  }
+
+  /** All that the guest printed on its console so far. */
+  consoleText(): string {
+    return existsSync(this.files.consoleLog) ? readFileSync(this.files.consoleLog, "latin1") : "";
+  }
+
+  /** Has something undone before the machine goes. */
+  onClose(undo: () => void | Promise<void>): void {
+    this.cleanup.add(undo);
+  }
+
+  /** Ends QEMU and removes every file. */
+  close(): Promise<void> {
+    return this.cleanup.run();
+  }
+}

@@ -1,0 +1,170 @@
+import type { Design } from "../../linux/design.ts";
+import { MIB, roundDown, roundUp } from "../../units.ts";
+import type { CpuControl } from "../cpu/cpu-control.ts";
+import { populated } from "../enforce/audit.ts";
+import { RangeSet } from "../enforce/range-set.ts";
+import type { GuestRam } from "../guest-ram/guest-ram.ts";
+import { LabError } from "../lab-error.ts";
+import type { Span } from "../span.ts";
+import type { GdbClient } from "../wire/gdb-client.ts";
+import type { GuestKernel } from "./guest-kernel.ts";
+import { type LabHandOver, labHandOver, MAILBOX_PAGE } from "./hand-over.ts";
+import { jump, mailboxStub, STUB_BYTES, STUB_ENTRY } from "./mailbox-stub.ts";
+import type { TrustDomain } from "./trust-domain.ts";
+
+const UNIT = 2 * MIB;
+
+/** Where a kernel lies in a running guest. */
+export interface Placement {
+  /** Guest-physical address of its start. */
+  readonly physical: number;
+  /** What its virtual addresses moved by. */
+  readonly slide: bigint;
+}
+
+/** Lets a fresh guest run up to the decompressor's jump into the kernel. */
+export const runToKernel = async (
+  gdb: GdbClient,
+  kernel: GuestKernel,
+): Promise<{ readonly entry: number; readonly bootParams: number }> => {
+  await gdb.setBreakpoint("hardware", kernel.lastJump);
+  const stop = await gdb.resume();
+  if (stop.kind !== "stopped") throw new LabError("QEMU ended before the kernel was entered");
+  await gdb.clearBreakpoint("hardware", kernel.lastJump);
+  const registers = await gdb.readRegisters();
+  return { entry: Number(registers.read("rax")), bootParams: Number(registers.read("r15")) };
+};
+
+/** Where the decompressor put the kernel, read from what it relocated. */
+export const placementOf = (ram: GuestRam, kernel: GuestKernel, entry: number): Placement => {
+  const physical = entry - kernel.entryOffset;
+  const at = physical + Number(kernel.relocated.at - kernel.base);
+  const value = new DataView(ram.read(at, 8).buffer).getBigUint64(0, true);
+  return { physical, slide: value - kernel.relocated.value };
+};
+
+/** Guest-physical address of a linked virtual address in the kernel's image. */
+export const physicalOf = (kernel: GuestKernel, place: Placement, address: bigint): number =>
+  place.physical + Number(address - kernel.base);
+
+/** Of the RAM that firmware is to leave unaccepted: the units of which nothing is in use. */
+export const unusedUnits = (wanted: readonly Span[], used: readonly Span[]): Span[] => {
+  const set = new RangeSet();
+  for (const { start, end } of wanted) set.add(roundUp(start, UNIT), roundDown(end, UNIT));
+  for (const { start, end } of used) set.subtract(roundDown(start, UNIT), roundUp(end, UNIT));
+  return [...set.ranges];
+};
+
+/** Everything of `all` that is not in `without`. */
+const difference = (all: readonly Span[], without: readonly Span[]): readonly Span[] => {
+  const set = new RangeSet();
+  for (const { start, end } of all) set.add(start, end);
+  for (const { start, end } of without) set.subtract(start, end);
+  return set.ranges;
+};
+
+export interface BringUp {
+  readonly ram: GuestRam;
+  readonly td: TrustDomain;
+  readonly kernel: GuestKernel;
+  readonly design: Design;
+  /** RAM that firmware is to leave unaccepted. */
+  readonly unaccepted: readonly Span[];
+}
+
+/**
+ * Makes a stopped guest a TD: its firmware accepts memory, the stub leaves its tables, and the kernel's TDCALLs lead
+ * to the mailbox.
+ */
+export const makeTd = async (
+  { ram, td, kernel, design, unaccepted }: BringUp,
+  at: { readonly entry: number; readonly bootParams: number },
+): Promise<{ readonly place: Placement; readonly handOver: LabHandOver }> => {
+  const place = placementOf(ram, kernel, at.entry);
+  const image = { start: place.physical, end: place.physical + kernel.initSize };
+  const left = unusedUnits(unaccepted, [image, ...(await populated(ram))]);
+  const all = td.machine.config.layout.ram.map(({ start, size }) => ({ start, end: start + size }));
+  for (const { start, end } of difference(all, left)) td.acceptForFirmware(start, end);
+  td.machine.forgetFirmware();
+  const handOver = labHandOver(
+    ram,
+    { bootParams: at.bootParams, kernel: image },
+    design,
+    left,
+    (start, end) => {
+      td.acceptForFirmware(start, end);
+      return true;
+    },
+  );
+  patchTdcalls(ram, kernel, place);
+  return { place, handOver };
+};
+
+/** Leads the kernel's TDCALLs to the mailbox. */
+export const patchTdcalls = (ram: GuestRam, kernel: GuestKernel, place: Placement): void => {
+  const base = kernel.symbol("page_offset_base");
+  if (base === undefined)
+    throw new LabError(
+      `kernel ${kernel.release} has no page_offset_base: CONFIG_DYNAMIC_MEMORY_LAYOUT is off; give another kernel`,
+    );
+  if (kernel.stubRoom.bytes < STUB_BYTES)
+    throw new LabError(
+      `kernel ${kernel.release} has no room for ${STUB_BYTES} bytes of mailbox code; use --trap breakpoints`,
+    );
+  ram.write(physicalOf(kernel, place, kernel.stubRoom.at), mailboxStub(base + place.slide, MAILBOX_PAGE));
+  ram.write(MAILBOX_PAGE, new Uint8Array(4096));
+  for (const { at, outputs } of kernel.tdcalls) {
+    const entry = kernel.stubRoom.at + BigInt(outputs ? STUB_ENTRY.withOutputs : STUB_ENTRY.statusOnly);
+    ram.write(physicalOf(kernel, place, at), jump(at, entry));
+  }
+};
+
+/** Leaf of CPUID in which TDX announces itself, and what it says there: EAX, EBX, EDX, ECX. */
+const TDX_LEAF = 0x21;
+const TDX_ANSWER = { rax: 0n, rbx: 0x65746e49n, rdx: 0x5844546cn, rcx: 0x20202020n } as const;
+const CPUID_BYTES = 2n;
+
+/**
+ * Answers the kernel's question whether it runs as a TD, and leaves CPUID alone from then on.
+ *
+ * @source ABI of TDX guests: leaf 0x21 says "IntelTDX    " in EBX, EDX, ECX
+ */
+export const announceTdx = async (control: CpuControl, kernel: GuestKernel, slide: bigint): Promise<void> => {
+  const sites = kernel.cpuidSites.map((site) => site + slide);
+  for (const site of sites) {
+    await control.hook(site, async ({ registers, gdb }) => {
+      if (registers.low("rax") !== TDX_LEAF) return {};
+      await gdb.batch(() => Promise.all(sites.map((each) => control.unhook(each))));
+      return { ...TDX_ANSWER, rip: site + CPUID_BYTES };
+    });
+  }
+};
+
+/**
+ * Tells where the direct mapping starts, once the kernel has decided it.
+ *
+ * @param then is called while the guest stands still, with the mapping's virtual address
+ */
+export const onceDirectMapIsKnown = async (
+  control: CpuControl,
+  kernel: GuestKernel,
+  slide: bigint,
+  then: (base: bigint) => Promise<void>,
+): Promise<void> => {
+  const decided = kernel.symbol("init_mem_mapping");
+  const variable = kernel.symbol("page_offset_base");
+  if (decided === undefined || variable === undefined) {
+    throw new LabError(
+      `kernel ${kernel.release} has no init_mem_mapping or no page_offset_base; give another kernel`,
+    );
+  }
+  await control.hook(
+    decided + slide,
+    async ({ gdb }) => {
+      const bytes = await gdb.readMemory(variable + slide, 8);
+      await then(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+      return {};
+    },
+    true,
+  );
+};

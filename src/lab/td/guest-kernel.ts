@@ -1,0 +1,25 @@
+/** What the lab must know of a guest's kernel image. Virtual addresses are as linked, before any relocation. */
+export interface GuestKernel {
+  /** The kernel's own name for itself, such as 6.12.117+deb12-cloud-amd64. */
+  readonly release: string;
+  /** Physical address of the decompressor's jump into the decompressed kernel. */
+  readonly lastJump: bigint;
+  /** Bytes from the start of the decompressed kernel to its entry. */
+  readonly entryOffset: number;
+  /** Bytes that the kernel needs from its start. */
+  readonly initSize: number;
+  /** Virtual address of the start of the decompressed kernel. */
+  readonly base: bigint;
+  /** A pointer in the image that the decompressor relocates: where it lies, and its value as linked. */
+  readonly relocated: { readonly at: bigint; readonly value: bigint };
+  /** Addresses of CPUID instructions in the kernel's text. */
+  readonly cpuidSites: readonly bigint[];
+  /** Room in a function that a TD never calls, behind what others check of it. */
+  readonly stubRoom: { readonly at: bigint; readonly bytes: number };
+  /** Where each function that executes TDCALL can be patched, and whether it gives back the argument words. */
+  readonly tdcalls: readonly { readonly at: bigint; readonly outputs: boolean }[];
+  /** Address of a symbol; undefined if the kernel has none of that name. */
+  symbol(name: string): bigint | undefined;
+  /** `function+0x12` of an address. */
+  nameOf(address: bigint): string;
+}
