@@ -1,0 +1,43 @@
+import { closeSync, openSync, readSync } from "node:fs";
+
+/** An image or a folder of modules that the user named, and that is none. One line; exit status 2. */
+export class KernelFileError extends Error {
+  override name = "KernelFileError";
+}
+
+/** The boot sector and the set-up code have at most 64 sectors of 512 bytes. */
+const SETUP_BYTES = 64 * 512;
+const MAGIC_OFFSET = 0x202;
+const VERSION_POINTER = 0x20e;
+const SECTOR_BYTES = 0x200;
+
+const firstBytes = (path: string): Buffer => {
+  const bytes = Buffer.alloc(SETUP_BYTES);
+  let file: number | undefined;
+  try {
+    file = openSync(path, "r");
+    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0));
+  } catch (cause) {
+    const reason = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+    throw new KernelFileError(`cannot read the kernel image ${path}: ${reason}`, { cause });
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+};
+
+/**
+ * The release of the kernel in a bzImage, such as "6.12.117+deb12-cloud-amd64".
+ *
+ * @throws KernelFileError if it is no bzImage
+ * @source Documentation/arch/x86/boot.rst, header, kernel_version
+ */
+export const imageRelease = (path: string): string => {
+  const bytes = firstBytes(path);
+  const isImage =
+    bytes.length > SECTOR_BYTES * 2 && bytes.toString("latin1", MAGIC_OFFSET, MAGIC_OFFSET + 4) === "HdrS";
+  if (!isImage) throw new KernelFileError(`${path} is no bzImage: expected "HdrS" at byte ${MAGIC_OFFSET}`);
+  const at = bytes.readUInt16LE(VERSION_POINTER) + SECTOR_BYTES;
+  const release = /^[\w.+~-]+/.exec(bytes.toString("latin1", at, at + 128))?.[0];
+  if (release === undefined) throw new KernelFileError(`${path} does not say which release of Linux it is`);
+  return release;
+};
