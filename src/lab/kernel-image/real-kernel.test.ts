@@ -1,32 +1,63 @@
-import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { NEEDS_KERNEL, realKernels } from "../testing/real-kernel.ts";
-import { decodeBzImage } from "./bzimage.ts";
-import { decompress } from "./decompress.ts";
-import { decodeElf, type Elf } from "./elf.ts";
-import { Kallsyms, readKallsyms } from "./kallsyms.ts";
+import { decompressorJump } from "./decompressor-jump.ts";
+import { judgeKernel } from "./judge.ts";
+import type { KernelImage } from "./kernel-image.ts";
+import { loadKernelImage } from "./load.ts";
+import { instructionSites, TDCALL_FUNCTIONS } from "./sites.ts";
+import { stubSpaces } from "./stub-space.ts";
 
 const kernels = realKernels();
 
-const elfOf = async (image: string): Promise<Elf> => {
-  const { payload } = decodeBzImage(readFileSync(image));
-  return decodeElf(await decompress("payload", payload.bytes, payload.compression, payload.size));
-};
-
-describe.each(kernels)("the kernel $release", ({ release, image }) => {
-  it("has a bzImage that tells its release", () => {
-    expect(decodeBzImage(readFileSync(image)).version).toMatch(`${release} `);
+describe.each(kernels)("the kernel $release", ({ release, image: path }) => {
+  let image: KernelImage;
+  beforeAll(async () => {
+    image = await loadKernelImage(path);
   });
 
-  it("decompresses to an ELF file with symbols whose addresses lie in its segments", async () => {
-    const elf = await elfOf(image);
-    const symbols = Kallsyms.of(readKallsyms(elf));
+  it("tells its release, in the image and in the boot header", () => {
+    expect(image.release).toBe(release);
+    expect(image.bzImage?.version).toMatch(`${release} `);
+  });
+
+  it("has symbols from _text on, and its entry among them", () => {
+    const { symbols, elf } = image;
     expect(symbols.count).toBeGreaterThan(10_000);
     expect(symbols.addressOf("_text")).toBe(symbols.base);
     const entry = symbols.addressOf("startup_64");
     expect(entry !== undefined && entry - 0xffff_ffff_8000_0000n).toBe(elf.entry);
   });
+
+  it("has one TDCALL in each of the three functions made for it if it can be a TDX guest, else none", () => {
+    const functions = instructionSites(image.elf, image.symbols, "TDCALL").map(({ place }) => place?.name);
+    expect(functions).toEqual(judgeKernel(image).ok ? TDCALL_FUNCTIONS : []);
+  });
+
+  it("has a decompressor whose last jump lies in init_size from the preferred address", () => {
+    const { header } = image.bzImage!;
+    const jump = Number(decompressorJump(image.bzImage!) - header.prefAddress);
+    expect(jump).toBeGreaterThan(0);
+    expect(jump).toBeLessThan(header.initSize);
+  });
+
+  it("has room for a stub of 128 bytes behind its text and in idle functions", () => {
+    const kinds = stubSpaces(image, 128).map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(["padding behind the text", "idle function"]));
+  });
 });
+
+const seen = kernels.find(({ release }) => release === "6.12.117+deb12-cloud-amd64");
+it.skipIf(seen === undefined)(
+  `Debian's 6.12.117 has the addresses that its running kernel told ${NEEDS_KERNEL}`,
+  async () => {
+    const { symbols, elf, bzImage } = await loadKernelImage(seen!.image);
+    expect(elf.entry).toBe(0x100_0b53n);
+    expect(symbols.count).toBe(154_686);
+    expect(bzImage?.payload).toMatchObject({ compression: "zstd", size: 57_575_404 });
+    expect(symbols.addressOf("accept_memory")).toBe(0xffff_ffff_819e_6a30n);
+    expect(symbols.addressOf("__tdcall")).toBe(0xffff_ffff_81c8_e810n);
+  },
+);
 
 it.skipIf(kernels.length === 0)(`kernels are found ${NEEDS_KERNEL}`, () => {
   expect(kernels.map(({ release }) => release)).not.toContain("");
