@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
+import type { CompareOptions } from "./compare.ts";
 import { EXIT } from "./exit-status.ts";
 import type { RunOptions } from "./run.ts";
 import type { System } from "./system.ts";
@@ -54,6 +55,7 @@ const program = (system: System, world: OpenWorld, finish: (status: number) => v
     })
     .addHelpText("after", EXIT_HELP);
   addRun(tidemark, system, world, finish);
+  addCompare(tidemark, system, world, finish);
   return tidemark;
 };
 
@@ -72,13 +74,14 @@ Examples:
   tidemark run worked-example --design bitmaps --html report.html
 `;
 
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
 const addRun = (
   tidemark: Command,
   system: System,
   world: OpenWorld,
   finish: (status: number) => void,
 ): void => {
-  const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
   tidemark
     .command("run")
     .description("play a scenario and show what happened")
@@ -94,6 +97,43 @@ const addRun = (
     .action(async (file: string, options: RunOptions) => {
       const { run } = await import("./run.ts");
       finish(await run(file, options, system, world));
+    });
+};
+
+const COMPARE_HELP = `
+Exit status is 0 once all designs were played: their verdicts are the result. With --require it is 1 unless each design
+named there held.
+
+Examples:
+  tidemark compare virtio-mem-replug
+  tidemark compare worked-example --designs none,bitmaps --markdown
+  tidemark compare dimm-replug --set vmm.discard=both --require bitmaps
+`;
+
+const addCompare = (
+  tidemark: Command,
+  system: System,
+  world: OpenWorld,
+  finish: (status: number) => void,
+): void => {
+  tidemark
+    .command("compare")
+    .description("play a scenario with each design and show them side by side")
+    .argument("<file>", "scenario file (YAML), - for standard input, or the name of a bundled one")
+    .option("--designs <names>", "designs to compare, such as none,bitmaps; all if absent")
+    .option("--require <names>", "designs that must hold")
+    .option("--seed <n>", "seed of every choice that real machines leave open")
+    .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect)
+    .addOption(
+      new Option("--json", "print one JSON document (docs/schema/comparison.schema.json)").conflicts(
+        "markdown",
+      ),
+    )
+    .option("--markdown", "print tables for a mail or an issue")
+    .addHelpText("after", COMPARE_HELP)
+    .action(async (file: string, options: CompareOptions) => {
+      const { compare } = await import("./compare.ts");
+      finish(await compare(file, options, system, world));
     });
 };
 

@@ -1,29 +1,23 @@
-import { dirname, relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import { NotModelled } from "../not-modelled.ts";
-import { loadScenario } from "../scenario/load.ts";
-import { suggest } from "../scenario/nearest-name.ts";
-import type { Override } from "../scenario/override.ts";
 import { type Played, play } from "../scenario/player.ts";
 import { renderJson } from "../scenario/render/json.ts";
 import { renderTerminal } from "../scenario/render/terminal.ts";
 import { traceLine } from "../scenario/render/trace.ts";
 import type { Scenario, Step } from "../scenario/scenario.ts";
-import { describe, oneLine } from "../scenario/scenario-error.ts";
+import { oneLine } from "../scenario/scenario-error.ts";
 import { stepText } from "../scenario/step-text.ts";
 import { type World, WorldUnavailable } from "../scenario/world.ts";
-import { bundledNames, bundledPath } from "./bundled.ts";
 import { EXIT, UsageError } from "./exit-status.ts";
 import { Progress } from "./progress.ts";
+import { readScenario, reason, type ScenarioOptions } from "./read-scenario.ts";
 import { screenOf } from "./screen.ts";
 import type { System, TextFile } from "./system.ts";
 import { VERSION } from "./version.ts";
-import { DESIGNS, type OpenWorld, type WorldName } from "./worlds.ts";
+import type { OpenWorld, WorldName } from "./worlds.ts";
 
-export interface RunOptions {
+export interface RunOptions extends ScenarioOptions {
   readonly world: WorldName;
-  readonly design?: string;
-  readonly seed?: string;
-  readonly set?: readonly string[];
   readonly json?: boolean;
   readonly trace?: string;
   readonly html?: string;
@@ -58,65 +52,6 @@ export const run = async (
     trace?.close();
     undo?.();
   }
-};
-
-const readScenario = (file: string, options: RunOptions, system: System): Scenario => {
-  const { name, text } = readText(file, system);
-  const folder = name === "-" ? "." : dirname(name);
-  return loadScenario(text, {
-    file: name === "-" ? "standard input" : name,
-    designs: DESIGNS,
-    overrides: overridesOf(options),
-    readBytes: (path) => {
-      try {
-        return system.readBytes(resolve(folder, path));
-      } catch (error) {
-        throw new Error(`${describe(path)} that ${reason(error)}`, { cause: error });
-      }
-    },
-  });
-};
-
-const overridesOf = ({ set, design, seed }: RunOptions): Override[] => [
-  ...(set ?? []).map((assignment) => ({ assignment, option: `--set ${assignment}` })),
-  ...(design === undefined ? [] : [{ assignment: `guest.design=${design}`, option: `--design ${design}` }]),
-  ...(seed === undefined ? [] : [{ assignment: `seed=${seed}`, option: `--seed ${seed}` }]),
-];
-
-/** The text of a file, of standard input (`-`), or of a bundled scenario by its name. */
-const readText = (file: string, system: System): { name: string; text: string } => {
-  if (file === "-") return { name: file, text: system.readStdin() };
-  const read = (path: string): string => new TextDecoder().decode(system.readBytes(path));
-  try {
-    return { name: file, text: read(file) };
-  } catch (error) {
-    const bundled = isMissing(error) ? bundledPath(file) : undefined;
-    if (bundled !== undefined) return { name: relative(process.cwd(), bundled), text: read(bundled) };
-    const names = bundledNames();
-    const advice = !isMissing(error)
-      ? ""
-      : names.length === 0
-        ? "; give its path"
-        : `; ${suggest(file, names)}`;
-    const said = `${file}: expected a scenario file, found one that ${reason(error)}${advice}`;
-    throw new UsageError(oneLine(said), { cause: error });
-  }
-};
-
-const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT";
-
-const REASONS: { readonly [code: string]: string } = {
-  ENOENT: "is not there",
-  EACCES: "may not be opened",
-  EISDIR: "is a folder",
-  ENOTDIR: "lies in no folder",
-  EROFS: "lies on a read-only file system",
-  ENOSPC: "has no space left",
-};
-
-const reason = (error: unknown): string => {
-  const { code = "", message } = error as NodeJS.ErrnoException;
-  return REASONS[code] ?? `cannot be used (${message})`;
 };
 
 const refuseOverwrite = (scenario: string, { trace, html }: RunOptions): void => {

@@ -185,7 +185,7 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
 }
 
 /** Host frame of the 4 KiB page at `gpa` in a 2 MiB mapping. */
-const hostFrame = (payload: number, gpa: number): number =>
+export const hostFrame = (payload: number, gpa: number): number =>
   payload - (payload % 512) + (Math.floor(gpa / PAGE) % 512);
 
 const costOf = (leaf: number, level: number, outcome: number): number => {

@@ -44,7 +44,9 @@ export class Interrupts {
     if (driver.has(VM.BROKEN)) watch.report("I35", addr, end, "a request of a device that is marked broken");
     if (type === VIRTIO_MEM_REQUEST.PLUG && driver.has(VM.UNPLUG_ALL_REQUIRED))
       watch.report("I36", addr, end, "plugged while memory of an earlier kernel may still be plugged");
-    if (type !== VIRTIO_MEM_REQUEST.UNPLUG || !config.pageRelease) return;
+    if (type !== VIRTIO_MEM_REQUEST.UNPLUG) return;
+    this.machine.givesBack(addr, end);
+    if (!config.pageRelease) return;
     for (let unit = Math.floor(addr / UNIT); unit * UNIT < end; unit++)
       if (acceptedOf(td, unit) !== ACCEPTED.NONE)
         watch.report(

@@ -19,7 +19,7 @@ import type { Vmm } from "../vmm/vmm.ts";
 import type { MachineConfig } from "./config.ts";
 import { COST } from "./cost.ts";
 import { Counts } from "./counts.ts";
-import { UnitUses } from "./facts.ts";
+import { ACCEPTED, acceptedOf, UnitUses } from "./facts.ts";
 import { FaultPoints } from "./faults/fault-points.ts";
 import { Injector } from "./faults/injector.ts";
 import { GuestCpus } from "./hardware.ts";
@@ -29,12 +29,14 @@ import { REST_RULES, unitsEnd } from "./invariants/rest-rules.ts";
 import type { Watch } from "./invariants/watch.ts";
 import { Observer } from "./observer.ts";
 import { Scheduler } from "./scheduler.ts";
+import { Tally } from "./tally.ts";
 import { TaskSet } from "./task-set.ts";
 import type { KernelTask, TaskHost, VmmTask } from "./tasks.ts";
 import { Trace } from "./trace.ts";
 import { VmmEvents } from "./vmm-events.ts";
 import { describeEnd } from "./watched.ts";
 
+const UNIT = 2 ** 21;
 const VP_ENTER = TDH["TDH.VP.ENTER"];
 
 /** A line of the kernel log and its virtual time in nanoseconds. */
@@ -54,6 +56,7 @@ export class Machine implements TaskHost {
   readonly cpus: GuestCpus;
   readonly scheduler: Scheduler;
   readonly counts = new Counts();
+  readonly tally = new Tally();
   readonly trace = new Trace();
   readonly log: LogLine[] = [];
   readonly tasks: TaskSet;
@@ -159,10 +162,20 @@ export class Machine implements TaskHost {
   /** The guest ejected a DIMM; its vCPU waits until the VMM is done. */
   ejected(vcpu: number): void {
     this.outside[vcpu] = 1;
+    const area = this.vmm.areaOfSlot(this.vmm.dimms.ejecting);
+    this.givesBack(this.vmm.map.start(area) * 4096, this.vmm.map.end(area) * 4096);
     this.startVmm(this.tasks.ejectLoop, handleEject);
     this.ejecting = vcpu;
   }
   private ejecting = -1;
+
+  /** The guest gives memory up: what of it is still accepted goes back as it is. */
+  givesBack(start: number, end: number): void {
+    const { tally, module, td } = this;
+    for (let unit = start; unit < end; unit += UNIT)
+      if (acceptedOf(td, unit / UNIT) !== ACCEPTED.NONE)
+        tally.givesBack(module, td, unit, Math.min(end, unit + UNIT));
+  }
 
   /** Takes one step of actor `index` and does what hardware does in between. */
   step(index: number): void {
@@ -203,6 +216,7 @@ export class Machine implements TaskHost {
       leaveGuest(this.td, vcpu, LAST_EXIT.ASYNC);
       this.enter(vcpu);
       this.counts.exit();
+      this.tally.kick();
     }
     this.scheduler.changed();
   }
@@ -225,6 +239,7 @@ export class Machine implements TaskHost {
   /** Drops counts, steps and time of what firmware did: reports begin with the EFI stub. */
   forgetFirmware(): void {
     this.counts.clear();
+    this.tally.clear();
     this.scheduler.restartTime();
     this.td.sept.changed.clear();
     this.vmm.changedUnits.clear();

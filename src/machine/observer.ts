@@ -32,6 +32,7 @@ export class Observer implements CpuObserver {
 
   exit(vcpu: number): void {
     this.machine.counts.exit();
+    this.machine.tally.exit(this.machine.td.exitRegs(vcpu));
     this.machine.scheduler.charge(COST.eptViolation.ns);
     this.machine.exited(vcpu);
   }
@@ -62,7 +63,10 @@ export class Observer implements CpuObserver {
     if (outcome > 0 && withoutDetails(outcome as never) === ALREADY_ACCEPTED)
       watch.report("I3", start, end, "TDG.MEM.PAGE.ACCEPT found the page accepted already");
     for (let unit = Math.floor(start / UNIT); unit * UNIT < end; unit++) {
-      if (!vmm.pluggedAt(unit) && !this.isPluggedInside(start, end)) this.acceptsUnplugged(start, end, unit);
+      if (!vmm.pluggedAt(unit) && !this.isPluggedInside(start, end)) {
+        this.acceptsUnplugged(start, end, unit);
+        if (outcome === 0) this.machine.tally.acceptsUnplugged(Math.min(UNIT, end - start));
+      }
       this.acceptsTwiceAtOnce(start, end, unit);
     }
   }
@@ -112,6 +116,7 @@ export class Observer implements CpuObserver {
     this.releasing = Math.floor(start / UNIT);
     this.releasingEnd = Math.ceil(end / UNIT);
     if (watch === undefined || outcome !== 0) return;
+    this.machine.tally.givesBack(this.machine.module, this.machine.td, start, end);
     for (let unit = this.releasing; unit < this.releasingEnd; unit++)
       if ((uses.of(kernel, unit) & IN_USE_BITS) !== 0)
         watch.report("I31", unit * UNIT, (unit + 1) * UNIT, "released while Linux uses pages of it");

@@ -21,6 +21,8 @@ export interface PlayOptions {
   readonly onStep?: (step: Step, index: number, of: number) => void;
   /** Keep a picture of the memory map after every step. */
   readonly frames?: boolean;
+  /** Judge only: the report has no transcript, no curves and no pictures. */
+  readonly lean?: boolean;
 }
 
 export interface Played {
@@ -90,7 +92,7 @@ class Player {
       await this.playStep(step, scenario.steps[index + 1]);
       if (step.kind === "expect" || step.kind === "note") continue;
       await this.sample();
-      if (this.options.frames === true) this.frames.push(await picture(world, momentText("after", step)));
+      if (this.options.frames === true) this.frames.push(await this.picture(momentText("after", step)));
       if (!isBootAlone && step === acting[0]) await this.look(acting[1]);
     }
     await this.judgeAll(scenario.expect);
@@ -102,7 +104,7 @@ class Player {
       world,
       version: this.options.version,
       before: this.before!,
-      after: await picture(world, momentText("after", acting.at(-1))),
+      after: await this.picture(momentText("after", acting.at(-1))),
       countersBefore: this.countersBefore,
       judgements: this.judgements,
       played: this.played,
@@ -115,19 +117,26 @@ class Player {
   private hear(event: TraceEvent): void {
     const { world } = this;
     this.lastStep = event.step;
-    this.transcript.add(event);
     this.options.onEvent?.(event, event.line ?? this.line);
+    if (this.options.lean === true) return;
+    this.transcript.add(event);
     if (world.peekCounters === undefined || !this.curves.due()) return;
     this.curves.add(event.step, event.ns, world.peekCounters());
   }
 
   private async sample(): Promise<void> {
+    if (this.options.lean === true) return;
     this.curves.add(this.lastStep, await this.world.now(), await this.world.counters());
+  }
+
+  private async picture(label: string): Promise<MapPicture> {
+    if (this.options.lean !== true) return picture(this.world, label);
+    return { label, ns: await this.world.now(), runs: [], leftOut: 0 };
   }
 
   /** Keeps what `before` means in the report: the map and the counters as they are now. */
   private async look(next: Step | undefined): Promise<void> {
-    this.before = await picture(this.world, momentText("before", next));
+    this.before = await this.picture(momentText("before", next));
     this.countersBefore = await this.world.counters();
     if (this.options.frames === true && this.frames.length === 0) this.frames.push(this.before);
   }

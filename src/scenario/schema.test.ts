@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { comparisonJsonSchema } from "./design-comparison-schema.ts";
 import { reportJsonSchema, reportSchema } from "./report-schema.ts";
 import { scenarioJsonSchema } from "./schema/scenario-schema.ts";
 import { MACHINE, playText } from "./testing/play-text.ts";
@@ -12,6 +13,10 @@ it("the published schema of the scenario file is current", async () => {
 
 it("the published schema of the run report is current", async () => {
   await expect(print(reportJsonSchema())).toMatchFileSnapshot("../../docs/schema/run-report.schema.json");
+});
+
+it("the published schema of the comparison is current", async () => {
+  await expect(print(comparisonJsonSchema())).toMatchFileSnapshot("../../docs/schema/comparison.schema.json");
 });
 
 it("the schema of the scenario describes every key, for editors", () => {

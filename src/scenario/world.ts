@@ -124,6 +124,18 @@ export interface Cost {
   readonly exits: number;
 }
 
+/** What designs are compared by, beside cost. */
+export interface Tally {
+  /** TD exits by what they were for. */
+  readonly exits: { readonly [kind: string]: number };
+  /** Bytes accepted that the VMM had not plugged. */
+  readonly unpluggedAccepted: number;
+  /** Bytes accepted that went back to the VMM and were never written in between. */
+  readonly acceptedForNothing: number;
+  /** Most host memory that the guest ever had, bytes, in both planes. */
+  readonly peakHostMemory: number;
+}
+
 export interface Violation {
   /** I1 to I44. */
   readonly invariant: string;
@@ -211,6 +223,8 @@ export interface World {
   cost(): Eventually<Cost>;
   /** All seen so far, in the order they were seen. */
   violations(): Eventually<readonly Violation[]>;
+  /** Absent in a world that cannot tell. */
+  tally?(): Eventually<Tally>;
   /** What became of the faults; absent in a world that has none. */
   faults?(): Eventually<readonly FaultRecord[]>;
   stop(): Eventually<void>;

@@ -18,6 +18,7 @@ import {
   type MemoryBlocks,
   type Outcome,
   SUCCESS,
+  type Tally,
   type TraceEvent,
   type Violation,
   type World,
@@ -26,6 +27,7 @@ import { Actions, Names } from "./model-actions.ts";
 import { machineConfigOf } from "./model-config.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf, mapRunsOf } from "./model-facts.ts";
 import { faultRecordsOf } from "./model-faults.ts";
+import { Past, tallyOf } from "./model-past.ts";
 
 /** Our own machine as a world: deterministic, instant, and only as real as its parts. */
 export class ModelWorld implements World {
@@ -198,6 +200,10 @@ export class ModelWorld implements World {
     return injector === undefined ? [] : faultRecordsOf(this.scenario!, injector.points);
   }
 
+  tally(): Tally {
+    return this.past.plusTally(tallyOf(this.machine!));
+  }
+
   violations(): Violation[] {
     return [...this.past.violations, ...this.past.violationsOf(this.machine!)];
   }
@@ -219,59 +225,3 @@ const worldEvent = (event: MachineEvent): TraceEvent => ({
   stateAfter: event.after === "" ? null : event.after,
   count: event.count,
 });
-
-const added = (a: { readonly [leaf: string]: number }, b: { readonly [leaf: string]: number }) => {
-  const total: { [leaf: string]: number } = { ...a };
-  for (const [leaf, count] of Object.entries(b)) total[leaf] = (total[leaf] ?? 0) + count;
-  return total;
-};
-
-/** What is left of machines before a reset, so that steps, time and counts go on. */
-class Past {
-  steps = 0;
-  ns = 0;
-  readonly log: LogLine[] = [];
-  readonly violations: Violation[] = [];
-  private cost: Cost = { tdcalls: {}, seamcalls: {}, exits: 0 };
-
-  keep(machine: Machine): void {
-    machine.trace.flush();
-    this.log.push(...this.lines(machine));
-    this.violations.push(...this.violationsOf(machine));
-    const { counts } = machine;
-    this.cost = this.plus({
-      tdcalls: counts.tdcallsByName(),
-      seamcalls: counts.seamcallsByName(),
-      exits: counts.exits,
-    });
-    this.steps += machine.scheduler.steps;
-    this.ns += machine.scheduler.now;
-  }
-
-  placed(event: TraceEvent): TraceEvent {
-    return this.steps === 0 ? event : { ...event, step: event.step + this.steps, ns: event.ns + this.ns };
-  }
-
-  lines(machine: Machine): LogLine[] {
-    return machine.log.map(({ ns, text }) => ({ ns: ns + this.ns, text }));
-  }
-
-  violationsOf(machine: Machine): Violation[] {
-    machine.checkAtRest();
-    const all = machine.watch?.violations.all ?? [];
-    return all.map(({ invariant, step, start, end, why }) => ({
-      invariant,
-      step: step + this.steps,
-      range: start === end ? null : { start, end },
-      why,
-    }));
-  }
-
-  plus(cost: Cost): Cost {
-    return {
-      tdcalls: added(this.cost.tdcalls, cost.tdcalls),
-      seamcalls: added(this.cost.seamcalls, cost.seamcalls),
-      exits: this.cost.exits + cost.exits,
-    };
-  }
-}

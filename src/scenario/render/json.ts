@@ -1,13 +1,11 @@
-import type { RunReport } from "../report.ts";
-
 /** Longest list or map that stays on one line. */
 const LINE = 100;
 
 /**
- * Writes the report as JSON that people can also read: short lists and maps, and lists of numbers, stay on one line.
+ * Writes a document as JSON that people can also read: short lists and maps, and lists of numbers, stay on one line.
  * Ends in a line end.
  */
-export const renderJson = (report: RunReport): string => `${write(report, "")}\n`;
+export const renderJson = (document: object): string => `${write(document, "")}\n`;
 
 const write = (value: unknown, indent: string): string => {
   if (value === null || typeof value !== "object") return JSON.stringify(value);

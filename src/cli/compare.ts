@@ -1,0 +1,72 @@
+import { compareDesigns, type DesignComparison } from "../scenario/design-comparison.ts";
+import { suggest } from "../scenario/nearest-name.ts";
+import { renderComparison, renderComparisonMarkdown } from "../scenario/render/comparison.ts";
+import { renderJson } from "../scenario/render/json.ts";
+import { describe, oneLine } from "../scenario/scenario-error.ts";
+import { stepText } from "../scenario/step-text.ts";
+import { EXIT, UsageError } from "./exit-status.ts";
+import { Progress } from "./progress.ts";
+import { readScenario, type ScenarioOptions } from "./read-scenario.ts";
+import { screenOf } from "./screen.ts";
+import type { System } from "./system.ts";
+import { VERSION } from "./version.ts";
+import { DESIGNS, type OpenWorld } from "./worlds.ts";
+
+export interface CompareOptions extends ScenarioOptions {
+  readonly designs?: string;
+  readonly require?: string;
+  readonly json?: boolean;
+  readonly markdown?: boolean;
+}
+
+/**
+ * `tidemark compare FILE`: plays a scenario with each design and shows them side by side.
+ *
+ * @returns 0 once they were played, whatever their verdicts; 1 if one that `--require` names did not hold
+ * @throws ScenarioError, UsageError: the input is wrong
+ */
+export const compare = async (
+  file: string,
+  options: CompareOptions,
+  system: System,
+  openWorld: OpenWorld,
+): Promise<number> => {
+  const scenario = readScenario(file, options, system);
+  const required = namesOf("--require", options.require, []);
+  const designs = namesOf("--designs", options.designs, DESIGNS);
+  const progress = new Progress(system);
+  const comparison = await compareDesigns(scenario, {
+    version: VERSION,
+    designs: [...new Set([...designs, ...required])],
+    open: () => openWorld("model", { breathe: () => system.breathe() }),
+    onStep: (design, step, index, of) => {
+      progress.step(`${design}: ${index + 1} of ${of}, ${stepText(step)}`);
+    },
+    onEvent: (step, ns) => {
+      progress.event(step, ns);
+    },
+  }).finally(() => {
+    progress.clear();
+  });
+  system.stdout.write(shown(comparison, options, system));
+  const held = comparison.designs.filter(({ verdict }) => verdict === "held").map(({ design }) => design);
+  return required.every((design) => held.includes(design)) ? EXIT.held : EXIT.broken;
+};
+
+const shown = (comparison: DesignComparison, options: CompareOptions, system: System): string => {
+  if (options.json === true) return renderJson(comparison);
+  if (options.markdown === true) return renderComparisonMarkdown(comparison);
+  return renderComparison(comparison, screenOf(system.stdout, system));
+};
+
+/** Designs of a list such as `none,bitmaps`. */
+const namesOf = (option: string, list: string | undefined, absent: readonly string[]): readonly string[] => {
+  if (list === undefined) return absent;
+  const names = list.split(",").map((name) => name.trim());
+  for (const name of names) {
+    if (DESIGNS.includes(name)) continue;
+    const said = `${option} ${list}: expected designs, found ${describe(name)}; ${suggest(name, DESIGNS)}`;
+    throw new UsageError(oneLine(said));
+  }
+  return [...new Set(names)];
+};

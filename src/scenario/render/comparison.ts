@@ -1,0 +1,184 @@
+import type { DesignComparison, DesignCost, DesignResult } from "../design-comparison.ts";
+import { formatDuration, roughSize } from "../quantity.ts";
+import { type Paint, painter, printable, type Screen, type Style, wrap } from "./paint.ts";
+
+/** A table of one row a design; columns behind the first are figures. */
+interface Table {
+  readonly title: string;
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+const ACCEPT = "TDG.MEM.PAGE.ACCEPT";
+const RELEASE = "TDG.MEM.PAGE.RELEASE";
+const NONE = "-";
+
+const duration = (ns: number | null): string => (ns === null ? NONE : formatDuration(ns));
+const size = (bytes: number): string => (bytes === 0 ? "0" : roughSize(bytes));
+
+const exits = (cost: DesignCost, kind: string): string => String(cost.exits[kind] ?? 0);
+
+const otherCalls = ({ tdcalls }: DesignCost): number =>
+  Object.entries(tdcalls).reduce(
+    (sum, [leaf, count]) => sum + ([ACCEPT, RELEASE].includes(leaf) ? 0 : count),
+    0,
+  );
+
+/** Columns of each table: its heading, and what it says of a design that was played. */
+const COSTS: readonly (readonly [string, readonly (readonly [string, (cost: DesignCost) => string])[]])[] = [
+  [
+    "Virtual time and memory",
+    [
+      ["boot", ({ bootNs }) => duration(bootNs)],
+      ["plug", ({ plugNs }) => duration(plugNs)],
+      ["unplug", ({ unplugNs }) => duration(unplugNs)],
+      ["peak VMM", ({ peakHostMemory }) => size(peakHostMemory)],
+    ],
+  ],
+  [
+    "TDCALLs and TD exits",
+    [
+      ["ACCEPT", ({ tdcalls }) => String(tdcalls[ACCEPT] ?? 0)],
+      ["RELEASE", ({ tdcalls }) => String(tdcalls[RELEASE] ?? 0)],
+      ["other", (cost) => String(otherCalls(cost))],
+      ["exits: accept", (cost) => exits(cost, "accept")],
+      ["access", (cost) => exits(cost, "access")],
+      ["TDVMCALL", (cost) => exits(cost, "TDVMCALL")],
+      ["kick", (cost) => exits(cost, "host kick")],
+    ],
+  ],
+  [
+    "Accepted memory, table and log",
+    [
+      ["never plugged", ({ unpluggedAccepted }) => size(unpluggedAccepted)],
+      ["for nothing", ({ acceptedForNothing }) => size(acceptedForNothing)],
+      ["bitmaps", ({ bitmapBytes }) => (bitmapBytes === 0 ? NONE : `${bitmapBytes} B`)],
+      ["log lines", ({ logLines }) => String(logLines)],
+    ],
+  ],
+];
+
+const verdictTable = (designs: readonly DesignResult[]): Table => ({
+  title: "Verdict",
+  header: ["design", "verdict", "machine", "first violation", "all violations"],
+  rows: designs.map(({ design, verdict, fate, firstViolation: first, violations }) => [
+    design,
+    verdict,
+    fate.state,
+    first === null ? NONE : `${first.invariant} line ${first.line}`,
+    violations.length === 0 ? NONE : violations.slice(0, 6).join(" ") + (violations.length > 6 ? " ..." : ""),
+  ]),
+});
+
+const tablesOf = ({ designs }: DesignComparison): Table[] => [
+  verdictTable(designs),
+  ...COSTS.map(([title, columns]) => ({
+    title,
+    header: ["design", ...columns.map(([heading]) => heading)],
+    rows: designs.map(({ design, cost }) => [
+      design,
+      ...columns.map(([, say]) => (cost === null ? NONE : say(cost))),
+    ]),
+  })),
+];
+
+/** What each design that did not hold came upon first, and where designs part, as sentences. */
+const sentencesOf = ({ designs, partings }: DesignComparison): { title: string; lines: string[] }[] => [
+  {
+    title: "What came first",
+    lines: designs.flatMap(({ design, why, firstViolation: first, firstFailure, fate }) => {
+      const said = [
+        ...(why === "" ? [] : [why]),
+        ...(first === null
+          ? []
+          : [`${first.invariant} at line ${first.line}, step ${first.step}: ${first.why}`]),
+        ...(firstFailure === null ? [] : [firstFailure]),
+        ...(fate.why === "" ? [] : [fate.why]),
+      ];
+      return said.map((text) => `${design}: ${text}`);
+    }),
+  },
+  {
+    title: "Where they part",
+    lines: partings.map(
+      ({ design, against, line, step, againstStep, does, againstDoes }) =>
+        `${design}, line ${line}: step ${step ?? NONE} ${does}; ${against}: step ${againstStep ?? NONE} ${againstDoes}`,
+    ),
+  },
+];
+
+const VERDICT_STYLE: { readonly [verdict: string]: Style } = {
+  held: "green",
+  broken: "red",
+  failed: "yellow",
+};
+
+const tableLines = ({ title, header, rows }: Table, paint: Paint): string[] => {
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...rows].map((row) => printable(row[column]!).length)),
+  );
+  const isText = title === "Verdict";
+  const line = (row: readonly string[], style: (text: string, column: number) => string): string =>
+    row
+      .map((cell, column) => {
+        const said = printable(cell);
+        const width = widths[column]!;
+        return style(column === 0 || isText ? said.padEnd(width) : said.padStart(width), column);
+      })
+      .join("  ")
+      .trimEnd();
+  const plain = (text: string): string => text;
+  const verdict =
+    (row: readonly string[]) =>
+    (text: string, column: number): string => {
+      const style = isText && column === 1 ? VERDICT_STYLE[row[1]!] : undefined;
+      return style === undefined ? text : paint(style, text);
+    };
+  return [
+    paint("bold", title),
+    `  ${paint("dim", line(header, plain))}`,
+    ...rows.map((row) => `  ${line(row, verdict(row))}`),
+  ];
+};
+
+const headingOf = ({ scenario, world, seed, designs }: DesignComparison): string => {
+  const name = scenario.title === "" ? scenario.name : `${scenario.name}: ${scenario.title}`;
+  return `${name} (${designs.length} designs, ${world} world, seed ${seed})`;
+};
+
+/** The comparison for a terminal, a file or a pipe: no line of a table is wider than 80 columns. */
+export const renderComparison = (comparison: DesignComparison, screen: Screen): string => {
+  const paint = painter(screen);
+  const width = Math.max(40, screen.isTerminal ? screen.width : 80) - 2;
+  const sentences = sentencesOf(comparison).filter(({ lines }) => lines.length > 0);
+  const sections = [
+    wrap(printable(headingOf(comparison)), width),
+    ...tablesOf(comparison).map((table) => tableLines(table, paint)),
+    ...sentences.map(({ title, lines }) => [
+      paint("bold", title),
+      ...lines.flatMap((line) =>
+        wrap(printable(line), width - 2).map((text, i) => `${i === 0 ? "  " : "    "}${text}`),
+      ),
+    ]),
+  ];
+  return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
+};
+
+const cell = (text: string): string => printable(text).replaceAll("\\", "\\\\").replaceAll("|", "\\|");
+
+/** The same as Markdown. */
+export const renderComparisonMarkdown = (comparison: DesignComparison): string => {
+  const tables = tablesOf(comparison).map(({ title, header, rows }) =>
+    [
+      `### ${title}`,
+      "",
+      `| ${header.join(" | ")} |`,
+      `| ${header.map((_, column) => (column === 0 || title === "Verdict" ? "---" : "---:")).join(" | ")} |`,
+      ...rows.map((row) => `| ${row.map(cell).join(" | ")} |`),
+    ].join("\n"),
+  );
+  const sentences = sentencesOf(comparison)
+    .filter(({ lines }) => lines.length > 0)
+    .map(({ title, lines }) => [`### ${title}`, "", ...lines.map((line) => `- ${cell(line)}`)].join("\n"));
+  return `${[`## ${cell(headingOf(comparison))}`, ...tables, ...sentences].join("\n\n")}\n`;
+};
