@@ -66,7 +66,7 @@ export const findQemu = async (
  * @throws LabError if there is none, or none that is statically linked for x86-64
  */
 export const findBusybox = (environment: Environment = process.env): { path: string; bytes: Uint8Array } => {
-  const path = onPath("busybox", environment) ?? ["/bin/busybox", "/usr/bin/busybox"].find(isExecutable);
+  const path = onPath("busybox", environment);
   if (path === undefined) throw new LabError(`busybox is not on the PATH: ${SETUP} busybox-static\``);
   const bytes = readFileSync(path);
   if (!isStaticX86(bytes))
