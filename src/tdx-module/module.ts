@@ -10,7 +10,7 @@ import { FrameLocks } from "./locks.ts";
 import { type PageStore, TagStore } from "./page-store.ts";
 import { Pamt } from "./pamt.ts";
 import { READY_PLATFORM, type SysInfo } from "./sys-info.ts";
-import { SYS_STATE, SysState } from "./sys-state.ts";
+import { SYS_STATE, SysState, TDMR_UNIT } from "./sys-state.ts";
 import { Td } from "./td.ts";
 import type { Tdmr } from "./tdmr.ts";
 
@@ -115,8 +115,9 @@ export class TdxModule {
     this.ready = this.sys.state === SYS_STATE.READY;
     const tdmrs = this.sys.tdmrs();
     this.pamt = new Pamt(tdmrs, tdmrs.length > 0);
-    tdmrs.forEach((tdmr, index) => {
-      this.pamt.tdmrs.setReady(tdmr, roundDown(this.sys.nextOf(index), GIB));
+    tdmrs.forEach(({ base, size }, index) => {
+      const ready = roundDown(this.sys.nextOf(index) * TDMR_UNIT, GIB);
+      this.pamt.tdmrs.setReady(base, base + size, ready);
     });
   }
 

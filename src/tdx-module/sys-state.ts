@@ -30,19 +30,27 @@ export const SYS_WORD = {
 } as const;
 const WORDS = 12;
 
-/** Numbers of one row of the TDMR table: base, size, next to initialise (bytes), areas, then offset and size of each. */
-const MAX_AREAS = 16;
-const ROW = 4 + 2 * MAX_AREAS;
+/** Bytes of the unit that the TDMR table counts in: what one TDH.SYS.TDMR.INIT does. Below 2^52 bytes it counts up to 2^30. */
+export const TDMR_UNIT = 2 ** 22;
+/** Units of 1 GiB. */
+export const GIB_UNITS = 256;
+/** Words of one row of the TDMR table: base, end and next to initialise in units; number of reserved areas. */
+const ROW = 4;
 const BASE = 0;
-const SIZE = 1;
+const END = 1;
 const NEXT = 2;
 const AREAS = 3;
 const MAX_TDMRS = 64;
+const MAX_AREAS = 16;
 
 /** The module's own state from its loading to READY, and that of its extensions. */
 export class SysState implements Flat {
   readonly words = new Uint32Array(WORDS);
-  private readonly table: Float64Array;
+  private readonly rows: Uint32Array;
+  /** Offset and size of each reserved area in bytes, 16 areas a TDMR. */
+  private readonly areas: Float64Array;
+  /** TDMR that `tdmrAt` found last. */
+  private last = 0;
   /** By logical processor: whether it made TDH.SYS.LP.INIT. */
   private readonly lps: Uint8Array;
   private readonly lpsPerPackage: number;
@@ -52,7 +60,8 @@ export class SysState implements Flat {
     assert(logicalProcessors % packages === 0, "each package has as many logical processors");
     this.lps = new Uint8Array(logicalProcessors);
     this.lpsPerPackage = logicalProcessors / packages;
-    this.table = new Float64Array(ROW * tdmrsAtMost);
+    this.rows = new Uint32Array(ROW * tdmrsAtMost);
+    this.areas = new Float64Array(2 * MAX_AREAS * tdmrsAtMost);
   }
 
   get state(): number {
@@ -84,53 +93,65 @@ export class SysState implements Flat {
 
   setTdmrs(tdmrs: readonly Tdmr[]): void {
     this.words[SYS_WORD.TDMRS] = tdmrs.length;
-    this.table.fill(0);
+    this.rows.fill(0);
+    this.areas.fill(0);
     tdmrs.forEach(({ base, size, reserved = [] }, index) => {
-      const row = index * ROW;
-      this.table.set([base, size, base, reserved.length], row);
-      this.table.set(
-        reserved.flatMap((area) => [area.offset, area.size]),
-        row + 4,
+      this.rows.set(
+        [base / TDMR_UNIT, (base + size) / TDMR_UNIT, base / TDMR_UNIT, reserved.length],
+        index * ROW,
       );
+      reserved.forEach((area, i) => {
+        this.areas.set([area.offset, area.size], 2 * (index * MAX_AREAS + i));
+      });
     });
   }
   /** The TDMRs as they were configured. */
   tdmrs(): Tdmr[] {
     return Array.from({ length: this.tdmrCount }, (_, index) => {
       const row = index * ROW;
-      const reserved: ReservedArea[] = [];
-      for (let at = row + 4; reserved.length < this.table[row + AREAS]!; at += 2) {
-        reserved.push({ offset: this.table[at]!, size: this.table[at + 1]! });
-      }
-      return { base: this.table[row + BASE]!, size: this.table[row + SIZE]!, reserved };
+      const first = 2 * index * MAX_AREAS;
+      const reserved: ReservedArea[] = Array.from({ length: this.rows[row + AREAS]! }, (_area, i) => ({
+        offset: this.areas[first + 2 * i]!,
+        size: this.areas[first + 2 * i + 1]!,
+      }));
+      const base = this.rows[row + BASE]! * TDMR_UNIT;
+      return { base, size: this.rows[row + END]! * TDMR_UNIT - base, reserved };
     });
   }
 
-  /** Number of the TDMR that starts at byte `base`, or -1. */
+  /** Number of the TDMR that starts at `base`, in units, or -1. */
   tdmrAt(base: number): number {
-    const end = this.tdmrCount * ROW;
-    for (let row = 0; row < end; row += ROW) if (this.table[row] === base) return row / ROW;
+    const count = this.words[SYS_WORD.TDMRS]!;
+    const { rows, last } = this;
+    if (last < count && rows[last * ROW] === base) return last;
+    for (let index = 0; index < count; index++) {
+      if (rows[index * ROW] !== base) continue;
+      this.last = index;
+      return index;
+    }
     return -1;
   }
-  /** First byte that TDH.SYS.TDMR.INIT has not come to yet. */
+  /** First unit that TDH.SYS.TDMR.INIT has not come to yet. */
   nextOf(index: number): number {
-    return this.table[index * ROW + NEXT]!;
+    return this.rows[index * ROW + NEXT]!;
   }
   setNext(index: number, next: number): void {
-    this.table[index * ROW + NEXT] = next;
+    this.rows[index * ROW + NEXT] = next;
   }
   endOf(index: number): number {
-    return this.table[index * ROW]! + this.table[index * ROW + SIZE]!;
+    return this.rows[index * ROW + END]!;
   }
 
   flat(): readonly FlatRange[] {
     return [
       range(this.words, WORDS),
-      range(this.table, this.tdmrCount * ROW),
+      range(this.rows, this.tdmrCount * ROW),
+      range(this.areas, 2 * MAX_AREAS * this.tdmrCount),
       range(this.lps, this.lps.length),
     ];
   }
   reserve(): void {
-    this.table.fill(0, this.tdmrCount * ROW);
+    this.rows.fill(0, this.tdmrCount * ROW);
+    this.areas.fill(0, 2 * MAX_AREAS * this.tdmrCount);
   }
 }

@@ -25,32 +25,67 @@ const blame = (name: StatusName, tdmr: number, second = 0, third = 0): Status =>
 const pamtOf = (info: TdmrInfo, size: PamtSize): Region =>
   size === "4K" ? info.pamt4K : size === "2M" ? info.pamt2M : info.pamt1G;
 const endOf = (region: Region): bigint => region.base + region.size;
-const overlap = (a: Region, b: Region): boolean => a.base < endOf(b) && b.base < endOf(a);
 
-/**
- * Checks TDMR number `i` against the ones before it, as TDH.SYS.CONFIG does one by one.
- *
- * @param infos TDMRs 0 to i, with all their reserved areas, empty ones included
- * @returns SUCCESS, or the first rule broken, in the module's order: INVALID_TDMR (overflow), NON_ORDERED_TDMR, INVALID_TDMR
- *   (alignment, address width), the reserved areas, the metadata tables, TDMR_OUTSIDE_CMRS
- * @source TDX module 1.5.01 and 2.0, TDH.SYS.CONFIG
- */
-export const checkTdmr = (infos: readonly TdmrInfo[], i: number, setting: TdmrSetting): Status => {
-  const info = infos[i]!;
-  const before = infos[i - 1];
-  if (info.base + info.size >= U64) return blame("INVALID_TDMR", i);
-  if (before !== undefined && info.base < endOf(before)) return blame("NON_ORDERED_TDMR", i);
-  const aligned = info.base % GIB === 0n && info.size % GIB === 0n && info.size > 0n;
-  if (!aligned || endOf(info) > setting.hpaEnd) return blame("INVALID_TDMR", i);
-  const badArea = checkReservedAreas(info, i);
-  if (badArea !== SUCCESS) return badArea;
-  const badPamt = checkPamts(infos, i, setting);
-  if (badPamt !== SUCCESS) return badPamt;
-  for (const area of availableAreas(info)) {
-    if (!isConvertible(area, setting.cmrs)) return blame("TDMR_OUTSIDE_CMRS", i);
-  }
-  return SUCCESS;
+/** Runs of bytes: start and end of each in turn. Below 2^52, so numbers are exact. */
+type Runs = readonly number[];
+
+const overlapAt = (a: Runs, i: number, b: Runs, j: number): boolean => a[i]! < b[j + 1]! && b[j]! < a[i + 1]!;
+const overlapsAny = (a: Runs, i: number, b: Runs): boolean => {
+  for (let j = 0; j < b.length; j += 2) if (overlapAt(a, i, b, j)) return true;
+  return false;
 };
+
+/** A TDMR whose reserved areas and tables are well formed: its tables, smallest pages first, and what it leaves available. */
+interface Placed {
+  readonly tables: Runs;
+  readonly available: Runs;
+}
+
+/** Checks TDMRs one after another, each against the ones before it, as TDH.SYS.CONFIG does. */
+export class TdmrChecker {
+  private readonly setting: TdmrSetting;
+  private readonly placed: Placed[] = [];
+  private before: TdmrInfo | undefined;
+
+  constructor(setting: TdmrSetting) {
+    this.setting = setting;
+  }
+
+  /**
+   * Checks the next TDMR.
+   *
+   * @param info with all its reserved areas, empty ones included
+   * @returns SUCCESS, or the first rule broken, in the module's order: INVALID_TDMR (overflow), NON_ORDERED_TDMR, INVALID_TDMR
+   *   (alignment, address width), the reserved areas, the metadata tables, TDMR_OUTSIDE_CMRS
+   * @source TDX module 1.5.01 and 2.0, TDH.SYS.CONFIG
+   */
+  check(info: TdmrInfo): Status {
+    const i = this.placed.length;
+    if (info.base + info.size >= U64) return blame("INVALID_TDMR", i);
+    if (this.before !== undefined && info.base < endOf(this.before)) return blame("NON_ORDERED_TDMR", i);
+    const aligned = info.base % GIB === 0n && info.size % GIB === 0n && info.size > 0n;
+    if (!aligned || endOf(info) > this.setting.hpaEnd) return blame("INVALID_TDMR", i);
+    const badArea = checkReservedAreas(info, i);
+    if (badArea !== SUCCESS) return badArea;
+    const badPamt = checkPamts(info, i, this.setting);
+    if (badPamt !== SUCCESS) return badPamt;
+    const { cmrs } = this.setting;
+    this.before = info;
+    this.placed.push({ tables: tablesOf(info), available: availableOf(info) });
+    const overlapping = checkPamtOverlap(this.placed, i);
+    if (overlapping !== SUCCESS) return overlapping;
+    for (const size of LARGEST_FIRST) {
+      const { base, size: bytes } = pamtOf(info, size);
+      const isInside = isConvertible(Number(base), Number(base + bytes), cmrs);
+      if (!isInside) return blame("PAMT_OUTSIDE_CMRS", i, PAMT_SIZES[size]);
+    }
+    const { available } = this.placed[i]!;
+    for (let j = 0; j < available.length; j += 2) {
+      if (!isConvertible(available[j]!, available[j + 1]!, cmrs)) return blame("TDMR_OUTSIDE_CMRS", i);
+    }
+    return SUCCESS;
+  }
+}
 
 const checkReservedAreas = (info: TdmrInfo, i: number): Status => {
   const areas = info.reserved;
@@ -71,8 +106,7 @@ const checkReservedAreas = (info: TdmrInfo, i: number): Status => {
   return SUCCESS;
 };
 
-const checkPamts = (infos: readonly TdmrInfo[], i: number, setting: TdmrSetting): Status => {
-  const info = infos[i]!;
+const checkPamts = (info: TdmrInfo, i: number, setting: TdmrSetting): Status => {
   for (const size of LARGEST_FIRST) {
     const { base, size: bytes } = pamtOf(info, size);
     const aligned = base % PAGE === 0n && bytes % PAGE === 0n;
@@ -80,72 +114,70 @@ const checkPamts = (infos: readonly TdmrInfo[], i: number, setting: TdmrSetting)
     if (!aligned || !enough || base + bytes > setting.hpaEnd)
       return blame("INVALID_PAMT", i, PAMT_SIZES[size]);
   }
-  const overlapping = checkPamtOverlap(infos, i);
-  if (overlapping !== SUCCESS) return overlapping;
-  for (const size of LARGEST_FIRST) {
-    if (!isConvertible(pamtOf(info, size), setting.cmrs))
-      return blame("PAMT_OUTSIDE_CMRS", i, PAMT_SIZES[size]);
-  }
   return SUCCESS;
 };
 
-/** Metadata tables overlap neither each other nor what a TDMR leaves available. */
-const checkPamtOverlap = (infos: readonly TdmrInfo[], i: number): Status => {
-  const info = infos[i]!;
+const tablesOf = (info: TdmrInfo): Runs =>
+  SMALLEST_FIRST.flatMap((size) => {
+    const table = pamtOf(info, size);
+    return [Number(table.base), Number(endOf(table))];
+  });
+
+/** The parts of a TDMR outside its reserved areas. */
+const availableOf = (info: TdmrInfo): Runs => {
+  const available: number[] = [];
+  const base = Number(info.base);
+  const end = Number(endOf(info));
+  let at = base;
+  for (const { offset, size } of info.reserved) {
+    if (size === 0n) break;
+    if (at < base + Number(offset)) available.push(at, base + Number(offset));
+    at = base + Number(offset + size);
+  }
+  if (at < end) available.push(at, end);
+  return available;
+};
+
+/** Metadata tables of TDMR `i` overlap neither others' nor its own, and no table lies where a TDMR has memory available. */
+const checkPamtOverlap = (placed: readonly Placed[], i: number): Status => {
+  const { tables } = placed[i]!;
   for (let j = 0; j < i; j++) {
-    const theirs = SMALLEST_FIRST.map((size) => pamtOf(infos[j]!, size));
-    for (const size of SMALLEST_FIRST) {
-      const mine = pamtOf(info, size);
-      if (theirs.some((other) => overlap(mine, other))) return blame("PAMT_OVERLAP", i, PAMT_SIZES[size], j);
+    for (let size = 0; size < 3; size++) {
+      if (overlapsAny(tables, 2 * size, placed[j]!.tables)) return blame("PAMT_OVERLAP", i, size, j);
     }
   }
-  const { pamt4K, pamt2M, pamt1G } = info;
-  if (overlap(pamt4K, pamt2M) || overlap(pamt4K, pamt1G))
-    return blame("PAMT_OVERLAP", i, PAMT_SIZES["4K"], i);
-  if (overlap(pamt2M, pamt1G)) return blame("PAMT_OVERLAP", i, PAMT_SIZES["2M"], i);
+  for (let size = 0; size < 2; size++) {
+    if (overlapsAny(tables, 2 * size, tables.slice(2 * size + 2))) return blame("PAMT_OVERLAP", i, size, i);
+  }
   for (let j = 0; j <= i; j++) {
-    const mineInTheirs = tableInAvailable(infos, i, j);
+    const mineInTheirs = tableInAvailable(placed, i, j);
     if (mineInTheirs !== SUCCESS) return mineInTheirs;
-    const theirsInMine = tableInAvailable(infos, j, i);
+    const theirsInMine = j === i ? SUCCESS : tableInAvailable(placed, j, i);
     if (theirsInMine !== SUCCESS) return theirsInMine;
   }
   return SUCCESS;
 };
 
 /** Whether a table of TDMR `owner` lies in memory that TDMR `other` leaves available. */
-const tableInAvailable = (infos: readonly TdmrInfo[], owner: number, other: number): Status => {
-  const available = availableAreas(infos[other]!);
-  for (const size of SMALLEST_FIRST) {
-    const table = pamtOf(infos[owner]!, size);
-    if (available.some((area) => overlap(table, area))) {
-      return blame("PAMT_OVERLAP", owner, PAMT_SIZES[size], other);
-    }
+const tableInAvailable = (placed: readonly Placed[], owner: number, other: number): Status => {
+  const { tables } = placed[owner]!;
+  const { available } = placed[other]!;
+  for (let size = 0; size < 3; size++) {
+    if (overlapsAny(tables, 2 * size, available)) return blame("PAMT_OVERLAP", owner, size, other);
   }
   return SUCCESS;
 };
 
-/** The parts of a TDMR outside its reserved areas, which have been checked. */
-const availableAreas = (info: TdmrInfo): Region[] => {
-  const available: Region[] = [];
-  let at = info.base;
-  for (const { offset, size } of info.reserved) {
-    if (size === 0n) break;
-    if (at < info.base + offset) available.push({ base: at, size: info.base + offset - at });
-    at = info.base + offset + size;
-  }
-  if (at < endOf(info)) available.push({ base: at, size: endOf(info) - at });
-  return available;
-};
-
-/** Whether one convertible range, or several that follow each other without a gap, contain the whole region. */
-const isConvertible = (region: Region, cmrs: readonly Region[]): boolean => {
-  let start = 0n;
-  let end = 0n;
+/** Whether one convertible range, or several that follow each other without a gap, contain all of [from, to). */
+const isConvertible = (from: number, to: number, cmrs: readonly Region[]): boolean => {
+  let start = 0;
+  let end = 0;
   for (const cmr of cmrs) {
     if (cmr.size === 0n) continue;
-    if (cmr.base !== end) start = cmr.base;
-    end = endOf(cmr);
-    if (start <= region.base && endOf(region) <= end) return true;
+    const base = Number(cmr.base);
+    if (base !== end) start = base;
+    end = base + Number(cmr.size);
+    if (start <= from && to <= end) return true;
   }
   return false;
 };

@@ -73,13 +73,11 @@ export class TdmrList {
     return OUTSIDE;
   }
 
-  /** Says that of the TDMR [base, base + size), in bytes, only what lies below `end` has metadata. */
-  setReady({ base, size }: Tdmr, end: number): void {
-    const first = base / 4096;
-    const behind = first + size / 4096;
+  /** Says that of the TDMR from byte `start` to `end` only what lies below `readyEnd` has metadata. */
+  setReady(start: number, end: number, readyEnd: number): void {
     this.runEnd = 0;
-    for (let i = 0; i < this.starts.length && this.starts[i]! < behind; i++) {
-      if (first <= this.starts[i]!) this.ready[i] = Math.min(this.ends[i]!, end / 4096);
+    for (let i = 0; i < this.starts.length && this.starts[i]! < end / 4096; i++) {
+      if (start / 4096 <= this.starts[i]!) this.ready[i] = Math.min(this.ends[i]!, readyEnd / 4096);
     }
   }
 

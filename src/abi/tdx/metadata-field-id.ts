@@ -61,26 +61,38 @@ export const isSingleElementId = (id: bigint): boolean => {
   return (id & MD_FIELD_ID.reserved) === 0n && lastElement === 0n && lastField === 0n;
 };
 
+interface TableRow<Name extends string> extends FieldRow {
+  readonly name: Name;
+  readonly count: number;
+  readonly classCode: number;
+  readonly fieldCode: number;
+}
+
+/** The two parts of an identifier that find an element, as numbers: a table is gone through for every read. */
+const keyOf = (id: bigint): { readonly classCode: number; readonly fieldCode: number } => {
+  const { classCode, fieldCode } = MD_FIELD_ID.decode(id);
+  return { classCode: Number(classCode), fieldCode: Number(fieldCode) };
+};
+
 /** A table of fields, for lookups by identifier and for "next". */
 export class FieldTable<Name extends string> {
-  private readonly rows: readonly (FieldRow & { readonly name: Name; readonly count: number })[];
+  private readonly rows: readonly TableRow<Name>[];
 
   constructor(table: Readonly<Record<Name, FieldRow>>) {
     this.rows = (Object.entries(table) as [Name, FieldRow][]).map(([name, row]) => ({
       ...row,
       name,
       count: (row.fields ?? 1) * (row.elements ?? 1),
+      ...keyOf(row.id),
     }));
   }
 
   /** The element that an identifier names, or undefined. */
   find(id: bigint): FieldElement<Name> | undefined {
-    const { classCode, fieldCode } = MD_FIELD_ID.decode(id);
+    const { classCode, fieldCode } = keyOf(id);
     for (const row of this.rows) {
-      const first = MD_FIELD_ID.decode(row.id);
-      if (first.classCode !== classCode) continue;
-      const element = Number(fieldCode - first.fieldCode);
-      if (0 <= element && element < row.count) return elementOf(row, element);
+      const element = fieldCode - row.fieldCode;
+      if (row.classCode === classCode && 0 <= element && element < row.count) return elementOf(row, element);
     }
     return undefined;
   }
@@ -103,10 +115,7 @@ export class FieldTable<Name extends string> {
   }
 }
 
-const elementOf = <Name extends string>(
-  row: FieldRow & { readonly name: Name },
-  element: number,
-): FieldElement<Name> => {
+const elementOf = <Name extends string>(row: TableRow<Name>, element: number): FieldElement<Name> => {
   const bits = SIZES[Number(MD_FIELD_ID.decode(row.id).elementSize)]!;
   const width = (1n << BigInt(bits)) - 1n;
   return {

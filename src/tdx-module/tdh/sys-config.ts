@@ -18,7 +18,7 @@ import type { TdxModule } from "../module.ts";
 import { sharedHpa } from "../shared-hpa.ts";
 import { SYS_STATE, SYS_WORD } from "../sys-state.ts";
 import type { Tdmr } from "../tdmr.ts";
-import { checkTdmr } from "../tdmr-rules.ts";
+import { TdmrChecker } from "../tdmr-rules.ts";
 
 const SUCCESS = status("SUCCESS");
 const NOT_PENDING = status("SYS_CONFIG_NOT_PENDING");
@@ -37,7 +37,7 @@ const ADD_ON_FEATURES = 1n << BigInt(TDX_FEATURES0_BITS.QUOTE);
  * @param regs RCX: host address of an array of addresses of TDMR_INFO, aligned to 512; RDX: their number;
  *   R8: global private key id, bit 16 dynamic PAMT; R9 (version 1, modules with extensions): add-on features
  * @returns SUCCESS; SYS_CONFIG_NOT_PENDING unless TDH.SYS.INIT and each processor's TDH.SYS.LP.INIT were made;
- *   OPERAND_INVALID(RAX, RCX, RDX, R8 or R9); what `checkTdmr` says of the first bad TDMR. A refusal changes nothing.
+ *   OPERAND_INVALID(RAX, RCX, RDX, R8 or R9); what `TdmrChecker` says of the first bad TDMR. A refusal changes nothing.
  * @changes the TDMR table, the state of the global key id, what the extensions want
  * @source TDX module 1.5.25, TDH.SYS.CONFIG; version 1 from the Linux TDX Module Extensions series, 2026-06 (its refusals are
  *   inference)
@@ -81,7 +81,7 @@ const readTdmrs = (
   dynamic: boolean,
   into: TdmrInfo[],
 ): Status => {
-  const setting = { cmrs: m.sysInfo.cmrs, hpaEnd: m.hpaEnd, dynamicPamt: dynamic };
+  const checker = new TdmrChecker({ cmrs: m.sysInfo.cmrs, hpaEnd: m.hpaEnd, dynamicPamt: dynamic });
   const areas = m.sysInfo.maxReserved ?? DEFAULT_MAX_RESERVED_PER_TDMR;
   const pointer = new Uint8Array(8);
   const view = new DataView(pointer.buffer);
@@ -91,9 +91,10 @@ const readTdmrs = (
     const at = sharedHpa(m, view.getUint32(0, true), view.getUint32(4, true), TDMR_INFO_BYTES);
     if (at < 0) return BAD_ARRAY;
     m.host.read(at, bytes);
-    into.push({ ...decodeTdmrInfo(bytes), reserved: decodeReservedAreas(bytes, areas) });
-    const broken = checkTdmr(into, i, setting);
+    const info = { ...decodeTdmrInfo(bytes), reserved: decodeReservedAreas(bytes, areas) };
+    const broken = checker.check(info);
     if (broken !== SUCCESS) return broken;
+    into.push(info);
   }
   return SUCCESS;
 };

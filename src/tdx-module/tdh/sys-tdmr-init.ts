@@ -2,13 +2,14 @@ import { RCX, RDX, type Regs, setHalves } from "../../abi/tdx/regs.ts";
 import { type Status, status } from "../../abi/tdx/status.ts";
 import { TDMR_INIT_FRAMES, TDMR_INIT_FRAMES_DYNAMIC } from "../../abi/tdx/sys-config.ts";
 import type { TdxModule } from "../module.ts";
+import { GIB_UNITS, SYS_WORD, TDMR_UNIT } from "../sys-state.ts";
 
 const SUCCESS = status("SUCCESS");
 const INVALID = status("OPERAND_INVALID", "RCX");
 const DONE = status("TDMR_ALREADY_INITIALIZED");
-const GIB = 2 ** 30;
-const STEP = TDMR_INIT_FRAMES * 4096;
-const STEP_DYNAMIC = TDMR_INIT_FRAMES_DYNAMIC * 4096;
+/** Units of 4 MiB that one call does. */
+const STEP = (TDMR_INIT_FRAMES * 4096) / TDMR_UNIT;
+const STEP_DYNAMIC = (TDMR_INIT_FRAMES_DYNAMIC * 4096) / TDMR_UNIT;
 
 /**
  * TDH.SYS.TDMR.INIT: makes the metadata of the next part of a TDMR: 4 MiB of memory a call, 16 MiB with dynamic PAMT. A GiB is
@@ -23,17 +24,17 @@ export const tdhSysTdmrInit = (m: TdxModule, regs: Regs): Status => {
   const lo = regs[2 * RCX]!;
   const hi = regs[2 * RCX + 1]!;
   setHalves(regs, RDX, 0, 0);
+  if ((lo & 0x3fff_ffff) !== 0 || hi >= 2 ** 20) return INVALID;
   const { sys } = m;
-  const base = hi * 2 ** 32 + lo;
-  const index = sys.tdmrAt(base);
+  const index = sys.tdmrAt(((lo >>> 22) | (hi << 10)) >>> 0);
   if (index < 0) return INVALID;
-  const end = sys.endOf(index);
-  if (sys.nextOf(index) >= end) return DONE;
-  const next = sys.nextOf(index) + (sys.dynamicPamt ? STEP_DYNAMIC : STEP);
+  const start = sys.nextOf(index);
+  if (start >= sys.endOf(index)) return DONE;
+  const next = start + (sys.words[SYS_WORD.DYNAMIC_PAMT] === 0 ? STEP : STEP_DYNAMIC);
   sys.setNext(index, next);
-  const usable = next - (next % GIB);
-  if (usable === next) m.pamt.tdmrs.setReady({ base, size: end - base }, usable);
-  regs[2 * RDX] = usable;
-  regs[2 * RDX + 1] = usable / 2 ** 32;
+  const usable = next & -GIB_UNITS;
+  if (usable === next)
+    m.pamt.tdmrs.setReady(hi * 2 ** 32 + lo, sys.endOf(index) * TDMR_UNIT, usable * TDMR_UNIT);
+  setHalves(regs, RDX, usable << 22, usable >>> 10);
   return SUCCESS;
 };
