@@ -1,0 +1,138 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { TDH } from "../abi/tdx/leaves.ts";
+import { status } from "../abi/tdx/status.ts";
+import { SYS_WORD } from "../tdx-module/sys-state.ts";
+import { GIB, MIB } from "../units.ts";
+import { type HostPolicy, hostTask, type TdxHost } from "./host-kernel.ts";
+import { enableTdx, enableTdxNow } from "./init-module.ts";
+import { type HostRig, hostRig } from "./testing/host-rig.ts";
+
+const FEATURES = ["NO_RBP_MOD", "EXT", "QUOTE"] as const;
+const QUOTE = 1n << 50n;
+/** 40 GiB, so that 12,800 scattered pages find a 2 MiB block each. */
+const MEMORY = [
+  { start: 0, end: 2 * GIB, node: 0 },
+  { start: 4 * GIB, end: 42 * GIB, node: 0 },
+];
+const withPool = (extensionPages: number, policy: Partial<HostPolicy> = {}, rig: HostRig = {}): TdxHost =>
+  hostRig({
+    memory: MEMORY,
+    features: FEATURES,
+    addOnFeatures: QUOTE,
+    sys: { extensionPages },
+    policy,
+    ...rig,
+  });
+
+describe("the pool of the module's extensions", () => {
+  it("is 12,800 pages in 25 lists, and one line in the log", () => {
+    const host = withPool(12_800);
+    expect(enableTdxNow(host)).toBe(0);
+    expect(host.log.dmesg().slice(-2)).toEqual([
+      "virt/tdx: 51200 KB consumed for TDX module extensions",
+      "virt/tdx: TDX-Module initialized",
+    ]);
+    expect([host.pool?.given, host.module.sys.words[SYS_WORD.EXT_GIVEN]]).toEqual([12_800, 12_800]);
+    expect(host.module.sys.words[SYS_WORD.EXT_REQUIRED]).toBe(0);
+  });
+  it("spoils 25 or 26 huge pages if it is contiguous, and one for each page in the worst case if not", () => {
+    const spoiled = (extensionPages: HostPolicy["extensionPages"]): number | undefined => {
+      const host = withPool(12_800, { extensionPages });
+      expect(enableTdxNow(host)).toBe(0);
+      return host.pool?.cost.spoiledBlocks;
+    };
+    expect(spoiled("contiguous")).toBeLessThanOrEqual(26);
+    expect(spoiled("contiguous")).toBeGreaterThanOrEqual(25);
+    expect(spoiled("scattered")).toBe(12_800);
+  });
+  it("is not asked for without an add-on feature, nor by a module without extensions", () => {
+    const noFeature = withPool(512, {}, { addOnFeatures: 0n });
+    const noExtensions = hostRig();
+    for (const host of [noFeature, noExtensions]) {
+      expect(enableTdxNow(host)).toBe(0);
+      expect(host.pool).toBeUndefined();
+    }
+  });
+  it("of zero pages is skipped, and the extensions are started", () => {
+    const host = withPool(0);
+    expect(enableTdxNow(host)).toBe(0);
+    expect(host.pool).toBeUndefined();
+    expect(host.module.sys.words[SYS_WORD.EXT_REQUIRED]).toBe(0);
+  });
+  it("fails the whole initialisation if there is no memory for it", () => {
+    const host = withPool(40 * 512 * 512);
+    expect(enableTdxNow(host)).toBe(-12);
+    expect(host.state).toBe("error");
+  });
+  it("comes out the same however often the calls are interrupted", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1500 }), fc.integer({ min: 1, max: 600 }), (pages, every) => {
+        const host = withPool(pages, {}, { memory: [{ start: 0, end: GIB, node: 0 }] });
+        host.module.sys.words[SYS_WORD.INTERRUPT_EVERY] = every;
+        expect(enableTdxNow(host)).toBe(0);
+        expect(host.pool?.given).toBe(pages);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe("a pool that fails in the middle", () => {
+  it("is stranded, with one line that says how much the module has", () => {
+    const host = withPool(12_800);
+    host.module.sys.words[SYS_WORD.INTERRUPT_EVERY] = 100;
+    const free = host.pages.freeBytes;
+    expect(failAt(host, 300)).toBe(-14);
+    expect(host.pool?.given).toBe(300);
+    const lines = host.log.dmesg().slice(-3);
+    expect(lines).toEqual([
+      "virt/tdx: 51200 KB consumed for TDX module extensions",
+      "virt/tdx: TDH.EXT.MEM.ADD failed: 0xc000030000000063: 12800 pages (51200 KB) stranded, 300 of them in the TDX module, " +
+        "which never gives them back",
+      "virt/tdx: TDX-Module initialization failed (-14)",
+    ]);
+    // Metadata and TDMR_INFO came back, the pool did not.
+    expect(free - host.pages.freeBytes).toBe(50 * MIB);
+  });
+  it("by a call that is refused at once strands all of it outside the module", () => {
+    const host = withPool(512);
+    host.module.faults.nextSeamcall(TDH["TDH.EXT.MEM.ADD"], status("SYS_BUSY"));
+    expect(enableTdxNow(host)).toBe(-14);
+    expect(host.log.dmesg().at(-2)).toContain("512 pages (2048 KB) stranded, 0 of them in the TDX module");
+  });
+  it("fails too when the extensions do not start", () => {
+    const host = withPool(512);
+    host.module.faults.nextSeamcall(TDH["TDH.EXT.INIT"], status("SYS_BUSY"));
+    expect(enableTdxNow(host)).toBe(-14);
+    expect(host.log.dmesg()).toContain("virt/tdx: SEAMCALL (0x000000000000003c) failed: 0x8000020200000000");
+  });
+});
+
+describe("pages that the host wrote before it gave them away", () => {
+  const corrupted = (extensionFlush: boolean, mustFlush: boolean): number => {
+    const features = mustFlush ? [...FEATURES, "CLFLUSH_BEFORE_ALLOC" as const] : FEATURES;
+    const host = withPool(512, { extensionFlush }, { features });
+    enableTdxNow(host);
+    return host.caches.corrupted.length;
+  };
+  it("are destroyed by lines written back later, if the platform needs a flush and gets none", () => {
+    expect(corrupted(false, true)).toBe(512);
+    expect(corrupted(true, true)).toBe(0);
+    expect(corrupted(false, false)).toBe(0);
+  });
+});
+
+/** Brings TDX up step by step, and makes a page of the pool a TD's as soon as the pool is allocated. */
+const failAt = (host: TdxHost, index: number): number => {
+  const task = hostTask();
+  task.start(enableTdx);
+  let isSpoiled = false;
+  while (!task.idle) {
+    task.step(host);
+    if (isSpoiled || host.pool === undefined) continue;
+    host.seamcall("TDH.MNG.CREATE", { RCX: host.pool.pages[index]!, RDX: 33 });
+    isSpoiled = true;
+  }
+  return task.result;
+};

@@ -1,0 +1,111 @@
+import { TDH } from "../abi/tdx/leaves.ts";
+import { getBig, RAX, RCX, setBig } from "../abi/tdx/regs.ts";
+import { type Status, status, statusWord } from "../abi/tdx/status.ts";
+import type { Frame } from "../flat/procedure.ts";
+import { PAGE_SIZE } from "../units.ts";
+import { ERRNO } from "./errno.ts";
+import { ExtensionPool } from "./extension-pool.ts";
+import { HOST_PROCEDURES, type TdxHost } from "./host-kernel.ts";
+
+const SUCCESS = status("SUCCESS");
+const INTERRUPTED = status("INTERRUPTED_RESUMABLE");
+
+const { v, at, define } = HOST_PROCEDURES.declare("init_tdx_module_extensions", {
+  args: [],
+  locals: ["required"],
+  steps: ["ask", "allocate", "fill-list", "add", "consumed", "start-init", "init"],
+});
+
+/**
+ * The host gives the module's extensions their pages and starts them. Each SEAMCALL is a step; one that was interrupted is
+ * repeated with the registers that the module left. Returns 0 or the error number.
+ *
+ * @source Linux patch series "TDX Module Extensions", v1 and v2, 2026-06
+ * @missing the add-on features' own initialisation (TDH.QUOTE.INIT), update of a running module
+ */
+export const addExtensions = define({
+  ask: (host, f) => {
+    if (!host.module.features.includes("EXT")) return f.returns(0);
+    const pages = host.readField("MEMORY_POOL_REQUIRED_PAGES");
+    const required = host.readField("EXT_REQUIRED");
+    if (pages === undefined || required === undefined) return f.returns(ERRNO.EIO);
+    if (required === 0) return f.returns(0);
+    f.set(v.required, pages);
+    return pages === 0 ? at["start-init"] : at.allocate;
+  },
+  allocate: (host, f) => {
+    host.pool = ExtensionPool.take(f.get(v.required), host.policy.extensionPages, host.pages);
+    if (host.pool === undefined) return f.returns(ERRNO.ENOMEM);
+    for (const page of host.pool.pages) host.caches.wrote(page);
+    return at["fill-list"];
+  },
+  "fill-list": (host) => {
+    const pool = poolOf(host);
+    const chunk = pool.fillList();
+    if (host.policy.extensionFlush) for (const page of chunk) host.caches.flush(page);
+    host.module.host.write(pool.list.page * PAGE_SIZE, pool.list.content);
+    setBig(host.regs, RCX, pool.list.info);
+    return at.add;
+  },
+  add: (host, f) => {
+    const pool = poolOf(host);
+    const before = getBig(host.regs, RCX);
+    host.regs[2 * RAX] = TDH["TDH.EXT.MEM.ADD"];
+    host.regs[2 * RAX + 1] = 0;
+    const result = host.repeatSeamcall();
+    for (const page of pool.took(before, getBig(host.regs, RCX), result === SUCCESS)) {
+      host.caches.becamePrivate(page);
+    }
+    if (result === INTERRUPTED) return at.add;
+    if (result !== SUCCESS) return strand(host, f, result);
+    return pool.isComplete ? at.consumed : at["fill-list"];
+  },
+  consumed: (host) => {
+    const pool = poolOf(host);
+    printConsumed(host, pool);
+    pool.freeList(host.pages);
+    return at["start-init"];
+  },
+  "start-init": (host) => {
+    host.regs.fill(0);
+    return at.init;
+  },
+  init: (host, f) => {
+    host.regs[2 * RAX] = TDH["TDH.EXT.INIT"];
+    host.regs[2 * RAX + 1] = 0;
+    const result = host.repeatSeamcall();
+    if (result === INTERRUPTED) return at.init;
+    if (result === SUCCESS) return f.returns(0);
+    host.printSeamcallError("TDH.EXT.INIT", result);
+    return f.returns(ERRNO.EFAULT);
+  },
+});
+
+const poolOf = (host: TdxHost): ExtensionPool => {
+  const { pool } = host;
+  if (pool === undefined) throw new Error("the pool is allocated before it is given");
+  return pool;
+};
+
+/** v2 prints the whole amount, whether the module took it or not. */
+const printConsumed = (host: TdxHost, pool: ExtensionPool): void => {
+  host.log.tdx("info", `${pool.cost.bytes / 1024} KB consumed for TDX module extensions`);
+};
+
+/**
+ * The pool stays out of the allocator for good. One line says how much the module has and how much it never got; its wording
+ * is ours, the review asked for one that names the stranded pages.
+ */
+const strand = (host: TdxHost, f: Frame<TdxHost>, result: Status): number => {
+  const pool = poolOf(host);
+  const code = statusWord(result).toString(16).padStart(16, "0");
+  const all = pool.pages.length;
+  printConsumed(host, pool);
+  host.log.tdx(
+    "err",
+    `TDH.EXT.MEM.ADD failed: 0x${code}: ${all} pages (${(all * PAGE_SIZE) / 1024} KB) stranded, ` +
+      `${pool.given} of them in the TDX module, which never gives them back`,
+  );
+  pool.freeList(host.pages);
+  return f.returns(ERRNO.EFAULT);
+};

@@ -1,0 +1,162 @@
+import { assert } from "../assert.ts";
+import { GIB, MIB, PAGE_SIZE, roundUp } from "../units.ts";
+import type { ByteRange, MemoryRange } from "./memory-range.ts";
+
+/** A zone of a node: its span, from the first to the last page present. */
+interface Zone extends ByteRange {
+  readonly node: number;
+}
+
+const DMA_END = 16 * MIB;
+const DMA32_END = 4 * GIB;
+const BAND = [
+  { start: DMA32_END, end: 2 ** 52 },
+  { start: DMA_END, end: DMA32_END },
+  { start: 0, end: DMA_END },
+] as const;
+
+/**
+ * Pages of the host's page allocator: which are free or movable, and can so become part of a contiguous run.
+ *
+ * Everything that the host has is taken as movable until somebody here takes it.
+ *
+ * @source Linux mm/page_alloc.c, alloc_contig_pages
+ * @missing memory that the kernel itself holds unmovable; distances between nodes (other nodes follow in their order)
+ */
+export class HostPages {
+  private readonly zones: readonly Zone[];
+  /** Free runs, ascending, in bytes. */
+  private free: ByteRange[];
+
+  /** @param present memblock's memory; the first MiB of it never gets into the allocator */
+  constructor(present: readonly MemoryRange[]) {
+    const memory = present
+      .map((range) => ({ ...range, start: Math.max(range.start, MIB) }))
+      .filter(({ start, end }) => start < end);
+    this.free = memory.map(({ start, end }) => ({ start, end }));
+    const nodes = [...new Set(memory.map(({ node }) => node))];
+    this.zones = nodes.flatMap((node) =>
+      BAND.flatMap((band) => {
+        const parts = memory
+          .filter((range) => range.node === node && range.start < band.end && band.start < range.end)
+          .map(({ start, end }) => ({ start: Math.max(start, band.start), end: Math.min(end, band.end) }));
+        const last = parts.at(-1);
+        return last === undefined ? [] : [{ node, start: parts[0]!.start, end: last.end }];
+      }),
+    );
+  }
+
+  /**
+   * alloc_contig_pages(GFP_KERNEL): a run of `count` pages, near `node` if it can be.
+   *
+   * It looks at every `count`-th frame of a zone, from ALIGN(zone start, count) on. ALIGN is made for powers of two; with
+   * another count it answers a frame that need not be a multiple, which does no harm.
+   *
+   * @returns the first byte, or -1 if there is no such run
+   */
+  takeContiguous(count: number, node: number): number {
+    const bytes = count * PAGE_SIZE;
+    const near = this.zones.filter((zone) => zone.node === node);
+    for (const zone of [...near, ...this.zones.filter((other) => other.node !== node)]) {
+      for (let at = alignPages(zone.start, count); at + bytes <= zone.end; at += bytes) {
+        if (at < zone.start || !this.isFree(at, at + bytes)) continue;
+        this.take(at, at + bytes);
+        return at;
+      }
+    }
+    return -1;
+  }
+
+  /**
+   * Single pages as alloc_page() gives them on a host whose free lists are mixed, at their worst: one out of each block of
+   * `blockBytes` that is free whole, and further ones from anywhere when there is no such block left.
+   *
+   * @returns the first bytes of the pages; fewer than `count` if memory runs out
+   */
+  takeScattered(count: number, blockBytes: number): number[] {
+    const pages: number[] = [];
+    for (const { start, end } of [...this.free]) {
+      for (
+        let at = roundUp(start, blockBytes);
+        at + blockBytes <= end && pages.length < count;
+        at += blockBytes
+      ) {
+        this.take(at, at + PAGE_SIZE);
+        pages.push(at);
+      }
+    }
+    while (pages.length < count && this.free.length > 0) {
+      const { start } = this.free[0]!;
+      this.take(start, start + PAGE_SIZE);
+      pages.push(start);
+    }
+    return pages;
+  }
+
+  /** Takes `bytes` from wherever pages are free, which the caller has seen to be enough. */
+  takeAny(bytes: number): void {
+    let left = bytes;
+    for (const { start, end } of [...this.free]) {
+      const size = Math.min(left, end - start);
+      if (size > 0) this.take(start, start + size);
+      left -= size;
+    }
+    assert(left === 0, "no more pages are taken than are free");
+  }
+
+  /** Puts a run back. */
+  give(start: number, end: number): void {
+    const at = this.free.findIndex((range) => range.start >= end);
+    this.free.splice(at < 0 ? this.free.length : at, 0, { start, end });
+    const merged: ByteRange[] = [];
+    for (const range of this.free) {
+      const last = merged.at(-1);
+      if (last !== undefined && last.end === range.start) {
+        merged[merged.length - 1] = { start: last.start, end: range.end };
+      } else merged.push(range);
+    }
+    this.free = merged;
+  }
+
+  get freeBytes(): number {
+    return this.free.reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+
+  /** Aligned runs of `bytes` that are free whole. */
+  freeBlocks(bytes: number): number {
+    return this.free.reduce(
+      (sum, { start, end }) => sum + Math.max(0, Math.floor(end / bytes) - Math.ceil(start / bytes)),
+      0,
+    );
+  }
+
+  private indexOf(start: number): number {
+    let low = 0;
+    let high = this.free.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.free[middle]!.end <= start) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+  private isFree(start: number, end: number): boolean {
+    const range = this.free[this.indexOf(start)];
+    return range !== undefined && range.start <= start && end <= range.end;
+  }
+  private take(start: number, end: number): void {
+    const index = this.indexOf(start);
+    const range = this.free[index]!;
+    const rest: ByteRange[] = [];
+    if (range.start < start) rest.push({ start: range.start, end: start });
+    if (end < range.end) rest.push({ start: end, end: range.end });
+    this.free.splice(index, 1, ...rest);
+  }
+}
+
+/** ALIGN(start, count) in frames, as the kernel's macro computes it for any count. */
+const alignPages = (start: number, count: number): number => {
+  const mask = BigInt(count - 1);
+  const frame = (BigInt(Math.ceil(start / PAGE_SIZE)) + mask) & ~mask;
+  return Number(frame) * PAGE_SIZE;
+};

@@ -1,0 +1,202 @@
+import { TDH } from "../abi/tdx/leaves.ts";
+import { RAX, RCX, RDX, setNumber } from "../abi/tdx/regs.ts";
+import { status } from "../abi/tdx/status.ts";
+import { encodeTdmrInfo, TDMR_INFO_BYTES } from "../abi/tdx/tdmr-info.ts";
+import type { Frame, Next } from "../flat/procedure.ts";
+import { seamcall } from "../tdx-module/seamcall.ts";
+import { PAGE_SIZE } from "../units.ts";
+import { ERRNO } from "./errno.ts";
+import { addExtensions } from "./extension-procedures.ts";
+import { HOST_PROCEDURES, HOST_WORD, hostTask, type TdxHost } from "./host-kernel.ts";
+import { readSysInfo } from "./sys-info.ts";
+import { fillTdmrs, freePamts, reserveAreas, setUpPamts, tdmrInfoOf, tdxMemlist } from "./tdmr-list.ts";
+
+const SUCCESS = status("SUCCESS");
+const TDMR_INIT = TDH["TDH.SYS.TDMR.INIT"];
+/** Pages for 64 TDMR_INFO, which the kernel keeps. The array of their addresses takes one more, for the call only. */
+const INFO_PAGES = 8;
+
+const { v, at, define } = HOST_PROCEDURES.declare("tdx_enable", {
+  args: [],
+  locals: ["lp", "tdmr", "error"],
+  steps: [
+    "sys-init",
+    "lp-init",
+    "metadata",
+    "construct-tdmrs",
+    "config",
+    "flush-caches",
+    "key-config",
+    "tdmr-init",
+    "extensions",
+    "after-extensions",
+    "fail",
+  ],
+});
+
+/**
+ * The host brings the module up: TDH.SYS.INIT, LP.INIT on each processor, metadata, TDMRs, CONFIG, KEY.CONFIG on each package,
+ * TDMR.INIT of each TDMR, then the extensions. Each SEAMCALL is a step, TDH.SYS.TDMR.INIT as many as
+ * HOST_WORD.CALLS_PER_STEP says. Returns 0 or the error number.
+ *
+ * @source Linux arch/x86/virt/vmx/tdx/tdx.c, 6.12 to 7.3; extensions from the patch series of 2026-06
+ * @missing processors that come online later, retries for lack of entropy, the reset of tables on CPUs with the partial-write
+ *   erratum
+ */
+export const enableTdx = define({
+  "sys-init": (host, f) => {
+    const { firstPrivateHkid, hkidBits } = host.module.platform;
+    host.log.tdx("info", `BIOS enabled: private KeyID range [${firstPrivateHkid}, ${2 ** hkidBits})`);
+    return callOrFail(host, f, "TDH.SYS.INIT", 0, at["lp-init"]);
+  },
+  "lp-init": (host, f) => {
+    const lp = f.get(v.lp);
+    const last = lp + 1 === host.module.sys.logicalProcessors;
+    f.set(v.lp, last ? 0 : lp + 1);
+    return callOrFail(host, f, "TDH.SYS.LP.INIT", lp, last ? at.metadata : at["lp-init"]);
+  },
+  metadata: (host, f) => failOr(f, readSysInfo(host), at["construct-tdmrs"]),
+  "construct-tdmrs": (host, f) => failOr(f, constructTdmrs(host), at.config),
+  config: (host, f) => failOr(f, configModule(host), at["flush-caches"]),
+  "flush-caches": (host) => {
+    host.caches.flushAll();
+    return at["key-config"];
+  },
+  "key-config": (host, f) => {
+    const { logicalProcessors, packages } = host.module.sysInfo;
+    const lp = f.get(v.lp);
+    const next = lp + logicalProcessors / packages;
+    f.set(v.lp, next);
+    return callOrFail(
+      host,
+      f,
+      "TDH.SYS.KEY.CONFIG",
+      lp,
+      next === logicalProcessors ? at["tdmr-init"] : at["key-config"],
+    );
+  },
+  "tdmr-init": (host, f) => {
+    const tdmr = host.tdmrs[f.get(v.tdmr)];
+    if (tdmr === undefined) return at.extensions;
+    const end = tdmrInit(host, tdmr);
+    if (end < 0) return failOr(f, end, at.fail);
+    if (end >= tdmr.end) f.set(v.tdmr, f.get(v.tdmr) + 1);
+    return at["tdmr-init"];
+  },
+  extensions: (host, f) => {
+    host.log.tdx("info", `${host.pamtBytes / 1024} KB allocated for PAMT`);
+    return f.call(addExtensions, at["after-extensions"]);
+  },
+  "after-extensions": (host, f) => {
+    if (f.result !== 0) return failOr(f, f.result, at.fail);
+    host.log.tdx("info", host.policy.kernel === "6.12" ? "module initialized" : "TDX-Module initialized");
+    host.state = "initialized";
+    return f.returns(0);
+  },
+  fail: (host, f) => {
+    const error = f.get(v.error);
+    freePamts(host.tdmrs, host.pages);
+    if (host.infoPages >= 0) host.pages.give(host.infoPages, host.infoPages + INFO_PAGES * PAGE_SIZE);
+    host.infoPages = -1;
+    host.tdmrs = [];
+    host.memlist = [];
+    host.state = "error";
+    host.words[HOST_WORD.ERROR] = error;
+    const what = host.policy.kernel === "6.12" ? "module" : "TDX-Module";
+    host.log.tdx("err", `${what} initialization failed (${error})`);
+    return f.returns(error);
+  },
+});
+
+type Task = Frame<TdxHost>;
+
+const failOr = (f: Task, error: number, next: Next): Next => {
+  if (error === 0) return next;
+  f.set(v.error, error);
+  return at.fail;
+};
+
+const callOrFail = (
+  host: TdxHost,
+  f: Task,
+  leaf: "TDH.SYS.INIT" | "TDH.SYS.LP.INIT" | "TDH.SYS.KEY.CONFIG",
+  lp: number,
+  next: Next,
+): Next => {
+  const result = host.seamcall(leaf, {}, lp);
+  if (result === SUCCESS) return next;
+  host.printSeamcallError(leaf, result);
+  return failOr(f, ERRNO.EIO, next);
+};
+
+/** construct_tdmrs() and what goes before it. 0 or the error, after which nothing is kept. */
+const constructTdmrs = (host: TdxHost): number => {
+  const all = [...host.memory, ...host.secureWindows].sort((a, b) => a.start - b.start);
+  host.memlist = tdxMemlist(all);
+  const spans = fillTdmrs(host.memlist, host.limits, host.log);
+  if (typeof spans === "number") return spans;
+  const built = setUpPamts(spans, host.memlist, host.limits, host.pages);
+  if (typeof built === "number") return built;
+  const usable = host.policy.holes === "memory" ? host.memlist : host.cmrs;
+  const reserved = reserveAreas(built, usable, host.limits, host.log);
+  host.tdmrs = typeof reserved === "number" ? built : reserved;
+  return typeof reserved === "number" ? reserved : 0;
+};
+
+/** config_tdx_module(). */
+const configModule = (host: TdxHost): number => {
+  const base = host.pages.takeContiguous(INFO_PAGES, 0);
+  if (base < 0) return ERRNO.ENOMEM;
+  host.infoPages = base;
+  const array = host.pages.takeContiguous(1, 0);
+  if (array < 0) return ERRNO.ENOMEM;
+  const pointers = new DataView(new ArrayBuffer(8 * host.tdmrs.length));
+  host.tdmrs.forEach((tdmr, i) => {
+    host.module.host.write(base + i * TDMR_INFO_BYTES, encodeTdmrInfo(tdmrInfoOf(tdmr)));
+    pointers.setBigUint64(8 * i, BigInt(base + i * TDMR_INFO_BYTES), true);
+  });
+  host.module.host.write(array, new Uint8Array(pointers.buffer));
+  const version = host.addOnFeatures === 0n ? 0 : 1;
+  const operands = {
+    RCX: array,
+    RDX: host.tdmrs.length,
+    R8: host.module.platform.firstPrivateHkid,
+    R9: host.addOnFeatures,
+  };
+  const result = host.seamcall("TDH.SYS.CONFIG", operands, 0, version);
+  host.pages.give(array, array + PAGE_SIZE);
+  if (result === SUCCESS) return 0;
+  host.printSeamcallError("TDH.SYS.CONFIG", result, version);
+  return ERRNO.EIO;
+};
+
+/** Calls of TDH.SYS.TDMR.INIT. The address up to which the TDMR is usable, or the error. */
+const tdmrInit = (host: TdxHost, { start, end }: { start: number; end: number }): number => {
+  const { module, regs } = host;
+  const most = host.words[HOST_WORD.CALLS_PER_STEP]!;
+  let usable = 0;
+  let calls = 0;
+  let result = SUCCESS;
+  module.lp = 0;
+  regs.fill(0);
+  setNumber(regs, RCX, start);
+  while (calls < most && usable < end && result === SUCCESS) {
+    regs[2 * RAX] = TDMR_INIT;
+    result = seamcall(module, regs);
+    usable = regs[2 * RDX + 1]! * 2 ** 32 + regs[2 * RDX]!;
+    calls++;
+  }
+  host.words[HOST_WORD.SEAMCALLS]! += calls;
+  if (result === SUCCESS) return usable;
+  host.printSeamcallError("TDH.SYS.TDMR.INIT", result);
+  host.printRegisters();
+  return ERRNO.EIO;
+};
+
+/** Brings the module up at once. @returns 0 or the error number */
+export const enableTdxNow = (host: TdxHost): number => {
+  const task = hostTask();
+  task.start(enableTdx);
+  while (!task.idle) task.step(host);
+  return task.result;
+};

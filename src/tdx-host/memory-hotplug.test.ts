@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { GIB, MIB } from "../units.ts";
+import { GuestMemfdPages } from "./guest-memfd-pages.ts";
+import type { HostPolicy } from "./host-kernel.ts";
+import { enableTdxNow } from "./init-module.ts";
+import { HostMemoryHotplug } from "./memory-hotplug.ts";
+import { type HostRig, hostRig } from "./testing/host-rig.ts";
+
+const BLOCK = 128 * MIB;
+const CXL = { start: 64 * GIB, end: 128 * GIB, node: 1 };
+const FIRST = CXL.start / BLOCK;
+
+const ready = (policy: Partial<HostPolicy> = {}, rig: HostRig = {}) => {
+  const host = hostRig({ policy, ...rig });
+  expect(enableTdxNow(host)).toBe(0);
+  return { host, hotplug: new HostMemoryHotplug(host, BLOCK), before: host.log.dmesg().length };
+};
+
+describe("64 GiB of CXL memory on a TDX host", () => {
+  it("under the notifier is added, and each of its 512 blocks refuses to go online without a word in the log", () => {
+    const { host, hotplug, before } = ready();
+    expect(hotplug.hotAdd(CXL)).toEqual({ error: 0, convertible: 0 });
+    const errors = hotplug.added.map(({ number }) => hotplug.online(number));
+    expect(errors.length).toBe(512);
+    expect(new Set(errors)).toEqual(new Set([-1]));
+    expect(host.log.dmesg().length).toBe(before);
+    expect(host.log.entries.filter(({ level }) => level === "debug").length).toBe(512);
+    expect(hotplug.devdaxBytes).toBe(64 * GIB);
+  });
+  it("under the range check is refused as a whole, with one line", () => {
+    const { host, hotplug, before } = ready({ hotplugCheck: "range-check" });
+    expect(hotplug.hotAdd(CXL)).toEqual({ error: -22, convertible: 0 });
+    expect(host.log.dmesg().slice(before)).toEqual([
+      "virt/tdx: Reject hot-adding memory range: 0x1000000000-0x2000000000 for TDX compatibility.",
+    ]);
+    expect([hotplug.added.length, hotplug.devdaxBytes]).toEqual([0, 64 * GIB]);
+    expect(hotplug.online(FIRST)).toBe(-19);
+  });
+  it("partly convertible is refused all the same: it was not there at boot", () => {
+    const cmrs = [
+      { start: MIB, end: 2 * GIB },
+      { start: 4 * GIB, end: 10 * GIB },
+      { start: 64 * GIB, end: 96 * GIB },
+    ];
+    for (const hotplugCheck of ["notifier", "range-check"] as const) {
+      const { hotplug } = ready({ hotplugCheck }, { cmrs });
+      expect(hotplug.hotAdd(CXL).convertible).toBe(32 * GIB);
+      expect(hotplug.online(FIRST)).not.toBe(0);
+    }
+  });
+  it("goes online on a host without TDX, and on one whose TDX failed", () => {
+    const off = hostRig();
+    const hotplug = new HostMemoryHotplug(off, BLOCK);
+    expect(hotplug.hotAdd(CXL).error).toBe(0);
+    expect(hotplug.online(FIRST)).toBe(0);
+    expect(hotplug.online(FIRST)).toBe(-22);
+    const failed = hostRig({ policy: { hotplugCheck: "range-check" }, sys: { maxTdmrs: 1 } });
+    expect(enableTdxNow(failed)).toBe(-28);
+    expect(new HostMemoryHotplug(failed, BLOCK).hotAdd(CXL).error).toBe(0);
+  });
+  it("goes online where a security protocol vouches for it from boot on, at the price of its metadata", () => {
+    const secure = {
+      cmrs: [{ start: MIB, end: 2 * GIB }, { start: 4 * GIB, end: 10 * GIB }, CXL],
+      secureWindows: [CXL],
+    };
+    for (const hotplugCheck of ["notifier", "range-check"] as const) {
+      const { host, hotplug } = ready({ hotplugCheck }, secure);
+      const free = host.pages.freeBytes;
+      expect(hotplug.hotAdd(CXL)).toEqual({ error: 0, convertible: 64 * GIB });
+      expect(hotplug.online(FIRST)).toBe(0);
+      expect(host.pages.freeBytes).toBe(free + BLOCK);
+      expect(host.tdmrs.length).toBe(3);
+      expect(host.pamtBytes).toBeGreaterThan(72 * 4 * MIB);
+    }
+  });
+});
+
+describe("hot-added ranges", () => {
+  it("are whole blocks, and not there yet", () => {
+    const { host, hotplug } = ready();
+    expect(hotplug.hotAdd({ ...CXL, start: CXL.start + MIB }).error).toBe(-22);
+    expect(host.log.dmesg().at(-1)).toBe(
+      "Block size [0x8000000] unaligned hotplug range: start 0x1000100000, size 0xffff00000",
+    );
+    expect(hotplug.hotAdd({ start: GIB, end: 2 * GIB, node: 0 }).error).toBe(-17);
+    expect(hotplug.hotAdd(CXL).error).toBe(0);
+    expect(hotplug.hotAdd(CXL).error).toBe(-17);
+  });
+});
+
+describe("private memory of a TD", () => {
+  it("comes from the page allocator only: devdax memory beside it does not help", () => {
+    const { host, hotplug } = ready();
+    hotplug.hotAdd(CXL);
+    const guest = new GuestMemfdPages(host);
+    expect(hotplug.devdaxBytes).toBe(64 * GIB);
+    expect(guest.allocate(16 * GIB)).toBe(-12);
+    expect(guest.privateBytes).toBe(0);
+    expect(guest.allocate(4 * GIB)).toBe(0);
+    expect(guest.privateBytes).toBe(4 * GIB);
+  });
+});

@@ -1,0 +1,40 @@
+import { TDX_FEATURES0_BITS } from "../abi/tdx/td-controls.ts";
+import { ERRNO } from "./errno.ts";
+import type { TdxHost } from "./host-kernel.ts";
+
+const NO_RBP_MOD = 1n << BigInt(TDX_FEATURES0_BITS.NO_RBP_MOD);
+
+/**
+ * get_tdx_sys_info(): reads what the kernel needs of the module's metadata.
+ *
+ * @returns 0; -EIO after the first field that cannot be read; -EINVAL for a module that clobbers RBP
+ * @source Linux arch/x86/virt/vmx/tdx/tdx_global_metadata.c; the kernel prints no convertible ranges
+ * @missing fields about TDs
+ */
+export const readSysInfo = (host: TdxHost): number => {
+  const features = host.readField("TDX_FEATURES0");
+  if (features === undefined) return ERRNO.EIO;
+  if ((BigInt(features) & NO_RBP_MOD) === 0n) {
+    host.log.tdx("err", "frame pointer (RBP) clobber bug present, upgrade TDX module");
+    return ERRNO.EINVAL;
+  }
+  const maxTdmrs = host.readField("MAX_TDMRS");
+  if (maxTdmrs === undefined) return ERRNO.EIO;
+  const maxReserved = host.readField("MAX_RESERVED_PER_TDMR");
+  const small = host.readField("PAMT_4K_ENTRY_SIZE");
+  const middle = host.readField("PAMT_2M_ENTRY_SIZE");
+  const large = host.readField("PAMT_1G_ENTRY_SIZE");
+  const count = host.readField("NUM_CMRS");
+  const known = [maxReserved, small, middle, large, count].every((value) => value !== undefined);
+  if (!known) return ERRNO.EIO;
+  host.limits = {
+    maxTdmrs,
+    maxReserved: maxReserved ?? 0,
+    entryBytes: { "4K": small ?? 0, "2M": middle ?? 0, "1G": large ?? 0 },
+  };
+  host.cmrs = Array.from({ length: count ?? 0 }, (_, i) => {
+    const start = host.readField("CMR_BASE", i) ?? 0;
+    return { start, end: start + (host.readField("CMR_SIZE", i) ?? 0) };
+  }).filter(({ start, end }) => start < end);
+  return 0;
+};
