@@ -59,11 +59,16 @@ export class QmpClient {
    * Connects, takes the greeting and leaves the negotiation. A monitor serves one client at a time: a second one
    * waits until the first has gone, for which `signal` is the way out.
    *
-   * @throws ConnectionEnded
+   * @throws ConnectionEnded, QmpRefused
    */
   static async connect(path: string, options: ConnectOptions = {}): Promise<QmpClient> {
     const client = new QmpClient(await Connection.open("QMP monitor", path, options));
-    await client.negotiate();
+    try {
+      await client.negotiate();
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
     return client;
   }
 
