@@ -1,4 +1,5 @@
 import { type Elf, SEGMENT_TYPE, type Segment } from "./elf.ts";
+import type { SymbolTable } from "./symbol-table.ts";
 
 /** Which of a segment's two addresses is meant. */
 export type AddressKind = "vaddr" | "paddr";
@@ -44,4 +45,17 @@ export const physicalOf = (elf: Elf, address: bigint): bigint | undefined => {
     each.type === SEGMENT_TYPE.LOAD && each.vaddr <= address && address < each.vaddr + each.memsz;
   const segment = elf.segments.find(inside);
   return segment === undefined ? undefined : address - segment.vaddr + segment.paddr;
+};
+
+/** The image's bytes from one symbol up to another, as linked; undefined if it does not have both, or not the bytes. */
+export const bytesBetween = (
+  elf: Elf,
+  symbols: SymbolTable,
+  first: string,
+  last: string,
+): Uint8Array | undefined => {
+  const start = symbols.addressOf(first);
+  const end = symbols.addressOf(last);
+  if (start === undefined || end === undefined || end < start) return undefined;
+  return bytesAt(elf, start, Number(end - start));
 };

@@ -1,8 +1,10 @@
 import { DecodeError } from "../../abi/bytes.ts";
+import { Btf } from "./btf.ts";
+import { LayoutError } from "./btf-layout.ts";
 import { type BzImage, decodeBzImage } from "./bzimage.ts";
 import { decompress } from "./decompress.ts";
-import { decodeElf, type Elf, isElf } from "./elf.ts";
-import { bytesAt } from "./elf-memory.ts";
+import { decodeElf, type Elf, isElf, sectionNamed } from "./elf.ts";
+import { bytesAt, bytesBetween } from "./elf-memory.ts";
 import { Kallsyms, readKallsyms } from "./kallsyms.ts";
 
 /** A kernel as it lies on disk, read and indexed. Addresses are those it is linked for. */
@@ -47,4 +49,15 @@ export const decompressedPayload = async ({ payload }: BzImage): Promise<Uint8Ar
   const vmlinux = await decompress("bzImage payload", bytes, compression, size);
   if (vmlinux.length === size) return vmlinux;
   throw new DecodeError("bzImage payload", offset, `${size} bytes when decompressed`, `${vmlinux.length}`);
+};
+
+/**
+ * The types that the kernel tells about itself, by section or, without sections, by symbols.
+ *
+ * @throws LayoutError if it was built without (CONFIG_DEBUG_INFO_BTF); DecodeError if they are damaged
+ */
+export const kernelTypes = ({ elf, symbols, release }: KernelImage): Btf => {
+  const section = sectionNamed(elf, ".BTF")?.bytes ?? bytesBetween(elf, symbols, "__start_BTF", "__stop_BTF");
+  if (section !== undefined) return Btf.decode(section);
+  throw new LayoutError(`Linux ${release} tells no structure layouts (CONFIG_DEBUG_INFO_BTF)`);
 };

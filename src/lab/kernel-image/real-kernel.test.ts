@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { NEEDS_KERNEL, realKernels } from "../testing/real-kernel.ts";
+import { offsetOf, sizeOf } from "./btf-layout.ts";
 import { decompressorJump } from "./decompressor-jump.ts";
 import { judgeKernel } from "./judge.ts";
-import type { KernelImage } from "./kernel-image.ts";
+import { type KernelImage, kernelTypes } from "./kernel-image.ts";
 import { loadKernelImage } from "./load.ts";
 import { instructionSites, TDCALL_FUNCTIONS } from "./sites.ts";
 import { stubSpaces } from "./stub-space.ts";
@@ -56,6 +57,24 @@ it.skipIf(seen === undefined)(
     expect(bzImage?.payload).toMatchObject({ compression: "zstd", size: 57_575_404 });
     expect(symbols.addressOf("accept_memory")).toBe(0xffff_ffff_819e_6a30n);
     expect(symbols.addressOf("__tdcall")).toBe(0xffff_ffff_81c8_e810n);
+  },
+);
+
+it.skipIf(seen === undefined)(
+  `Debian's 6.12.117 has the layouts seen in its running kernel ${NEEDS_KERNEL}`,
+  async () => {
+    const types = kernelTypes(await loadKernelImage(seen!.image));
+    expect(sizeOf(types, "zone")).toBe(1536);
+    const found = [
+      ["zone", "unaccepted_pages"],
+      ["zone", "zone_start_pfn"],
+      ["kimage", "nr_segments"],
+      ["kimage", "segment"],
+      ["memory_block", "altmap"],
+    ] as const;
+    expect(found.map(([structure, member]) => offsetOf(types, structure, member))).toEqual([
+      1224, 144, 56, 64, 792,
+    ]);
   },
 );
 
