@@ -9,9 +9,10 @@ import type { TraceEvent } from "../src/scenario/world.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
-/** Names of the bundled scenarios, without ending. */
+/** Names of the bundled scenarios, with their folders below scenarios/ and without ending. */
 export const bundledScenarios = (): string[] =>
-  readdirSync(join(root, "scenarios"))
+  readdirSync(join(root, "scenarios"), { recursive: true, encoding: "utf8" })
+    .map((file) => file.replaceAll("\\", "/"))
     .filter((file) => file.endsWith(".yaml"))
     .map((file) => file.slice(0, -".yaml".length));
 

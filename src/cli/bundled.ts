@@ -15,19 +15,23 @@ const bundledFolder = (): string | undefined => {
   return undefined;
 };
 
-/** Names of the bundled scenarios, without folder and ending. */
+/** Names of the bundled scenarios, without ending: `boot-lazy-4g`, `bugs/B18-never-accepted`. */
 export const bundledNames = (): string[] => {
   const folder = bundledFolder();
   if (folder === undefined) return [];
-  return readdirSync(folder)
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((file) => file.replaceAll("\\", "/"))
     .filter((file) => file.endsWith(".yaml"))
     .map((file) => file.slice(0, -".yaml".length))
     .sort();
 };
 
-/** Path of the bundled scenario of that name, with or without `.yaml`; undefined if there is none. */
+/**
+ * Path of the bundled scenario of that name, with or without its folder and `.yaml`; undefined if there is none.
+ */
 export const bundledPath = (name: string): string | undefined => {
   const folder = bundledFolder();
   const bare = name.endsWith(".yaml") ? name.slice(0, -".yaml".length) : name;
-  return folder !== undefined && bundledNames().includes(bare) ? join(folder, `${bare}.yaml`) : undefined;
+  const found = bundledNames().find((one) => one === bare || one.endsWith(`/${bare}`));
+  return folder === undefined || found === undefined ? undefined : join(folder, `${found}.yaml`);
 };

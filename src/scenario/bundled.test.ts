@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { DESIGN_NAMES } from "../designs/designs.ts";
@@ -19,11 +19,13 @@ const load = (text: string, file: string): Scenario =>
 
 describe("every bundled scenario is valid, says what it shows and is named after its file", () => {
   const folder = join(ROOT, "scenarios");
-  const files = readdirSync(folder).filter((file) => file.endsWith(".yaml"));
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".yaml"),
+  );
   it.each(files)("%s", (file) => {
     const path = join(folder, file);
     const scenario = load(readFileSync(path, "utf8"), path);
-    expect(`${scenario.name}.yaml`).toBe(file);
+    expect(`${scenario.name}.yaml`).toBe(basename(file));
     expect([scenario.title, scenario.about].map((text) => text.length > 20)).toEqual([true, true]);
     expect(scenario.expect.length).toBeGreaterThan(0);
   });
