@@ -113,6 +113,16 @@ const ROWS: readonly Row[] = [
     virtio-mem  both         no-release running   I6
     `,
   ),
+  // Ours lives with all of them.
+  ...rows(
+    "tide",
+    `
+    dimm        *            release    running
+    dimm        *            no-release running
+    virtio-mem  *            release    running
+    virtio-mem  *            no-release running
+    `,
+  ),
 ];
 
 it.each(ROWS)(

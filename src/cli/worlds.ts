@@ -12,7 +12,14 @@ export interface WorldOptions {
 }
 
 /** Designs that a scenario may name: the names of src/designs/designs.ts, here so that help needs no machine. */
-export const DESIGNS: readonly string[] = ["none", "notifier", "notifier-strict", "callbacks", "bitmaps"];
+export const DESIGNS: readonly string[] = [
+  "none",
+  "notifier",
+  "notifier-strict",
+  "callbacks",
+  "bitmaps",
+  "tide",
+];
 
 /** The one place where a command meets its world. */
 export const openWorld: OpenWorld = async (name, _options) => {

@@ -14,15 +14,23 @@ export interface Design {
   readonly tableVersion: 1 | 2;
   /** Whether the stub widens the table over hot-pluggable SRAT ranges. */
   readonly stubScansSrat: boolean;
+  /**
+   * Isolating a range takes a listed chunk inside it off the unaccepted list as it is, and accepts one that sticks
+   * out wherever in it the pageblock lies. Left out: as released kernels do, a chunk is accepted when its head is met.
+   */
+  readonly isolatesUnaccepted?: boolean;
   readonly hooks: Hooks;
 }
 
 type Hook = Procedure<Kernel> | undefined;
 
 export interface Hooks {
-  /** add_memory, after the node is online and before memmap and direct mapping: (start, size). */
+  /**
+   * add_memory, after the node is online and before memmap and direct mapping: (start, size, 1 if a driver
+   * manages the memory).
+   */
   readonly addMemory?: Hook;
-  /** add_memory failed after addMemory had succeeded: (start, size). */
+  /** add_memory failed after addMemory had succeeded: (start, size, 1 if a driver manages the memory). */
   readonly addMemoryFailed?: Hook;
   /** Before the memmap of a block is written into the block itself: (start, memmap bytes). */
   readonly altmapAdd?: Hook;
@@ -34,13 +42,15 @@ export interface Hooks {
   readonly removeMemory?: Hook;
   /** After the mapping of a block with altmap went: (start, memmap bytes). */
   readonly altmapRemoved?: Hook;
-  /** At the very end of remove_memory: (start, size). */
+  /** At the very end of remove_memory: (start, size, 1 if a driver manages the memory). */
   readonly memoryRemoved?: Hook;
   /** MEM_GOING_ONLINE of one memory block; negative errno vetoes: (start, size). */
   readonly goingOnline?: Hook;
   /** Pages of a chunk about to enter the allocator by onlining: (start, size). */
   readonly onlineChunk?: Hook;
-  /** virtio-mem PLUG was acknowledged: (addr, size). */
+  /** Before PLUG is sent; a negative errno keeps it from being sent: (addr, size). */
+  readonly virtioPlug?: Hook;
+  /** virtio-mem PLUG was acknowledged; an errno that the driver does not know breaks the device: (addr, size). */
   readonly virtioPlugged?: Hook;
   /** Before UNPLUG is sent; a negative errno keeps it from being sent: (addr, size). */
   readonly virtioUnplug?: Hook;
@@ -50,6 +60,9 @@ export interface Hooks {
   readonly virtioUnplugAll?: Hook;
   /** UNPLUG_ALL was answered: (region addr, region size, response type). */
   readonly virtioUnplugAllAnswered?: Hook;
-  /** fake_online gives contiguous pages straight back to the buddy lists: (start, size). */
+  /**
+   * fake_online gives contiguous pages straight back to the buddy lists: (start, size). After a negative errno
+   * they stay out of use for good.
+   */
   readonly fakeOnlineContiguous?: Hook;
 }

@@ -47,6 +47,15 @@ export interface Platform {
   readonly acceptOrKeep: Procedure<Kernel>;
   /** (start, end) in bytes; returns 1 when all of it was released or the platform cannot release, else 0. */
   readonly release: Procedure<Kernel>;
+  /**
+   * (start, end, 1: to private, 0: to shared) in bytes: asks the VMM to convert. Returns end, or where it stopped.
+   */
+  readonly convert: Procedure<Kernel>;
+  /** (start, end) in bytes: accepts what is not accepted and leaves the rest alone; returns 1, or 0 at a failure. */
+  readonly acceptMissing: Procedure<Kernel>;
+  /** (start, size) in bytes, whole units: takes memory out of the direct map, and puts it back. */
+  readonly hide: Procedure<Kernel>;
+  readonly show: Procedure<Kernel>;
   /** Message of the panic when accept answers 0. */
   readonly acceptPanic: string;
 }
@@ -89,13 +98,13 @@ export interface Kernel {
 export class Cpus {
   /** Task number + 1 that has interrupts off on this vCPU; 0: none. Nothing else runs there meanwhile. */
   readonly irqsOff: Int32Array;
-  /** [0]: 1 after a panic: nothing runs any more. [1]: TDX CONFIG_FLAGS, low 32 bits, as read at boot. */
+  /** [0]: 1 after a panic: nothing runs any more. [1]: TDX CONFIG_FLAGS, low 32 bits; [2]: GPA width: as read at boot. */
   readonly words: Float64Array;
   panicMessage = "";
 
   constructor(vcpus: number) {
     this.irqsOff = new Int32Array(vcpus);
-    this.words = new Float64Array(2);
+    this.words = new Float64Array(3);
   }
 
   get panicked(): boolean {
@@ -108,6 +117,15 @@ export class Cpus {
 
   set configFlags(value: number) {
     this.words[1] = value;
+  }
+
+  /** Bits of a guest-physical address, the shared bit among them. */
+  get gpaWidth(): number {
+    return this.words[2]!;
+  }
+
+  set gpaWidth(bits: number) {
+    this.words[2] = bits;
   }
 }
 

@@ -26,6 +26,8 @@ export const USE = {
   OFFLINE: 0x70,
   /** Taken out of an online block by a driver that means to unplug it (virtio-mem fake-offline). */
   FAKE_OFFLINE: 0x80,
+  /** A chunk of the unaccepted list, taken off it as it is because its range is isolated. */
+  UNLISTED: 0xa0,
   /** On its way from one state to the next: off every list, owned by a running procedure. */
   IN_TRANSIT: 0x90,
 } as const;
@@ -66,6 +68,8 @@ export class MemMap {
   section: Float64Array;
   /** Non-zero while the section is in the direct map, by slot. */
   mapped: Uint8Array;
+  /** Non-zero while a pageblock is taken out of the direct map though its section is in it, by pageblock index. */
+  hidden: Uint8Array;
   /** Links of the block lists. */
   readonly links: BlockLinks;
   /** Units (guest-physical, absolute) in which some page changed its use or mapping. */
@@ -88,6 +92,7 @@ export class MemMap {
     this.isolated = new Uint8Array(0);
     this.section = new Float64Array(0);
     this.mapped = new Uint8Array(0);
+    this.hidden = new Uint8Array(0);
     this.links = new BlockLinks(Math.log2(geometry.pagesPerSection), geometry.maxOrder);
   }
 
@@ -127,8 +132,23 @@ export class MemMap {
 
   /** Whether the kernel's direct map covers `pfn`. */
   isMapped(pfn: number): boolean {
-    const slot = this.slotOf(Math.floor(pfn / this.geometry.pagesPerSection));
-    return slot !== NIL && this.mapped[slot] !== 0;
+    const { pagesPerSection, pageblockOrder } = this.geometry;
+    const slot = this.slotOf(Math.floor(pfn / pagesPerSection));
+    if (slot === NIL || this.mapped[slot] === 0) return false;
+    return this.hidden[(slot * pagesPerSection + (pfn % pagesPerSection)) >> pageblockOrder] === 0;
+  }
+
+  /** Takes whole pageblocks [pfn, pfn + count) out of the direct map or puts them back; those without memmap stay out. */
+  setHidden(pfn: number, count: number, hidden: boolean): void {
+    const { pagesPerSection, pageblockOrder } = this.geometry;
+    for (let at = pfn; at < pfn + count; ) {
+      const length = Math.min(pagesPerSection - (at % pagesPerSection), pfn + count - at);
+      const index = this.indexOf(at);
+      at += length;
+      if (index === NIL) continue;
+      this.hidden.fill(hidden ? 1 : 0, index >> pageblockOrder, (index + length) >> pageblockOrder);
+      this.touch(index, length);
+    }
   }
 
   /** Gives one block of 2^order pages its use. `index` is its first page and aligned to the order. */
@@ -182,6 +202,7 @@ export class MemMap {
     const blocks = per / 2 ** pageblockOrder;
     this.zone.fill(0xff, slot * blocks, (slot + 1) * blocks);
     this.isolated.fill(0, slot * blocks, (slot + 1) * blocks);
+    this.hidden.fill(0, slot * blocks, (slot + 1) * blocks);
     this.mapped[slot] = 0;
     this.section[slot] = -1;
     const leaf = this.root[Math.floor(section / ROOT_SECTIONS)]!;
@@ -209,6 +230,7 @@ export class MemMap {
     this.isolated = grown(this.isolated, new Uint8Array(blocks));
     this.section = grown(this.section, new Float64Array(slots).fill(-1));
     this.mapped = grown(this.mapped, new Uint8Array(slots));
+    this.hidden = grown(this.hidden, new Uint8Array(blocks));
     this.links.reserve(slots);
     this.slots = slots;
   }

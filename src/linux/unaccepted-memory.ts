@@ -32,7 +32,7 @@ const clampToWindow = (k: Kernel, table: UnacceptedTable, from: number, size: nu
   if (end < table.physBase) return false;
   start -= table.physBase;
   end -= table.physBase;
-  if (end % table.unitSize === 0) end += table.unitSize;
+  if (end % table.unitSize === 0 && !k.accepting.isLeaving(end / table.unitSize)) end += table.unitSize;
   clamped[0] = start;
   clamped[1] = Math.min(end, table.units * table.unitSize);
   return true;

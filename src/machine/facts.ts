@@ -38,6 +38,10 @@ export const septStateName = (td: Td, gpa: number): string => {
 export const unacceptedBit = (k: Kernel | undefined, unit: number): number => bitOf(k, unit, false);
 export const pluggedBit = (k: Kernel | undefined, unit: number): number => bitOf(k, unit, true);
 
+/** Whether a design is about to give the unit back: its bit follows hardware, and nobody goes by either. */
+export const isLeaving = ({ table, accepting }: Kernel, unit: number): boolean =>
+  table !== undefined && accepting.isLeaving(unit - table.physBase / table.unitSize);
+
 const bitOf = (k: Kernel | undefined, unit: number, plugged: boolean): number => {
   const table = k?.table;
   const bits = plugged ? table?.plugged : table?.unaccepted;

@@ -3,6 +3,9 @@ import { AcpiMemory } from "../linux/acpi-memory/acpi-memory.ts";
 import { bootLayout } from "../linux/boot/boot-layout.ts";
 import type { Boundary, VirtioMemPort } from "../linux/boundary.ts";
 import { tdxAcceptMemory, tdxAcceptMemoryBit63, tdxReleaseMemory } from "../linux/coco/tdx-accept.ts";
+import { tdxAcceptMissing } from "../linux/coco/tdx-accept-missing.ts";
+import { tdxMapGpa } from "../linux/coco/tdx-convert.ts";
+import { hideFromDirectMap, showInDirectMap } from "../linux/direct-map.ts";
 import { X86_64 } from "../linux/geometry.ts";
 import { Cpus, type Kernel, type LogSink, type Platform } from "../linux/kernel.ts";
 import { Locks } from "../linux/locks.ts";
@@ -71,6 +74,10 @@ const TDX_PLATFORM: Platform = {
   accept: tdxAcceptMemory,
   acceptOrKeep: tdxAcceptMemoryBit63,
   release: tdxReleaseMemory,
+  convert: tdxMapGpa,
+  acceptMissing: tdxAcceptMissing,
+  hide: hideFromDirectMap,
+  show: showInDirectMap,
   acceptPanic: "TDX: Failed to accept memory",
 };
 

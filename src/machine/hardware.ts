@@ -59,7 +59,7 @@ export interface CpuObserver {
   accessFailed(vcpu: number, gpa: number, write: boolean, state: string): void;
   tdcall(leaf: number, ns: number): void;
   /** The vCPU left the guest; its exit registers tell why. */
-  exit(vcpu: number): void;
+  exit(vcpu: number, ns: number): void;
   /** An exception that the guest kernel does not survive. */
   faulted(fault: string, gpa: number): void;
   charge(ns: number): void;
@@ -100,7 +100,8 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     this.observer.tdcall(leaf, costOf(leaf, low & 7, outcome));
     if (leaf === ACCEPT || leaf === RELEASE) this.pageCall(vcpu, leaf, low, high, outcome);
     else if (this.observer.tracing) this.observer.emit(vcpu, tdgName(leaf), 0, 0, outcomeText(outcome), "");
-    if (outcome === TD_EXIT || outcome === TD_EXIT_VMCALL) this.observer.exit(vcpu);
+    if (outcome === TD_EXIT) this.observer.exit(vcpu, COST.eptViolation.ns);
+    else if (outcome === TD_EXIT_VMCALL) this.observer.exit(vcpu, COST.tdvmcall.ns);
     else if (outcome === INTERRUPTED) this.td.clearInterrupt(vcpu);
     return outcome;
   }
@@ -159,7 +160,7 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     const state = septStateName(this.td, gpa);
     // A page that the host is moving under the guest's feet is accepted all the same.
     if (state !== "BLOCKED") this.observer.accessFailed(vcpu, gpa, write, state);
-    if (outcome === ACCESS_TD_EXIT) this.observer.exit(vcpu);
+    if (outcome === ACCESS_TD_EXIT) this.observer.exit(vcpu, COST.eptViolation.ns);
     else this.observer.faulted(FAULT_NAMES[outcome] ?? "fault", gpa);
     return -1;
   }

@@ -9,6 +9,7 @@ import type { TdxModule } from "../tdx-module/module.ts";
 import { seamcall } from "../tdx-module/seamcall.ts";
 import { LAST_EXIT, type Td, VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
 import { leaveGuest } from "../tdx-module/td-exit.ts";
+import { finishVmcall } from "../tdx-module/tdg/vp-vmcall.ts";
 import { handleEject } from "../vmm/eject.ts";
 import { VM_END } from "../vmm/events.ts";
 import { handleExit } from "../vmm/faults.ts";
@@ -141,9 +142,17 @@ export class Machine implements TaskHost {
       this.scheduler.charge(COST.seamcall.ns);
       result = this.tryEnter(vcpu);
     }
-    if (result === 0) return;
+    if (result === 0) {
+      if (this.calledHost(vcpu)) finishVmcall(this.td, vcpu, this.vmm.exitRegs(vcpu), this.cpus.regs(vcpu));
+      return;
+    }
     assert(this.injector !== undefined, () => `TDH.VP.ENTER answers SUCCESS, not ${statusText(result)}`);
     this.vmm.life.kill(VM_END.MODULE_REFUSED, vcpu, 0, result);
+  }
+
+  /** Whether a vCPU's last exit was a TDG.VP.VMCALL, which the VMM answers in its registers. */
+  private calledHost(vcpu: number): boolean {
+    return this.td.vcpu(vcpu, VCPU_WORD.LAST_EXIT) === LAST_EXIT.VMCALL;
   }
 
   /** A vCPU left the guest: the VMM's thread has to handle it. */
@@ -221,10 +230,10 @@ export class Machine implements TaskHost {
     this.scheduler.changed();
   }
 
-  /** The VMM's thread of a vCPU runs: its SEAMCALLs are part of the fault that it handles. */
+  /** The VMM's thread of a vCPU handles a fault: its SEAMCALLs are part of it. Those of a TDVMCALL are not. */
   get inFault(): boolean {
     const thread = this.scheduler.running - this.tasks.firstVmm;
-    return 0 <= thread && thread < this.config.vcpus;
+    return 0 <= thread && thread < this.config.vcpus && !this.calledHost(thread);
   }
 
   /** Number of the scheduler's timer of a virtio-mem device: that of its worker. */

@@ -1,7 +1,6 @@
 import { status, withoutDetails } from "../abi/tdx/status.ts";
 import { panic } from "../linux/kernel.ts";
 import { UNACCEPTED_MEMORY_LOCK } from "../linux/unaccepted-memory.ts";
-import { COST } from "./cost.ts";
 import { ACCEPTED, acceptedOf, IN_USE_BITS } from "./facts.ts";
 import type { CpuObserver } from "./hardware.ts";
 import type { Machine } from "./machine.ts";
@@ -30,10 +29,10 @@ export class Observer implements CpuObserver {
     this.machine.scheduler.charge(ns);
   }
 
-  exit(vcpu: number): void {
+  exit(vcpu: number, ns: number): void {
     this.machine.counts.exit();
     this.machine.tally.exit(this.machine.td.exitRegs(vcpu));
-    this.machine.scheduler.charge(COST.eptViolation.ns);
+    this.machine.scheduler.charge(ns);
     this.machine.exited(vcpu);
   }
 

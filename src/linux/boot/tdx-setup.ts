@@ -86,6 +86,7 @@ export const tdxEarlyInit = define({
     if (status !== 0) return panic(k, `TDCALL ${TDG_VP_INFO} failed (Buggy TDX module!)`);
     f.set(v.attributes, lo(regs, RDX));
     f.set(v.gpaWidth, getNumber(regs, RCX) % 64);
+    k.cpus.gpaWidth = f.get(v.gpaWidth);
     return at.notify;
   },
   notify: (k, f) => (writeField(k, f.vcpu, FIELD.NOTIFY_ENABLES, 0, -1) < 0 ? AGAIN : at.flags),

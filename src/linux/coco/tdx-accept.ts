@@ -7,18 +7,18 @@ export const TDG_MEM_PAGE_RELEASE = 30;
 /** TD metadata CONFIG_FLAGS bit 6: the TD was made with TDG.MEM.PAGE.RELEASE. */
 export const CONFIG_PAGE_RELEASE = 0x40;
 
-const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30] as const;
+export const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30] as const;
 const ALIGN_MASK = [2 ** 12 - 1, 2 ** 21 - 1, 2 ** 30 - 1] as const;
 
 /** Largest level not above `highest` whose page starts at `at` and ends by `end`; -1 if none does. */
-const fittingLevel = (at: number, end: number, highest: number): number => {
+export const fittingLevel = (at: number, end: number, highest: number): number => {
   let level = highest;
   while (level >= 0 && ((at & ALIGN_MASK[level]!) !== 0 || end - at < LEVEL_BYTES[level]!)) level--;
   return level;
 };
 
 /** One TDCALL on the page of `level` at `at`. Negative: did not retire; otherwise the packed status. */
-const pageCall = (k: Kernel, vcpu: number, leaf: number, at: number, level: number): number => {
+export const pageCall = (k: Kernel, vcpu: number, leaf: number, at: number, level: number): number => {
   const regs: Regs = k.hw.regs(vcpu);
   setNumber(regs, RAX, leaf);
   setNumber(regs, RCX, at + level);

@@ -73,12 +73,15 @@ const add = KERNEL_PROCEDURES.declare("add_memory_resource", {
 });
 const { v, at } = add;
 
+/** 1 if a driver manages the memory, for hooks. */
+const managed = (k: Kernel, f: Frame<Kernel>): number =>
+  mhpName(k, f.get(v.flags)) === SYSTEM_RAM_NAME ? 0 : 1;
+
 const groupOf = (f: Frame<Kernel>): number => (mhpHas(f.get(v.flags), MHP.NID_IS_MGID) ? f.get(v.nid) : 0);
 
 /** Takes the range in the iomem tree: from here on nobody else can add it. */
 const claimResource = (k: Kernel, f: Frame<Kernel>): void => {
-  const driverManaged = mhpName(k, f.get(v.flags)) !== SYSTEM_RAM_NAME;
-  const kind = RESOURCE.SYSTEM_RAM | RESOURCE.BUSY | (driverManaged ? RESOURCE.DRIVER_MANAGED : 0);
+  const kind = RESOURCE.SYSTEM_RAM | RESOURCE.BUSY | (managed(k, f) === 1 ? RESOURCE.DRIVER_MANAGED : 0);
   k.iomem.request(f.get(v.start), f.get(v.size), mhpNameNumber(f.get(v.flags)), kind);
 };
 
@@ -118,7 +121,7 @@ export const addMemoryLocked = add.define({
       k.blocks.nodeOnline[f.get(v.node)] = 1;
       f.set(v.newNode, 1);
     }
-    return f.callIf(k.design.hooks.addMemory, at.hook, f.get(v.start), f.get(v.size));
+    return f.callIf(k.design.hooks.addMemory, at.hook, f.get(v.start), f.get(v.size), managed(k, f));
   },
   hook: (k, f) => {
     if (f.result < 0) {
@@ -159,7 +162,10 @@ export const addMemoryLocked = add.define({
     archRemoveMemory(k, start, size);
     return at.undone;
   },
-  undone: (k, f) => f.callIf(k.design.hooks.addMemoryFailed, at.failed, f.get(v.start), f.get(v.size)),
+  undone: (k, f) => {
+    const hook = k.design.hooks.addMemoryFailed;
+    return f.callIf(hook, at.failed, f.get(v.start), f.get(v.size), managed(k, f));
+  },
   failed: (k, f) => {
     giveUp(k, f);
     return f.returns(f.get(v.error));

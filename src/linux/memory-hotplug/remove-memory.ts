@@ -2,6 +2,7 @@ import { BLOCKED, type Frame } from "../../flat/procedure.ts";
 import { ERRNO } from "../errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { BLOCK } from "../memory-block.ts";
+import { virtioMemAt } from "../virtio-mem/online-page.ts";
 import { removeBlocksAndAltmaps } from "./altmap-blocks.ts";
 import { archRemoveMemory } from "./arch-memory.ts";
 import { DEVICE_HOTPLUG_LOCK, lockDeviceHotplug, MEM_HOTPLUG_LOCK } from "./hotplug-locks.ts";
@@ -82,7 +83,8 @@ export const tryRemoveMemory = define({
   unmapped: (k, f) => {
     k.iomem.releaseAdjustable(f.get(v.start), f.get(v.size));
     k.blocks.tryOfflineNode(f.get(v.node));
-    return f.callIf(k.design.hooks.memoryRemoved, at.removed, f.get(v.start), f.get(v.size));
+    const managed = virtioMemAt(k, f.get(v.start)) >= 0 ? 1 : 0;
+    return f.callIf(k.design.hooks.memoryRemoved, at.removed, f.get(v.start), f.get(v.size), managed);
   },
   removed: (k, f) => {
     k.locks.release(MEM_HOTPLUG_LOCK, f.task);

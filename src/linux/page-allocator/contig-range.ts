@@ -1,7 +1,7 @@
 import { ERRNO } from "../errno.ts";
 import { faultAt } from "../fault-points.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
-import { orderOf, USE } from "../mem-map.ts";
+import { orderOf, USE, useOf } from "../mem-map.ts";
 import { freeBlock, headOf, isFree, removeFreeBlock } from "./free-lists.ts";
 import { ISOLATE, startIsolatePageRange, testPagesIsolated, undoIsolatePageRange } from "./isolation.ts";
 import { migrateRange } from "./migrate.ts";
@@ -25,12 +25,14 @@ const takeRange = (k: Kernel, start: number, end: number): void => {
     const order = orderOf(k.mm.use[head]!);
     const first = pfn - (index - head);
     const next = first + 2 ** order;
+    const unlisted = useOf(k.mm.use[head]!) === USE.UNLISTED;
     if (isFree(k, head)) removeFreeBlock(k, head, order, USE.IN_TRANSIT);
     freeRun(k, first, Math.min(start, next));
     freeRun(k, Math.max(end, first), next);
+    // Nobody accepted an unlisted chunk: it is handed over as memory that must not be touched.
+    k.mm.setPages(pfn, Math.min(end, next) - pfn, unlisted ? USE.FAKE_OFFLINE : USE.ALLOCATED);
     pfn = next;
   }
-  k.mm.setPages(start, end - start, USE.ALLOCATED);
 };
 
 const { v, at, define } = KERNEL_PROCEDURES.declare("alloc_contig_range", {

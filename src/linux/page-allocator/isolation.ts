@@ -11,7 +11,7 @@ import {
   removeFreeBlock,
   unlinkBlock,
 } from "./free-lists.ts";
-import { acceptPage, headsUnaccepted } from "./unaccepted-list.ts";
+import { acceptPage, headsUnaccepted, listUnaccepted, takeUnaccepted } from "./unaccepted-list.ts";
 import { forPageblocks } from "./zone-span.ts";
 import { ZONE, zoneOfIndex, zoneType } from "./zones.ts";
 
@@ -145,10 +145,36 @@ const isolateTurn = (k: Kernel, f: Frame<Kernel>): Next => {
     for (let done = 0; done < turn; done++) {
       unsetIsolated(k, k.mm.indexOf(blockAt(k, first, blocks, done)));
     }
+    relist(k, f.get(v.startPfn), f.get(v.n));
     return f.returns(error);
   }
   f.set(v.turn, turn + 1);
   return turn + 1 === blocks ? f.returns(0) : at.accept;
+};
+
+/** First page of the chunk that a page lies in; its index is aligned as its frame is. */
+const chunkOf = (k: Kernel, index: number): number => index - (index % k.geometry.pagesPerChunk);
+
+/** The turn of a pageblock under a design that takes listed chunks as they are. */
+const isolateUnaccepted = (k: Kernel, f: Frame<Kernel>, index: number): Next => {
+  const head = chunkOf(k, index);
+  if (!headsUnaccepted(k, head)) return isolateTurn(k, f);
+  const pfn = k.mm.pfnOf(head);
+  const end = f.get(v.startPfn) + f.get(v.n);
+  if (pfn < f.get(v.startPfn) || pfn + k.geometry.pagesPerChunk > end)
+    return f.call(acceptPage, at.isolate, head);
+  takeUnaccepted(k, head);
+  return isolateTurn(k, f);
+};
+
+/** Chunks of the range that isolation took off the list go back to it. */
+const relist = (k: Kernel, startPfn: number, n: number): void => {
+  const { pagesPerChunk } = k.geometry;
+  const first = Math.ceil(startPfn / pagesPerChunk) * pagesPerChunk;
+  for (let pfn = first; pfn + pagesPerChunk <= startPfn + n; pfn += pagesPerChunk) {
+    const index = k.mm.indexOf(pfn);
+    if (index !== NIL && useOf(k.mm.use[index]!) === USE.UNLISTED) listUnaccepted(k, index);
+  }
 };
 
 /**
@@ -156,7 +182,9 @@ const isolateTurn = (k: Kernel, f: Frame<Kernel>): Next => {
  * not allocated any more. Returns 0, or -EBUSY with the types as before.
  *
  * A pageblock whose first page heads an unaccepted chunk is accepted first. The other pageblocks of a chunk
- * carry no mark, so they are isolated with their pages still unaccepted, and the final test will fail.
+ * carry no mark, so they are isolated with their pages still unaccepted, and the final test will fail. A design may
+ * want it otherwise (`isolatesUnaccepted`): a chunk inside the range leaves its list as it is, and one that sticks out
+ * is accepted wherever in it the pageblock lies.
  *
  * @source Linux mm/page_isolation.c, start_isolate_page_range, set_migratetype_isolate
  */
@@ -165,6 +193,7 @@ export const startIsolatePageRange = define({
     const [first, blocks] = blocksOf(k, f);
     const index = k.mm.indexOf(blockAt(k, first, blocks, f.get(v.turn)));
     if (index === NIL) return f.returns(ERRNO.EBUSY);
+    if (k.design.isolatesUnaccepted === true) return isolateUnaccepted(k, f, index);
     return headsUnaccepted(k, index) ? f.call(acceptPage, at.isolate, index) : isolateTurn(k, f);
   },
   isolate: isolateTurn,
@@ -175,6 +204,7 @@ export const undoIsolatePageRange = (k: Kernel, startPfn: number, n: number): vo
   forPageblocks(k, startPfn, n, (block) => {
     if (k.mm.isolated[block] !== 0) unsetIsolated(k, block * k.geometry.pagesPerBlock);
   });
+  relist(k, startPfn, n);
 };
 
 /** Gives the pageblocks of memory about to be onlined, which holds no free page, the type ISOLATE. */
@@ -204,7 +234,7 @@ export const testPagesIsolated = (
     const index = k.mm.indexOf(pfn);
     const use = useOf(k.mm.use[index]!);
     const offline = use === USE.OFFLINE || use === USE.FAKE_OFFLINE;
-    if (use !== USE.FREE && !(offline && mode === ISOLATE.OFFLINE)) return false;
+    if (use !== USE.FREE && use !== USE.UNLISTED && !(offline && mode === ISOLATE.OFFLINE)) return false;
     pfn += headOf(k, index) + 2 ** orderOf(k.mm.use[index]!) - index;
   }
   return isolated;
@@ -226,7 +256,7 @@ export const offlineIsolatedPages = (k: Kernel, startPfn: number, n: number): nu
     if (isFree(k, index)) {
       removeFreeBlock(k, index, order, USE.OFFLINE);
       taken += 2 ** order;
-    }
+    } else if (useOf(k.mm.use[index]!) === USE.UNLISTED) taken += 2 ** order;
     pfn += 2 ** order;
   }
   k.mm.setPages(startPfn, n, USE.OFFLINE);

@@ -1,6 +1,6 @@
 import { assert } from "../../assert.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
-import { NIL, USE, useOf } from "../mem-map.ts";
+import { NIL, USE, type Use, useOf } from "../mem-map.ts";
 import { acceptMemory } from "../unaccepted-memory.ts";
 import { freeBlock, pushBlock, unlinkBlock } from "./free-lists.ts";
 import { zoneOfIndex } from "./zones.ts";
@@ -16,15 +16,18 @@ export const listUnaccepted = (k: Kernel, index: number): void => {
 };
 
 /** Takes a chunk off the list and out of both counters: until it is freed, no counter knows it. */
-const unlist = (k: Kernel, index: number): void => {
+const unlist = (k: Kernel, index: number, use: Use = USE.IN_TRANSIT): void => {
   const { zones, geometry } = k;
   assert(useOf(k.mm.use[index]!) === USE.UNACCEPTED, "a chunk taken off the unaccepted list is on it");
   const zone = zoneOfIndex(k, index);
   unlinkBlock(k, zones.unacceptedList(zone), index, geometry.maxOrder);
   zones.free[zone]! -= geometry.pagesPerChunk;
   zones.unaccepted[zone]! -= geometry.pagesPerChunk;
-  k.mm.setBlock(index, geometry.maxOrder, USE.IN_TRANSIT);
+  k.mm.setBlock(index, geometry.maxOrder, use);
 };
+
+/** Takes the chunk that this page heads off the list as it is: nobody accepts it. */
+export const takeUnaccepted = (k: Kernel, index: number): void => unlist(k, index, USE.UNLISTED);
 
 /** Whether this page heads a chunk of the list. Only the head carries the mark, in the kernel too. */
 export const headsUnaccepted = (k: Kernel, index: number): boolean =>

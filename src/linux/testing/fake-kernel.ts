@@ -4,7 +4,10 @@ import { BLOCKED, Frame, type Procedure, TASK_WORDS } from "../../flat/procedure
 import { AcceptingList } from "../accepting-list.ts";
 import { type BootLayout, type ByteRange, bootLayout } from "../boot/boot-layout.ts";
 import { tdxAcceptMemory, tdxAcceptMemoryBit63, tdxReleaseMemory } from "../coco/tdx-accept.ts";
+import { tdxAcceptMissing } from "../coco/tdx-accept-missing.ts";
+import { tdxMapGpa } from "../coco/tdx-convert.ts";
 import type { Design } from "../design.ts";
+import { hideFromDirectMap, showInDirectMap } from "../direct-map.ts";
 import { type Geometry, X86_64 } from "../geometry.ts";
 import { Cpus, KERNEL_PROCEDURES, type Kernel, type KernelOptions } from "../kernel.ts";
 import { Locks } from "../locks.ts";
@@ -104,6 +107,10 @@ export const fakeKernel = (options: FakeKernelOptions): FakeKernel => {
       accept: tdxAcceptMemory,
       acceptOrKeep: tdxAcceptMemoryBit63,
       release: tdxReleaseMemory,
+      convert: tdxMapGpa,
+      acceptMissing: tdxAcceptMissing,
+      hide: hideFromDirectMap,
+      show: showInDirectMap,
       acceptPanic: "TDX: Failed to accept memory",
     },
     design: options.design ?? NO_DESIGN,

@@ -69,7 +69,7 @@ const online = KERNEL_PROCEDURES.declare("virtio_mem_fake_online", {
  *
  * Pages that were never onlined enter as fresh memory, so a whole chunk of them may wait unaccepted. Pages
  * that fakeOffline took go straight to the buddy lists, after the design's fakeOnlineContiguous hook: there is
- * no other look at whether they are accepted. Returns 0.
+ * no other look at whether they are accepted. Where the hook answers with an error they stay out of use for good. Returns 0.
  *
  * @source Linux drivers/virtio/virtio_mem.c, virtio_mem_fake_online; hook: RFCv2 patch 6
  */
@@ -98,9 +98,10 @@ export const fakeOnline = online.define({
     const { v, at } = online;
     const pfn = f.get(v.at);
     const pages = 2 ** f.get(v.order);
+    f.set(v.at, pfn + pages);
+    if (f.result < 0) return at.chunk;
     freeContigRange(k, pfn, pages);
     k.zones.managed[zoneOf(k, pfn)]! += pages;
-    f.set(v.at, pfn + pages);
     return at.chunk;
   },
 });

@@ -44,12 +44,13 @@ const sendRequest = send.define({
 const plug = KERNEL_PROCEDURES.declare("virtio_mem_send_plug_request", {
   args: ["device", "addr", "size"],
   locals: [],
-  steps: ["enter", "answered", "hooked"],
+  steps: ["enter", "allowed", "answered", "hooked"],
 });
 
 /**
  * PLUG of [addr, addr + size): (device, addr, size) in bytes. Not sent, -EAGAIN, when the configuration
- * changed meanwhile. After ACK the size counts as plugged and the design's virtioPlugged hook runs.
+ * changed meanwhile, nor when the design's virtioPlug hook answers with an error. After ACK the size counts as
+ * plugged and the design's virtioPlugged hook runs.
  *
  * Returns 0, the error of the response, or what the hook answered if that is negative.
  *
@@ -58,10 +59,15 @@ const plug = KERNEL_PROCEDURES.declare("virtio_mem_send_plug_request", {
 export const plugRequest = plug.define({
   enter: (k, f) => {
     const { v, at } = plug;
-    const vm = k.virtioMem[f.get(v.device)]!;
-    if (vm.has(VM.CONFIG_CHANGED)) return f.returns(EAGAIN);
-    const blocks = f.get(v.size) / vm.port.blockSize;
-    return f.call(sendRequest, at.answered, f.get(v.device), VIRTIO_MEM_REQUEST.PLUG, f.get(v.addr), blocks);
+    if (k.virtioMem[f.get(v.device)]!.has(VM.CONFIG_CHANGED)) return f.returns(EAGAIN);
+    return f.callIf(k.design.hooks.virtioPlug, at.allowed, f.get(v.addr), f.get(v.size));
+  },
+  allowed: (k, f) => {
+    const { v, at } = plug;
+    if (f.result < 0) return f.returns(f.result);
+    const device = f.get(v.device);
+    const blocks = f.get(v.size) / k.virtioMem[device]!.port.blockSize;
+    return f.call(sendRequest, at.answered, device, VIRTIO_MEM_REQUEST.PLUG, f.get(v.addr), blocks);
   },
   answered: (k, f) => {
     const { v, at } = plug;

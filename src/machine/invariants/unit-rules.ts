@@ -6,6 +6,7 @@ import {
   acceptedOf,
   IN_USE_BITS,
   isAcceptedPage,
+  isLeaving,
   isUsed,
   pluggedBit,
   somePage,
@@ -29,10 +30,13 @@ export type UnitRule = (facts: Facts, unit: number) => string | undefined;
 
 const UNIT = 2 ** 21;
 
-/** A unit whose bit is clear is accepted, if the VMM and, where it keeps a second bitmap, the kernel have it plugged. */
+/**
+ * A unit whose bit is clear is accepted, if the VMM and, where it keeps a second bitmap, the kernel have it plugged. A
+ * release changes hardware first and the bit after it (I6): meanwhile the unit is on the list of those that leave.
+ */
 const i8: UnitRule = ({ td, kernel, pluggedAt }, unit) => {
   if (unacceptedBit(kernel, unit) !== 0 || pluggedBit(kernel, unit) === 0) return undefined;
-  if (acceptedOf(td, unit) === ACCEPTED.ALL || !pluggedAt(unit)) return undefined;
+  if (acceptedOf(td, unit) === ACCEPTED.ALL || !pluggedAt(unit) || isLeaving(kernel, unit)) return undefined;
   return "the kernel's bit says accepted, the secure EPT says it is not";
 };
 

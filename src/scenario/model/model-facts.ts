@@ -25,6 +25,7 @@ const USE_NAMES: { readonly [use in PageUse]: Use } = {
   [USE.MOVABLE]: "allocated",
   [USE.OFFLINE]: "offline",
   [USE.FAKE_OFFLINE]: "fake-offline",
+  [USE.UNLISTED]: "unaccepted",
   [USE.IN_TRANSIT]: "reserved",
 };
 

@@ -1,0 +1,43 @@
+import { CONFIG_PAGE_RELEASE } from "../../linux/coco/tdx-accept.ts";
+import { KERNEL_PROCEDURES, panic } from "../../linux/kernel.ts";
+
+const TO_SHARED = 0;
+const TO_PRIVATE = 1;
+
+const { v, at, define } = KERNEL_PROCEDURES.declare("tide_give_back", {
+  args: ["start", "end"],
+  locals: ["failed"],
+  steps: ["enter", "released", "shared", "private", "accepted"],
+});
+
+/**
+ * Gives accepted memory back: (start, end) in bytes. Nobody uses it, and it is not in the direct map.
+ *
+ * With PAGE_RELEASE that is a release. Without, the memory is converted to shared, for which the VMM has to remove the
+ * private pages, and back to private: two calls to the VMM for a range of any length, and whatever the VMM does at
+ * the unplug, what comes back with the next plug is not accepted.
+ *
+ * Returns 1 when none of it is accepted any more; 0 when all of it still is, or is again. A VMM that does not let
+ * the guest have private memory back makes the machine panic.
+ */
+export const giveBack = define({
+  enter: (k, f) => {
+    const start = f.get(v.start);
+    const end = f.get(v.end);
+    if ((k.cpus.configFlags & CONFIG_PAGE_RELEASE) !== 0)
+      return f.call(k.platform.release, at.released, start, end);
+    return f.call(k.platform.convert, at.shared, start, end, TO_SHARED);
+  },
+  released: (_k, f) => f.returns(f.result),
+  shared: (k, f) => {
+    if (f.result !== f.get(v.end)) f.set(v.failed, 1);
+    return f.call(k.platform.convert, at.private, f.get(v.start), f.get(v.end), TO_PRIVATE);
+  },
+  private: (k, f) => {
+    if (f.result !== f.get(v.end)) return panic(k, "tide: the VMM does not give private memory back");
+    if (f.get(v.failed) === 0) return f.returns(1);
+    // Some pages are gone, and nobody knows which.
+    return f.call(k.platform.acceptMissing, at.accepted, f.get(v.start), f.get(v.end));
+  },
+  accepted: (k, f) => (f.result === 0 ? panic(k, k.platform.acceptPanic) : f.returns(0)),
+});
