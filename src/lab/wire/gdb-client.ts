@@ -139,7 +139,7 @@ export class GdbClient {
   }
 
   /**
-   * One instruction.
+   * One instruction. A breakpoint on that instruction does not stop it, so there is no need to remove it first.
    *
    * @param thread the vCPU that steps while the others rest; left out, that of the last stop steps while the
    *   others run
@@ -190,9 +190,12 @@ export class GdbClient {
     return done;
   }
 
-  /** Removes QEMU's break- and watchpoints, lets the guest run, and closes. */
+  /** Removes all break- and watchpoints, lets the guest run, and closes. */
   async detach(): Promise<void> {
-    await this.requests.demand(gdbCommand.detach());
+    const [first] = await this.threads();
+    // A stub that names processes wants to know which one; QEMU's machine is one.
+    const one = first === undefined || first.process === 0 ? undefined : first.process;
+    await this.requests.demand(gdbCommand.detach(one));
     await this.close();
   }
 
@@ -202,7 +205,7 @@ export class GdbClient {
     await this.close();
   }
 
-  /** Closes. QEMU removes the break- and watchpoints and, unless it was started stopped, lets the guest run. */
+  /** Closes. A stopped guest stays stopped, and break- and watchpoints stay in QEMU for the next client. */
   async close(): Promise<void> {
     await this.connection.close();
   }

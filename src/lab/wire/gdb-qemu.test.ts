@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { vcpuOf } from "../../protocol/gdb-remote/thread-id.ts";
 import { type QemuForTest, qemuInstalled, withQemu } from "../testing/qemu-for-test.ts";
+import { AT_CODE, CODE, code } from "../testing/real-mode-for-test.ts";
 import { GdbClient } from "./gdb-client.ts";
 
 const NEEDED = "needs qemu-system-x86_64";
@@ -14,12 +15,6 @@ const withClient = (
     await work(gdb, qemu);
     await gdb.close();
   });
-
-/** Where the test's code lies, and its registers: real mode, all segments at 0. */
-const CODE = 0x1000;
-const atCode = { cs: 0n, ds: 0n, es: 0n, rip: BigInt(CODE) };
-
-const code = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
 
 const STOPPED = {
   kind: "stopped",
@@ -65,7 +60,7 @@ it.skipIf(!qemuInstalled)(`instructions written are stepped over one by one (${N
     // inc ax; inc ax; dec bx; jmp $
     await gdb.writePhysical(CODE, code(0x40, 0x40, 0x4b, 0xeb, 0xfe));
     expect(await gdb.readPhysical(CODE, 5)).toEqual(code(0x40, 0x40, 0x4b, 0xeb, 0xfe));
-    await gdb.writeRegisters({ ...atCode, rax: 1n, rbx: 0n });
+    await gdb.writeRegisters({ ...AT_CODE, rax: 1n, rbx: 0n });
     const steps: [rip: bigint, rax: bigint, rbx: bigint][] = [];
     for (let i = 0; i < 4; i++) {
       expect(await gdb.step()).toEqual(STOPPED);
@@ -91,7 +86,7 @@ it.skipIf(!qemuInstalled)(
           [
             gdb.setBreakpoint("hardware", 0x1001n),
             gdb.setBreakpoint("software", 0x1002n, 2),
-            gdb.writeRegisters(atCode),
+            gdb.writeRegisters(AT_CODE),
             gdb.resume(),
           ] as const,
       );
@@ -121,7 +116,7 @@ it.skipIf(!qemuInstalled)(
       // mov [0x2345], al; mov bl, [0x2346]; jmp $
       await gdb.writePhysical(CODE, code(0xa2, 0x45, 0x23, 0x8a, 0x1e, 0x46, 0x23, 0xeb, 0xfe));
       await gdb.writePhysical(0x2346, code(0x77));
-      await gdb.writeRegisters({ ...atCode, rax: 0x99n });
+      await gdb.writeRegisters({ ...AT_CODE, rax: 0x99n });
       const stopped = async (): Promise<[unknown, bigint]> => {
         const stop = await gdb.resume();
         return [stop.kind === "stopped" ? stop.reason : stop, await gdb.readRegister("rip")];
@@ -165,7 +160,7 @@ it.skipIf(!qemuInstalled)(
       expect([first, second].map(vcpuOf)).toEqual([0, 1]);
       await gdb.writePhysical(CODE, code(0x90, 0xeb, 0xfd)); // nop; jmp CODE
       await gdb.selectThread(first);
-      await gdb.writeRegisters(atCode);
+      await gdb.writeRegisters(AT_CODE);
       expect(await gdb.step(first)).toEqual(STOPPED);
       expect(await gdb.readRegister("rip")).toBe(0x1001n);
       await gdb.selectThread(second);
@@ -179,11 +174,3 @@ it.skipIf(!qemuInstalled)(
     });
   },
 );
-
-it.skipIf(!qemuInstalled)(`kill ends QEMU (${NEEDED})`, async () => {
-  await withQemu([], async (qemu) => {
-    const gdb = await GdbClient.connect(qemu.gdbPath, qemu.connect);
-    await gdb.kill();
-    await qemu.exited;
-  });
-});
