@@ -1,4 +1,4 @@
-import { type World, WorldUnavailable } from "../scenario/world.ts";
+import type { World } from "../scenario/world.ts";
 
 export const WORLDS = ["model", "linux"] as const;
 export type WorldName = (typeof WORLDS)[number];
@@ -23,8 +23,10 @@ export const DESIGNS: readonly string[] = [
 
 /** The one place where a command meets its world. */
 export const openWorld: OpenWorld = async (name, _options) => {
-  if (name === "linux")
-    throw new WorldUnavailable("the linux world is not built yet: it needs QEMU and a kernel");
+  if (name === "linux") {
+    const { LinuxWorld } = await import("../lab/world/linux-world.ts");
+    return new LinuxWorld();
+  }
   const { ModelWorld } = await import("../scenario/model/model-world.ts");
   return new ModelWorld();
 };

@@ -120,7 +120,8 @@ export class Machine implements TaskHost {
     this.scheduler.wake(task.index);
   }
 
-  private startVmm(task: VmmTask, procedure: Parameters<VmmTask["start"]>[0], a = 0): void {
+  /** Starts a procedure of the VMM on an idle task of its own. */
+  runVmm(task: VmmTask, procedure: Parameters<VmmTask["start"]>[0], a = 0): void {
     task.start(procedure, a);
     this.scheduler.wake(task.index);
   }
@@ -158,13 +159,13 @@ export class Machine implements TaskHost {
   /** A vCPU left the guest: the VMM's thread has to handle it. */
   exited(vcpu: number): void {
     this.outside[vcpu] = 1;
-    this.startVmm(this.tasks.vcpuThreads[vcpu]!, handleExit, vcpu);
+    this.runVmm(this.tasks.vcpuThreads[vcpu]!, handleExit, vcpu);
   }
 
   /** A virtio-mem request was posted; the device takes it up so many nanoseconds late. */
   requested(device: number, lateNs: number): void {
     const loop = this.tasks.deviceLoops[device]!;
-    if (loop.idle) this.startVmm(loop, handleRequest, device);
+    if (loop.idle) this.runVmm(loop, handleRequest, device);
     this.scheduler.clocks[loop.clock]! += lateNs;
   }
 
@@ -173,7 +174,7 @@ export class Machine implements TaskHost {
     this.outside[vcpu] = 1;
     const area = this.vmm.areaOfSlot(this.vmm.dimms.ejecting);
     this.givesBack(this.vmm.map.start(area) * 4096, this.vmm.map.end(area) * 4096);
-    this.startVmm(this.tasks.ejectLoop, handleEject);
+    this.runVmm(this.tasks.ejectLoop, handleEject);
     this.ejecting = vcpu;
   }
   private ejecting = -1;

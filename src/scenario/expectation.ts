@@ -20,6 +20,7 @@ export const SEPT_STATES = ["FREE", "PENDING", "MAPPED", "PENDING_BLOCKED", "BLO
 /**
  * What Linux does with memory: not in Linux; added but offline; free; on the zone's unaccepted list; allocated;
  * part of an online block but withheld by virtio-mem; holding the memmap; the kernel, firmware tables and holes.
+ * Unknown: a world that looks at a kernel from outside does not see it.
  */
 export const USES = [
   "none",
@@ -30,6 +31,7 @@ export const USES = [
   "fake-offline",
   "memmap",
   "reserved",
+  "unknown",
 ] as const;
 export type Use = (typeof USES)[number];
 

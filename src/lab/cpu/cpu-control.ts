@@ -16,8 +16,6 @@ export type Hook = (cpu: StoppedCpu) => Promise<RegisterValues>;
 /** A watchpoint's range was touched. `address` is where the range starts. */
 export type WatchHook = (cpu: StoppedCpu, address: bigint) => Promise<void>;
 
-type Work = (gdb: GdbClient) => Promise<void>;
-
 /** First instructions that need no execution to be passed: `endbr64`, and the nop that ftrace patches. */
 const PASSED: readonly (readonly number[])[] = [
   [0xf3, 0x0f, 0x1e, 0xfa],
@@ -37,7 +35,10 @@ export class CpuControl {
   /** Stops at breakpoints, those at watchpoints, and those made for others' work. */
   readonly stops = { hooks: 0, watches: 0, works: 0 };
   private readonly hooks = new Map<bigint, { readonly hook: Hook; readonly once: boolean }>();
-  private works: Work[] = [];
+  /** What waits for the guest to stop. */
+  private waiting: (() => Promise<void>)[] = [];
+  /** What is being done to the guest that stands still. */
+  private readonly held = new Set<Promise<void>>();
   private ending = false;
 
   constructor(gdb: GdbClient) {
@@ -55,12 +56,24 @@ export class CpuControl {
     if (this.hooks.delete(address)) await this.gdb.clearBreakpoint("hardware", address);
   }
 
-  /** Does something while the guest stands still, and lets it go on. Rejected if the guest has gone. */
+  /**
+   * Does something while the guest stands still, and lets it go on: at once if it stands still already, as it does
+   * within a hook. Rejected if the guest has gone.
+   */
   whileStopped<T>(work: (gdb: GdbClient) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.works.push((gdb) => work(gdb).then(resolve, reject));
-      if (this.gdb.running) this.gdb.interrupt();
+      const start = (): Promise<void> => work(this.gdb).then(resolve, reject);
+      if (this.gdb.running) {
+        this.waiting.push(start);
+        this.gdb.interrupt();
+      } else this.hold(start());
     });
+  }
+
+  /** The guest is not resumed before this is done. */
+  private hold(work: Promise<void>): void {
+    this.held.add(work);
+    void work.finally(() => this.held.delete(work));
   }
 
   /** Ends `run` at the next stop, which it brings about. The guest stands still then. */
@@ -78,7 +91,7 @@ export class CpuControl {
   async run(): Promise<"gone" | "stopped"> {
     let change: RegisterValues = {};
     for (;;) {
-      while (this.works.length > 0) await this.work();
+      await this.letWork();
       if (this.ending) return "stopped";
       const stop = await this.resume(change);
       change = {};
@@ -87,11 +100,12 @@ export class CpuControl {
     }
   }
 
-  private async work(): Promise<void> {
-    const works = this.works;
-    this.works = [];
-    this.stops.works++;
-    for (const work of works) await work(this.gdb);
+  private async letWork(): Promise<void> {
+    if (this.waiting.length > 0) this.stops.works++;
+    while (this.waiting.length > 0 || this.held.size > 0) {
+      for (const start of this.waiting.splice(0)) this.hold(start());
+      await Promise.all(this.held);
+    }
   }
 
   private resume(change: RegisterValues): Promise<Stop> {

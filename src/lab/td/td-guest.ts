@@ -42,6 +42,8 @@ export class TdGuest {
   ended: Promise<void> = Promise.resolve();
   /** Is called before each TDCALL is executed: what devices did before it is known then. */
   beforeCall: () => void | Promise<void> = () => {};
+  /** Is told of each page call that the kernel made, with its status. */
+  onPageCall: (call: PageCall) => void = () => {};
   private readonly mailbox: Mailbox;
   readonly loop: MailboxLoop;
   private pageCalls: PageCall[] = [];
@@ -102,7 +104,10 @@ export class TdGuest {
     const calls = this.pageCalls;
     if (calls.length === 0) return;
     this.pageCalls = [];
-    for (const call of calls) if (call.status === 0) await this.applyPageCall(call);
+    for (const call of calls) {
+      this.onPageCall(call);
+      if (call.status === 0) await this.applyPageCall(call);
+    }
   }
 
   private async applyPageCall({ leaf, start, end }: PageCall): Promise<void> {

@@ -1,0 +1,60 @@
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
+import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
+import { type AnsweredRequest, DeviceLog } from "./device-log.ts";
+import type { DeviceMirror } from "./device-mirror.ts";
+
+const PIECE = 65_536;
+
+/** Brings our devices up to what QEMU's did, by the trace that QEMU writes. */
+export class DeviceWatcher {
+  /** Is told of each request after our devices did it. */
+  onRequest: (request: AnsweredRequest) => void | Promise<void> = () => {};
+  /** Requests seen so far. */
+  requests = 0;
+  private readonly path: string;
+  private readonly mirror: DeviceMirror;
+  private readonly log = new DeviceLog();
+  private readonly piece = new Uint8Array(PIECE);
+  private readonly decoder = new TextDecoder();
+  private fd = -1;
+  private offset = 0;
+
+  constructor(path: string, mirror: DeviceMirror) {
+    this.path = path;
+    this.mirror = mirror;
+  }
+
+  /** Does what was answered since the last time. */
+  async sync(): Promise<void> {
+    for (const request of this.news()) {
+      this.requests++;
+      this.mirror.apply(request);
+      await this.onRequest(request);
+    }
+  }
+
+  close(): void {
+    if (this.fd >= 0) closeSync(this.fd);
+    this.fd = -1;
+  }
+
+  private news(): AnsweredRequest[] {
+    if (this.fd < 0) {
+      if (!existsSync(this.path)) return [];
+      this.fd = openSync(this.path, "r");
+    }
+    const requests: AnsweredRequest[] = [];
+    for (;;) {
+      const count = readSync(this.fd, this.piece, 0, PIECE, this.offset);
+      if (count === 0) return requests;
+      this.offset += count;
+      requests.push(...this.log.take(this.decoder.decode(this.piece.subarray(0, count), { stream: true })));
+    }
+  }
+}
+
+/** Whether a request took memory away from the guest. */
+export const tookMemory = ({ type, response }: AnsweredRequest): boolean =>
+  response === VIRTIO_MEM_RESPONSE.ACK &&
+  (type === VIRTIO_MEM_REQUEST.UNPLUG || type === VIRTIO_MEM_REQUEST.UNPLUG_ALL);

@@ -1,0 +1,214 @@
+import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
+import type { Design } from "../../linux/design.ts";
+import type { MachineConfig } from "../../machine/config.ts";
+import { Agent } from "../agent/agent.ts";
+import { Guest } from "../agent/guest.ts";
+import type { StoppedCpu } from "../cpu/cpu-control.ts";
+import type { AnsweredRequest } from "../devices/device-log.ts";
+import { DeviceMirror } from "../devices/device-mirror.ts";
+import { DeviceWatcher, tookMemory } from "../devices/device-watcher.ts";
+import { Enforcer, type OnViolation } from "../enforce/enforcer.ts";
+import type { CodePlace, LabViolation } from "../enforce/violation.ts";
+import { RamFile } from "../guest-ram/ram-file.ts";
+import { QemuGuest } from "../qemu/qemu-guest.ts";
+import type { Span } from "../span.ts";
+import { judgePageCall } from "../td/deeds.ts";
+import type { GuestKernel } from "../td/guest-kernel.ts";
+import { TdGuest } from "../td/td-guest.ts";
+
+/** What a guest in the lab is made of. */
+export interface LabPlan {
+  readonly config: MachineConfig;
+  readonly design: Design;
+  readonly kernel: GuestKernel;
+  /** Path of the bzImage. */
+  readonly kernelFile: string;
+  readonly initrd: Uint8Array;
+  /** More of the kernel's command line. */
+  readonly append: string;
+  readonly enforcement: "exact" | "audit";
+  readonly onViolation: OnViolation;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What every guest needs on its command line: the console, an end at a panic, and no EFI runtime services, which
+ * nobody serves.
+ */
+export const COMMAND_LINE = "console=ttyS0 panic=-1 efi=noruntime";
+
+/** A TD that runs: QEMU, our TDX module and VMM behind it, who watches it, and the agent in it. */
+export class LabSession {
+  readonly plan: LabPlan;
+  readonly qemu: QemuGuest;
+  readonly td: TdGuest;
+  readonly guest: Guest;
+  readonly enforcer: Enforcer;
+  readonly mirror: DeviceMirror;
+  readonly devices: DeviceWatcher;
+  /** What the guest's page calls broke. */
+  readonly deeds: LabViolation[] = [];
+  /** Why serving the guest ended, if it failed. */
+  failure: Error | undefined;
+  /** QEMU is gone, or nobody serves the guest any more. */
+  over = false;
+  private readonly isGone: Promise<void>;
+  private tellGone: () => void = () => {};
+
+  private constructor(plan: LabPlan, qemu: QemuGuest, td: TdGuest, guest: Guest) {
+    this.isGone = new Promise((resolve) => {
+      this.tellGone = resolve;
+    });
+    this.plan = plan;
+    this.qemu = qemu;
+    this.td = td;
+    this.guest = guest;
+    this.mirror = new DeviceMirror(td.td);
+    this.devices = new DeviceWatcher(qemu.files.deviceLog, this.mirror);
+    qemu.onClose(() => this.devices.close());
+    this.devices.onRequest = (request) => this.afterRequest(request);
+    this.enforcer = new Enforcer({
+      control: td.control,
+      watch: td.watch,
+      rights: td.rights,
+      ram: qemu.ram,
+      policy: plan.onViolation,
+      sync: () => this.devices.sync(),
+      placeOf: (cpu) => this.placeOf(cpu),
+      accept: (start, end) => td.td.acceptForFirmware(start, end),
+    });
+    td.beforeCall = () => this.devices.sync();
+    td.onPageCall = (call) => this.deeds.push(...judgePageCall(call, td.rights));
+  }
+
+  /**
+   * Starts a machine and brings it to the entry of its kernel. Nothing of the kernel has run.
+   *
+   * @throws LabError; nothing is left behind
+   */
+  static async prepare(plan: LabPlan): Promise<LabSession> {
+    const { config, kernelFile, append, initrd, signal } = plan;
+    const machine = {
+      layout: config.layout,
+      nodes: config.nodes,
+      vcpus: config.vcpus,
+      virtioMem: config.virtioMem,
+      dimms: config.dimms,
+      kernel: kernelFile,
+      append: `${COMMAND_LINE} ${append}`,
+      asTd: true,
+    };
+    const qemu = await QemuGuest.start(machine, initrd, signal);
+    try {
+      return await LabSession.over(plan, qemu);
+    } catch (error) {
+      await qemu.close();
+      throw error;
+    }
+  }
+
+  private static async over(plan: LabPlan, qemu: QemuGuest): Promise<LabSession> {
+    const { config, design, kernel, enforcement } = plan;
+    const { deviceMemory } = config.layout;
+    const td = await TdGuest.prepare(qemu, {
+      config,
+      kernel,
+      design,
+      unaccepted: config.unaccepted.map(({ start, size }) => ({ start, end: start + size })),
+      window: deviceMemory && { start: deviceMemory.start, end: deviceMemory.start + deviceMemory.size },
+      enforcement,
+    });
+    const connection = await qemu.connect("the guest's agent", qemu.files.agent);
+    let take: (bytes: Uint8Array) => void = () => {};
+    const agent = new Agent({
+      write: (bytes) => connection.write(bytes),
+      onData: (listener) => {
+        take = listener;
+      },
+    });
+    connection.listen({ take: (chunk) => take(chunk), ended: (error) => agent.guestDied(error.message) });
+    const session = new LabSession(plan, qemu, td, new Guest(agent));
+    session.addDeviceMemory();
+    return session;
+  }
+
+  /** The files behind the memory devices that are there from the start. */
+  private addDeviceMemory(): void {
+    const { vmm } = this.td.td.machine;
+    for (const { id, addr, regionSize } of vmm.devices) this.addMemory(id, addr, regionSize);
+    for (const { id, size } of this.plan.config.dimms) this.addMemory(id, this.dimmAddress(id), size);
+  }
+
+  /** Tells the audit and the content of pages where a device's memory lies. */
+  addMemory(id: string, start: number, size: number): void {
+    this.qemu.ram.add({ start, size, file: new RamFile(this.qemu.files.ram(`${id}-mem`)), offset: 0 });
+  }
+
+  /** Where our VMM has put a DIMM. QEMU places them by the same rule. */
+  dimmAddress(id: string): number {
+    const { vmm } = this.td.td.machine;
+    const piece = vmm.backend(id);
+    for (let slot = 0; slot < vmm.dimms.count; slot++)
+      if (vmm.dimms.isPlugged(slot) && vmm.dimms.piece(slot) === piece)
+        return vmm.map.start(vmm.areaOfSlot(slot)) * 4096;
+    return -1;
+  }
+
+  /**
+   * Lets the kernel go, and waits until the agent in it is ready.
+   *
+   * @returns false if the guest did not come so far
+   */
+  async boot(): Promise<boolean> {
+    this.td.run();
+    const ended = this.td.ended.then(
+      () => undefined,
+      (error: Error) => error,
+    );
+    void ended.then((failure) => {
+      this.over = true;
+      this.failure = failure;
+      this.guest.agent.guestDied(failure?.message ?? "the guest has ended");
+      this.tellGone();
+    });
+    try {
+      await this.guest.agent.ready(this.plan.signal);
+      return true;
+    } catch (error) {
+      if (this.over) return false;
+      throw error;
+    }
+  }
+
+  /** Fulfilled once the guest is over. */
+  gone(): Promise<void> {
+    return this.isGone;
+  }
+
+  close(): Promise<void> {
+    return this.qemu.close();
+  }
+
+  /** After QEMU took memory away, nothing there may be touched, and its content is gone. */
+  private async afterRequest(request: AnsweredRequest): Promise<void> {
+    if (!tookMemory(request)) return;
+    for (const { start, end } of this.taken(request)) {
+      this.td.content.discarded(start, end);
+      if (this.plan.enforcement === "exact") await this.td.watch.forbid(start, end);
+    }
+  }
+
+  private taken({ type, addr, blocks }: AnsweredRequest): Span[] {
+    const { devices } = this.td.td.machine.vmm;
+    if (type === VIRTIO_MEM_REQUEST.UNPLUG_ALL)
+      return devices.map((device) => ({ start: device.addr, end: device.addr + device.regionSize }));
+    const device = devices.find((each) => each.addr <= addr && addr < each.addr + each.regionSize);
+    return device === undefined ? [] : [{ start: addr, end: addr + blocks * device.blockSize }];
+  }
+
+  private async placeOf({ registers }: StoppedCpu): Promise<CodePlace> {
+    const rip = registers.read("rip");
+    const symbol = this.plan.kernel.nameOf(rip - this.td.place.slide);
+    return { rip, symbol, backtrace: [] };
+  }
+}

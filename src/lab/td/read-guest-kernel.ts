@@ -1,0 +1,79 @@
+import { decompressorJump } from "../kernel-image/decompressor-jump.ts";
+import { bytesAt } from "../kernel-image/elf-memory.ts";
+import type { KernelImage } from "../kernel-image/kernel-image.ts";
+import { prologueOf } from "../kernel-image/prologue.ts";
+import { instructionSites, TDCALL_FUNCTIONS } from "../kernel-image/sites.ts";
+import { stubSpaces } from "../kernel-image/stub-space.ts";
+import { placeText } from "../kernel-image/symbol-table.ts";
+import { LabError } from "../lab-error.ts";
+import type { GuestKernel } from "./guest-kernel.ts";
+import { STUB_BYTES } from "./mailbox-stub.ts";
+
+const stubRoomOf = (image: KernelImage): GuestKernel["stubRoom"] => {
+  const space = stubSpaces(image, STUB_BYTES)[0];
+  if (space !== undefined) return { at: space.address, bytes: space.length };
+  throw new LabError(
+    `kernel ${image.release}: expected ${STUB_BYTES} bytes of text that nobody uses, found none; give another kernel`,
+  );
+};
+
+const tdcallsOf = ({ elf, symbols, release }: KernelImage): GuestKernel["tdcalls"] => {
+  const sites = instructionSites(elf, symbols, "TDCALL");
+  const other = sites.find(({ place }) => !TDCALL_FUNCTIONS.some((name) => name === place?.name));
+  if (sites.length === 0 || other !== undefined) {
+    const found = other === undefined ? "none" : `one in ${placeText(symbols, other.address)}`;
+    throw new LabError(
+      `kernel ${release}: expected its TDCALL instructions in ${TDCALL_FUNCTIONS.join(", ")}, found ${found}; ` +
+        "give a kernel of Linux 6.7 or later with CONFIG_INTEL_TDX_GUEST",
+    );
+  }
+  return TDCALL_FUNCTIONS.flatMap((name) => {
+    const address = symbols.addressOf(name);
+    const code = address === undefined ? undefined : bytesAt(elf, address, 16);
+    if (address === undefined || code === undefined) return [];
+    return [{ at: address + (prologueOf(code).endbr ? 4n : 0n), outputs: name !== "__tdcall" }];
+  });
+};
+
+/** A pointer to the start of the kernel in its data: the decompressor adds to it what it moved the kernel by. */
+const relocatedOf = ({ elf, release }: KernelImage, base: bigint): GuestKernel["relocated"] => {
+  const pattern = Buffer.alloc(8);
+  pattern.writeBigUInt64LE(base);
+  for (const { vaddr, bytes, flags } of elf.segments) {
+    const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (vaddr < base || flags === 0) continue;
+    for (let at = data.indexOf(pattern); at >= 0; at = data.indexOf(pattern, at + 1))
+      if ((vaddr + BigInt(at)) % 8n === 0n) return { at: vaddr + BigInt(at), value: base };
+  }
+  throw new LabError(
+    `kernel ${release}: expected a pointer to its own start, found none; give another kernel`,
+  );
+};
+
+/**
+ * What the lab must know of a kernel, from its image.
+ *
+ * @throws LabError if the lab cannot run this kernel as a TD; DecodeError if its decompressor is unknown
+ */
+export const readGuestKernel = (image: KernelImage): GuestKernel => {
+  const { bzImage, elf, symbols, release } = image;
+  if (bzImage === undefined)
+    throw new LabError(`kernel ${release}: expected a bzImage, found a plain vmlinux; give the bzImage`);
+  const base = symbols.addressOf("_text");
+  if (base === undefined)
+    throw new LabError(`kernel ${release}: expected a symbol _text, found none; give another kernel`);
+  const { header } = bzImage;
+  return {
+    release,
+    lastJump: decompressorJump(bzImage),
+    entryOffset: Number(elf.entry - header.prefAddress),
+    initSize: header.initSize,
+    base,
+    relocated: relocatedOf(image, base),
+    cpuidSites: instructionSites(elf, symbols, "CPUID").map(({ address }) => address),
+    stubRoom: stubRoomOf(image),
+    tdcalls: tdcallsOf(image),
+    symbol: (name) => symbols.addressOf(name),
+    nameOf: (address) => placeText(symbols, address),
+  };
+};

@@ -1,0 +1,18 @@
+import type { Fate } from "../../scenario/world.ts";
+import { GuestStopped } from "../enforce/enforcer.ts";
+import type { LabSession } from "../session/lab-session.ts";
+import { TdEnded } from "../td/trust-domain.ts";
+
+const PANIC = /Kernel panic - not syncing: [^\r\n]*/;
+
+/** Whether the guest lives, by what its console said last and how serving it ended. */
+export const fateOf = (session: LabSession | undefined): Fate => {
+  if (session === undefined) return { state: "off", why: "" };
+  const panic = PANIC.exec(session.qemu.consoleText())?.[0];
+  if (panic !== undefined) return { state: "panicked", why: panic };
+  const { failure } = session;
+  if (failure instanceof GuestStopped || failure instanceof TdEnded)
+    return { state: "killed", why: failure.message };
+  if (failure !== undefined) throw failure;
+  return session.over ? { state: "off", why: "QEMU has ended" } : { state: "running", why: "" };
+};

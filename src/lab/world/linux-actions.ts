@@ -1,0 +1,188 @@
+import { NotModelled } from "../../not-modelled.ts";
+import type { Action } from "../../scenario/scenario.ts";
+import { type Outcome, SUCCESS } from "../../scenario/world.ts";
+import { MIB, PAGE_SIZE } from "../../units.ts";
+import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
+import { handleEject } from "../../vmm/eject.ts";
+import { AgentError } from "../agent/agent.ts";
+import type { AutoOnline, OnlineKind } from "../agent/guest.ts";
+import type { LabSession } from "../session/lab-session.ts";
+import { QmpRefused } from "../wire/qmp-refused.ts";
+import { fateOf } from "./guest-fate.ts";
+import { deviceSettled, dimmGone, dimmTaken } from "./settling.ts";
+
+type Act<K extends Action["kind"]> = Action & { kind: K };
+
+const DONE: Outcome = { status: SUCCESS, detail: "" };
+const KIB = 1024;
+
+/** Lets the kernel go up to its agent, and makes the guest as the scenario wants it. */
+export const bootGuest = async (session: LabSession, autoOnline: AutoOnline): Promise<Outcome> => {
+  if (!(await session.boot())) return ended(session, "BOOT_FAILED");
+  return guarded(session, async () => {
+    await session.guest.setAutoOnline(autoOnline);
+    if (session.plan.config.virtioMem.length === 0) return DONE;
+    await session.guest.loadModules(["virtio_mem"]);
+    for (const { id } of session.plan.config.virtioMem) await deviceSettled(session, id);
+    return DONE;
+  });
+};
+
+const ended = (session: LabSession, otherwise: string): Outcome => {
+  const { state, why } = fateOf(session);
+  const status = state === "panicked" ? "PANIC" : state === "killed" ? "TD_KILLED" : otherwise;
+  return { status, detail: why };
+};
+
+/** The guest's and QEMU's refusals are outcomes; a guest that ended meanwhile is one too. */
+const guarded = async (session: LabSession, deed: () => Promise<Outcome>): Promise<Outcome> => {
+  try {
+    return await deed();
+  } catch (error) {
+    if (session.over) return ended(session, "ENDED");
+    if (error instanceof QmpRefused) return { status: "GenericError", detail: error.message };
+    if (error instanceof AgentError) return { status: errnoOf(error.message), detail: error.message };
+    throw error;
+  }
+};
+
+/** What the shell says of an errno, and its name. */
+const ERRNO_TEXTS: readonly (readonly [text: string, name: string])[] = [
+  ["Device or resource busy", "-EBUSY"],
+  ["Invalid argument", "-EINVAL"],
+  ["Cannot allocate memory", "-ENOMEM"],
+  ["No space left on device", "-ENOMEM"],
+  ["MemAvailable is", "-ENOMEM"],
+  ["Operation not permitted", "-EPERM"],
+  ["No such file or directory", "-ENOENT"],
+];
+
+const errnoOf = (message: string): string =>
+  ERRNO_TEXTS.find(([text]) => message.includes(text))?.[1] ?? "FAILED";
+
+/** Does one action, and waits for what follows from it. */
+export const performAction = (session: LabSession, action: Action): Promise<Outcome> =>
+  guarded(session, () => act(session, action));
+
+const act = async (session: LabSession, action: Action): Promise<Outcome> => {
+  switch (action.kind) {
+    case "plug":
+      return plug(session, action);
+    case "unplug":
+      return unplug(session, action);
+    case "resize":
+      return resize(session, action);
+    case "allocate":
+      return allocate(session, action);
+    case "free":
+      await session.guest.free(action.name);
+      return DONE;
+    case "pressure":
+      return pressure(session, action);
+    case "online":
+    case "offline":
+      return storeBlocks(session, action);
+    case "parallel":
+      return parallel(session, action);
+    default:
+      throw new NotModelled(`the step "${action.kind}" in the linux world`);
+  }
+};
+
+const plug = async (session: LabSession, { dimm, size, slot, node, addr }: Act<"plug">): Promise<Outcome> => {
+  const { vmm } = session.td.td.machine;
+  const { qmp, files } = session.qemu;
+  const memdev = `${dimm}-mem`;
+  const place = { ...(slot === null ? {} : { slot }), ...(addr === null ? {} : { addr }) };
+  await qmp.executeAny("object-add", {
+    "qom-type": "memory-backend-file",
+    id: memdev,
+    size,
+    "mem-path": files.ram(memdev),
+    share: true,
+  });
+  // Our VMM first: the guest may use the memory before QEMU's answer is here.
+  if (vmm.backend(dimm) === undefined) vmm.addBackend(dimm, size);
+  plugDimm(vmm, { memdev: dimm, node, ...place }, true);
+  session.addMemory(dimm, session.dimmAddress(dimm), size);
+  const taken = dimmTaken(session, dimm);
+  await qmp.executeAny("device_add", { driver: "pc-dimm", id: dimm, memdev, node, ...place });
+  await taken;
+  return DONE;
+};
+
+const slotOf = (session: LabSession, dimm: string): number => {
+  const { vmm } = session.td.td.machine;
+  const piece = vmm.backend(dimm);
+  for (let slot = 0; slot < vmm.dimms.count; slot++)
+    if (vmm.dimms.isPlugged(slot) && vmm.dimms.piece(slot) === piece) return slot;
+  return -1;
+};
+
+const unplug = async (session: LabSession, { dimm }: Act<"unplug">): Promise<Outcome> => {
+  const slot = slotOf(session, dimm);
+  const { machine } = session.td.td;
+  const start = session.dimmAddress(dimm);
+  const gone = dimmGone(session, dimm);
+  await session.qemu.qmp.execute("device_del", { id: dimm });
+  requestUnplugDimm(machine.vmm, slot);
+  if (!(await gone)) return DONE;
+  const area = machine.vmm.areaOfSlot(slot);
+  const end = start + (machine.vmm.map.end(area) - machine.vmm.map.start(area)) * PAGE_SIZE;
+  machine.vmm.dimms.setEjecting(slot, true);
+  machine.runVmm(machine.tasks.ejectLoop, handleEject);
+  session.td.td.settle();
+  machine.vmm.deleteBackend(dimm);
+  session.qemu.ram.remove(start);
+  session.td.content.discarded(start, end);
+  if (session.plan.enforcement === "exact") await session.td.watch.forbid(start, end);
+  await session.qemu.qmp.execute("object-del", { id: `${dimm}-mem` });
+  return DONE;
+};
+
+const resize = async (session: LabSession, { device, to }: Act<"resize">): Promise<Outcome> => {
+  const { vmm } = session.td.td.machine;
+  const index = vmm.devices.findIndex(({ id }) => id === device);
+  vmm.setRequestedSize(index, to);
+  await session.qemu.qmp.executeAny("qom-set", {
+    path: `/machine/peripheral/${device}`,
+    property: "requested-size",
+    value: to,
+  });
+  await deviceSettled(session, device);
+  return DONE;
+};
+
+const allocate = async (session: LabSession, step: Act<"allocate">): Promise<Outcome> => {
+  if (step.order !== null) throw new NotModelled("an allocation of one order in the linux world");
+  if (!step.movable) throw new NotModelled("an allocation of unmovable memory in the linux world");
+  const node = step.node === null ? {} : { node: step.node };
+  await session.guest.fill(step.name, Math.ceil(step.size / MIB), { ...node, beyondAvailable: true });
+  return DONE;
+};
+
+const pressure = async (session: LabSession, { leave }: Act<"pressure">): Promise<Outcome> => {
+  const { meminfo } = await session.guest.snapshot();
+  const free = (meminfo.get("MemFree") ?? 0) * KIB;
+  const mib = Math.floor((free - leave) / MIB);
+  if (mib > 0) await session.guest.fill(`pressure-${leave}`, mib, { beyondAvailable: true });
+  return DONE;
+};
+
+const storeBlocks = async (session: LabSession, step: Act<"online"> | Act<"offline">): Promise<Outcome> => {
+  const state: OnlineKind | "offline" = step.kind === "online" ? step.as : "offline";
+  let outcome = DONE;
+  for (let block = step.blocks.first; block <= step.blocks.last; block++) {
+    const one = await guarded(session, async () => {
+      await session.guest.setBlock(block, state);
+      return DONE;
+    });
+    if (outcome === DONE) outcome = one;
+  }
+  return outcome;
+};
+
+const parallel = async (session: LabSession, { actions }: Act<"parallel">): Promise<Outcome> => {
+  const outcomes = await Promise.all(actions.map((action) => performAction(session, action)));
+  return outcomes.find(({ status }) => status !== SUCCESS) ?? DONE;
+};

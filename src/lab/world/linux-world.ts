@@ -1,0 +1,249 @@
+import { NotModelled } from "../../not-modelled.ts";
+import { machineConfigOf } from "../../scenario/model/model-config.ts";
+import type { Action, Scenario } from "../../scenario/scenario.ts";
+import {
+  type Bitmaps,
+  type Cost,
+  type Counter,
+  type DeviceState,
+  type Fate,
+  type LogLine,
+  type MapRun,
+  type MemoryBlocks,
+  type Outcome,
+  type TraceEvent,
+  type Violation,
+  type World,
+  WorldUnavailable,
+} from "../../scenario/world.ts";
+import type { GuestSnapshot } from "../agent/readings/snapshot.ts";
+import type { OnViolation } from "../enforce/enforcer.ts";
+import type { LabViolation } from "../enforce/violation.ts";
+import type { KernelWish } from "../kernel-package/find-kernel.ts";
+import { LabError } from "../lab-error.ts";
+import { LabSession } from "../session/lab-session.ts";
+import { findLabTools, type LabTools } from "../session/lab-tools.ts";
+import { GuestTable } from "../td/guest-table.ts";
+import { fateOf } from "./guest-fate.ts";
+import { bootGuest, performAction } from "./linux-actions.ts";
+import { bitmapsOf, blocksOf, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
+
+const NS_PER_MS = 1e6;
+/** Longest that one call waits for something to happen in the guest. */
+const PATIENCE_MS = 250;
+
+export interface LinuxWorldOptions {
+  readonly kernel?: KernelWish;
+  readonly enforcement?: "exact" | "audit";
+  readonly onViolation?: OnViolation;
+}
+
+/** An unmodified kernel in QEMU as a world. Time is the host's: two runs are alike, not equal. */
+export class LinuxWorld implements World {
+  readonly name = "linux";
+  readonly breathes = true;
+  private readonly options: LinuxWorldOptions;
+  private listener: (event: TraceEvent) => void = () => {};
+  private scenario: Scenario | undefined;
+  private tools: LabTools | undefined;
+  private session: LabSession | undefined;
+  private table: GuestTable | undefined;
+  private snapshot: GuestSnapshot | undefined;
+  private fresh = false;
+  private startedMs = 0;
+  private log: readonly LogLine[] = [];
+
+  constructor(options: LinuxWorldOptions = {}) {
+    this.options = options;
+  }
+
+  onEvent(listener: (event: TraceEvent) => void): void {
+    this.listener = listener;
+  }
+
+  /** @throws WorldUnavailable if something is missing on this machine; NotModelled for what this world cannot be */
+  async start(scenario: Scenario): Promise<void> {
+    if (scenario.machine.layout !== "q35")
+      throw new NotModelled("a machine that is not a q35, in the linux world");
+    if (scenario.machine.firmware.srat.kind === "bytes")
+      throw new NotModelled("an SRAT of its own, in the linux world: QEMU makes it");
+    if (scenario.faults.length > 0) throw new NotModelled("faults in the linux world");
+    this.scenario = scenario;
+    this.tools = await asUnavailable(() =>
+      findLabTools({ line: scenario.guest.kernel, ...this.options.kernel }),
+    );
+    this.startedMs = performance.now();
+  }
+
+  async perform(action: Action): Promise<Outcome> {
+    this.fresh = false;
+    if (action.kind === "boot" && this.session === undefined) return this.boot();
+    if (action.kind === "boot") return { status: "-EBUSY", detail: "the machine runs already" };
+    if (action.kind === "reset") throw new NotModelled("a reset in the linux world");
+    const { session } = this;
+    if (session === undefined)
+      return { status: "OFF", detail: "the machine has not booted: begin with a boot step" };
+    return performAction(session, action);
+  }
+
+  private async boot(): Promise<Outcome> {
+    const { guest } = this.scenario!;
+    const config = machineConfigOf(this.scenario!);
+    const plan = {
+      config,
+      design: config.design,
+      ...this.tools!,
+      append: commandLineOf(this.scenario!),
+      enforcement: this.options.enforcement ?? "exact",
+      onViolation: this.options.onViolation ?? "stop",
+    };
+    this.session = await asUnavailable(() => LabSession.prepare(plan));
+    this.table = GuestTable.of(this.session.qemu.ram, this.session.td.handOver!.stub);
+    this.session.td.td.machine.trace.raw = (event) => this.hear(event);
+    return asUnavailable(() => bootGuest(this.session!, guest.autoOnline));
+  }
+
+  private hear(event: Parameters<NonNullable<LabSession["td"]["td"]["machine"]["trace"]["raw"]>>[0]): void {
+    const { step, vcpu, what, start, end, status, after } = event;
+    // The module serves the guest's calls on whatever task of ours ran last.
+    const actor = what.startsWith("TDG.") ? `vcpu${vcpu}` : event.actor;
+    const place = start === end ? { start: null, end: null } : { start, end };
+    const stateAfter = after === "" ? null : after;
+    this.listener({
+      step,
+      ns: this.now(),
+      actor,
+      vcpu: vcpu < 0 ? null : vcpu,
+      what,
+      ...place,
+      status,
+      stateAfter,
+    });
+  }
+
+  async elapse(untilNs: number): Promise<"timer" | "until"> {
+    this.fresh = false;
+    const ms = Math.max(0, Math.min(PATIENCE_MS, (untilNs - this.now()) / NS_PER_MS));
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    await this.session?.devices.sync();
+    return this.now() >= untilNs ? "until" : "timer";
+  }
+
+  /** A kernel is never known to have nothing left to do. */
+  idle(): boolean {
+    return this.session?.over ?? true;
+  }
+
+  now(): number {
+    return Math.round((performance.now() - this.startedMs) * NS_PER_MS);
+  }
+
+  fate(): Fate {
+    return fateOf(this.session);
+  }
+
+  async counters(): Promise<Counter[]> {
+    return countersOf(await this.look());
+  }
+
+  async snapshotMap(): Promise<MapRun[]> {
+    const snapshot = await this.look();
+    if (this.session === undefined) return [];
+    await this.session.devices.sync();
+    this.table?.takeIn();
+    return mapOf(this.session.td.td.machine, this.table, snapshot);
+  }
+
+  async dmesg(): Promise<readonly LogLine[]> {
+    const { session } = this;
+    const messages = await asked(session, ({ guest }) => guest.dmesg());
+    this.log = messages?.map(({ seconds, text }) => ({ ns: Math.round(seconds * 1e9), text })) ?? this.log;
+    return this.log;
+  }
+
+  async iomem(): Promise<string[]> {
+    const bytes = await asked(this.session, ({ guest }) => guest.agent.readFile("/proc/iomem"));
+    return new TextDecoder()
+      .decode(bytes)
+      .split("\n")
+      .filter((line) => line !== "");
+  }
+
+  async blocks(): Promise<MemoryBlocks> {
+    return blocksOf(await this.look());
+  }
+
+  async devices(): Promise<DeviceState[]> {
+    if (this.session === undefined) return [];
+    await this.session.devices.sync();
+    return devicesOf(this.session.td.td.machine);
+  }
+
+  bitmaps(): Bitmaps | null {
+    this.table?.takeIn();
+    return bitmapsOf(this.table);
+  }
+
+  cost(): Cost {
+    const counts = this.session?.td.td.machine.counts;
+    if (counts === undefined) return { tdcalls: {}, seamcalls: {}, exits: 0 };
+    return { tdcalls: counts.tdcallsByName(), seamcalls: counts.seamcallsByName(), exits: counts.exits };
+  }
+
+  /** What was seen so far; the pages that exist are looked at now. */
+  async violations(): Promise<Violation[]> {
+    const { session } = this;
+    if (session === undefined) return [];
+    await session.enforcer.audit();
+    const { steps } = session.td.td.machine.scheduler;
+    return [...session.enforcer.violations, ...session.deeds].map((seen) => told(seen, steps));
+  }
+
+  async stop(): Promise<void> {
+    await this.session?.close();
+  }
+
+  /** The guest's own view, read anew after each thing that was done to it. */
+  private async look(): Promise<GuestSnapshot | undefined> {
+    if (this.fresh) return this.snapshot;
+    this.snapshot = (await asked(this.session, ({ guest }) => guest.snapshot())) ?? this.snapshot;
+    this.fresh = true;
+    return this.snapshot;
+  }
+}
+
+const commandLineOf = ({ guest }: Scenario): string =>
+  [
+    `accept_memory=${guest.accept}`,
+    ...(guest.memmapOnMemory ? ["memory_hotplug.memmap_on_memory=1"] : []),
+  ].join(" ");
+
+const told = ({ invariant, range, why, place }: LabViolation, step: number): Violation => {
+  const trail =
+    place === undefined || place.backtrace.length === 0 ? "" : ` (${place.backtrace.join(" < ")})`;
+  return { invariant, step, range, why: `${why}${trail}` };
+};
+
+/** What the guest answers; undefined if there is none any more that could. */
+const asked = async <T>(
+  session: LabSession | undefined,
+  ask: (session: LabSession) => Promise<T>,
+): Promise<T | undefined> => {
+  if (session === undefined || session.over) return undefined;
+  try {
+    return await ask(session);
+  } catch (error) {
+    if (session.over) return undefined;
+    throw error;
+  }
+};
+
+/** What is missing on this machine keeps the world from being run; the message says what. */
+const asUnavailable = async <T>(deed: () => Promise<T>): Promise<T> => {
+  try {
+    return await deed();
+  } catch (error) {
+    if (error instanceof LabError) throw new WorldUnavailable(error.message, { cause: error });
+    throw error;
+  }
+};
