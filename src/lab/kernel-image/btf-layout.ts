@@ -145,16 +145,24 @@ export const offsetOf = (btf: Btf, structure: string, path: string): number => {
   return member.bitOffset / 8;
 };
 
-const enumerators = (btf: Btf, type: BtfType): [string, bigint][] => {
+/**
+ * The values of an enum by name, in the order of declaration.
+ *
+ * @throws LayoutError if the kernel has no such enum
+ */
+export const enumerators = (btf: Btf, name: string): ReadonlyMap<string, bigint> => {
+  const type = btf.find(name, [BTF_KIND.ENUM, BTF_KIND.ENUM64]);
+  if (type === undefined) throw new LayoutError(`the kernel has no enum ${name}`);
   const words = btf.wordsOf(type.id);
   const wide = type.kind === BTF_KIND.ENUM64;
-  return Array.from({ length: type.count }, (_, n) => {
+  const values = new Map<string, bigint>();
+  for (let n = 0; n < type.count; n++) {
     const at = type.dataAt + (wide ? 12 : 8) * n;
     const low = BigInt(words.getUint32(at + 4, true));
     const raw = wide ? (BigInt(words.getUint32(at + 8, true)) << 32n) | low : low;
-    const value = type.flag ? BigInt.asIntN(wide ? 64 : 32, raw) : raw;
-    return [btf.string(words.getUint32(at, true)), value];
-  });
+    values.set(btf.string(words.getUint32(at, true)), type.flag ? BigInt.asIntN(wide ? 64 : 32, raw) : raw);
+  }
+  return values;
 };
 
 /**
@@ -164,9 +172,7 @@ const enumerators = (btf: Btf, type: BtfType): [string, bigint][] => {
  * @throws LayoutError if the kernel has no such enum or enumerator
  */
 export const enumValue = (btf: Btf, name: string, enumerator: string): bigint => {
-  const type = btf.find(name, [BTF_KIND.ENUM, BTF_KIND.ENUM64]);
-  if (type === undefined) throw new LayoutError(`the kernel has no enum ${name}`);
-  const found = enumerators(btf, type).find(([each]) => each === enumerator);
-  if (found === undefined) throw new LayoutError(`enum ${name} of this kernel has no ${enumerator}`);
-  return found[1];
+  const value = enumerators(btf, name).get(enumerator);
+  if (value === undefined) throw new LayoutError(`enum ${name} of this kernel has no ${enumerator}`);
+  return value;
 };

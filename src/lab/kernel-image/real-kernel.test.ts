@@ -2,13 +2,32 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { NEEDS_KERNEL, realKernels } from "../testing/real-kernel.ts";
 import { offsetOf, sizeOf } from "./btf-layout.ts";
 import { decompressorJump } from "./decompressor-jump.ts";
+import { physicalOf } from "./elf-memory.ts";
 import { judgeKernel } from "./judge.ts";
 import { type KernelImage, kernelTypes } from "./kernel-image.ts";
 import { loadKernelImage } from "./load.ts";
+import { moduleSymbols, moduleTypes } from "./module-file.ts";
+import { ModuleTree } from "./module-tree.ts";
+import { relocatedPointer } from "./relocations.ts";
 import { instructionSites, TDCALL_FUNCTIONS } from "./sites.ts";
 import { stubSpaces } from "./stub-space.ts";
 
 const kernels = realKernels();
+
+const withModules = kernels.filter(({ modules }) => modules !== undefined);
+describe.each(withModules)("the modules of $release", ({ release, image, modules }) => {
+  it("virtio_mem loads with what it needs, and tells its structures", async () => {
+    const closure = await (await ModuleTree.open(modules!)).closure(["virtio_mem"]);
+    const virtioMem = closure.at(-1)!.module;
+    expect(virtioMem.name).toBe("virtio_mem");
+    expect(virtioMem.vermagic).toMatch(`${release} `);
+    const types = moduleTypes(virtioMem, kernelTypes(await loadKernelImage(image)))!;
+    expect(offsetOf(types, "virtio_mem", "addr")).toBe(160);
+    expect(sizeOf(types, "zone")).toBeGreaterThan(1000);
+    const names = moduleSymbols(virtioMem).map(({ name }) => name);
+    expect(names).toContain("virtio_mem_send_request");
+  });
+});
 
 describe.each(kernels)("the kernel $release", ({ release, image: path }) => {
   let image: KernelImage;
@@ -39,6 +58,12 @@ describe.each(kernels)("the kernel $release", ({ release, image: path }) => {
     const jump = Number(decompressorJump(image.bzImage!) - header.prefAddress);
     expect(jump).toBeGreaterThan(0);
     expect(jump).toBeLessThan(header.initSize);
+  });
+
+  it("has a relocated pointer that points into the image", () => {
+    const { at, value } = relocatedPointer(image.elf);
+    expect(physicalOf(image.elf, at)).toBeDefined();
+    expect(physicalOf(image.elf, value)).toBeDefined();
   });
 
   it("has room for a stub of 128 bytes behind its text and in idle functions", () => {
