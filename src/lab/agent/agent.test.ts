@@ -48,7 +48,7 @@ it("requests are served one at a time, in the order they were made", async () =>
   expect(text((await second).stdout)).toBe("2");
 });
 
-it("a request given up ends at once, and its late answer is not taken for the next one's", async () => {
+it("a request given up ends at once; the next is sent when the guest is through with it", async () => {
   const guest = new FakeGuest(() => undefined);
   const agent = greeted(guest);
   const stop = new AbortController();
@@ -58,9 +58,27 @@ it("a request given up ends at once, and its late answer is not taken for the ne
   await expect(first).rejects.toThrow("`sleep 1000` in the guest: given up (10 s are over)");
   const second = agent.run("second");
   await expect(unsettled(second)).resolves.toBe(true);
+  expect(guest.requests).toHaveLength(1);
   guest.answer(guest.requests[0]!.id, { stdout: "late" });
+  await expect(unsettled(second)).resolves.toBe(true);
   guest.answer(guest.requests[1]!.id, { stdout: "fresh" });
   expect(text((await second).stdout)).toBe("fresh");
+});
+
+it("a request given up while it waits for its turn is never sent", async () => {
+  const guest = new FakeGuest(() => undefined);
+  const agent = greeted(guest);
+  const first = agent.run("first");
+  const stop = new AbortController();
+  const second = agent.run("second", stop.signal);
+  await expect(unsettled(second)).resolves.toBe(true);
+  stop.abort(new Error("no more"));
+  await expect(second).rejects.toThrow("`second` in the guest: given up (no more)");
+  const third = agent.run("third");
+  guest.answer(guest.requests[0]!.id, {});
+  await first;
+  await expect(unsettled(third)).resolves.toBe(true);
+  expect(guest.requests.map(({ payload }) => payload)).toEqual(["first\n", "third\n"]);
 });
 
 it("a signal that has already gone off sends nothing", async () => {

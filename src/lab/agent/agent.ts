@@ -15,9 +15,8 @@ export class AgentError extends LabError {
   override name = "AgentError";
 }
 
-/** A request that its caller gave up, or whose guest died: what it did is unknown. */
+/** The request that the guest is at. */
 interface Waiting {
-  readonly id: string;
   readonly what: string;
   readonly settle: (answer: Answer) => void;
   readonly refuse: (error: AgentError) => void;
@@ -45,7 +44,7 @@ const firstLine = (stderr: Uint8Array): string => {
  * The host's end of the agent in the guest: one request at a time, in the order they were made.
  *
  * Every request takes an AbortSignal. A request given up may still be done in the guest; its answer is dropped, and
- * the next request waits in the guest until it is through.
+ * the next one is sent when the guest is through with it.
  */
 export class Agent {
   readonly #stream: ByteStream;
@@ -145,23 +144,30 @@ export class Agent {
     return stdout;
   }
 
-  /** Puts the request after those made before it. */
+  /**
+   * Puts the request after those made before it. Given up before its turn, it is never sent. Given up later, its turn
+   * lasts until the guest is through: the guest takes no second request before.
+   */
   #ask(request: Request, signal: AbortSignal | undefined): Promise<Answer> {
-    const turn = this.#last.then(() => this.#send(request, signal));
+    const turn = this.#last.then(() => {
+      if (signal?.aborted) throw new AgentError(`${request.what}: given up (${reasonOf(signal)})`);
+      return this.#send(request);
+    });
     this.#last = turn.catch(() => undefined);
-    return turn;
+    return this.#unlessAborted(signal, request.what, (settle, refuse) => {
+      turn.then(settle, refuse);
+    });
   }
 
-  async #send(request: Request, signal: AbortSignal | undefined): Promise<Answer> {
-    const { verb, what, path = "", payload = NOTHING } = request;
+  async #send({ verb, what, path = "", payload = NOTHING }: Request): Promise<Answer> {
     assert(!/[\n\0]/.test(path) && path.trim() === path, "a path fits on a request's line");
     if (this.#dead !== undefined) throw new AgentError(`${what}: ${this.#dead}`);
     if (this.#boot === undefined) throw new AgentError(`${what}: the guest's agent is not ready`);
     const id = this.#newId();
     const line = new TextEncoder().encode(`@${id} ${verb} ${payload.length} ${path}\n`);
     try {
-      return await this.#unlessAborted<Answer>(signal, what, (settle, refuse) => {
-        this.#waiting = { id, what, settle, refuse };
+      return await new Promise<Answer>((settle, refuse) => {
+        this.#waiting = { what, settle, refuse };
         this.#reader.expect(id);
         this.#stream.write(Buffer.concat([line, payload]));
       });

@@ -11,7 +11,7 @@ export const GREETING = "=tidemark-agent";
  *     guest  =ID out\n STDOUT =ID err\n STDERR =ID end STATUS\n
  *
  * ID is a word that the host draws at random for each request, so no output can look like a mark. One request is
- * served at a time. A line that does not begin with @ is noise and skipped. REST is a path for the verbs that
+ * served at a time, and the host sends none before the last one is answered. A line that does not begin with @ is noise and skipped. REST is a path for the verbs that
  * take one. The kernel's console is ttyS0; nothing but the agent writes to ttyS1.
  *
  * `tidemark_shell=1` on the kernel's command line gives a shell on the console as well.
@@ -77,7 +77,8 @@ while true; do
   read -r id verb length rest <&3 || continue
   case $id in @*) id==\${id#@} ;; *) continue ;; esac
   : >$in
-  [ "$length" = 0 ] || head -c "$length" <&3 >$in
+  # dd takes that many bytes and not one more, unlike head.
+  [ "$length" = 0 ] || dd bs="$length" count=1 iflag=fullblock of=$in <&3 2>/dev/null
   echo "$id out" >&3
   serve >&3 2>$err
   status=$?
