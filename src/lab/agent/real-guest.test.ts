@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { findBusybox } from "../kernel-package/host-programs.ts";
+import type { KernelFiles } from "../kernel-package/kernel-files.ts";
 import { readModules } from "../kernel-package/modules.ts";
 import { Qemu } from "../qemu/qemu.ts";
 import { qemuInstalled } from "../testing/qemu-for-test.ts";
-import { NEEDS_KERNEL, type RealKernel, realKernels } from "../testing/real-kernel.ts";
+import { NEEDS_KERNEL, realKernels } from "../testing/real-kernel.ts";
 import { type ConnectedAgent, connectAgent } from "./connect-agent.ts";
 import { Guest } from "./guest.ts";
 import { buildGuestImage } from "./guest-image.ts";
@@ -60,7 +61,7 @@ let connected: ConnectedAgent | undefined;
 const booted = (): Guest => new Guest(connected!.agent);
 
 /** The image has the kernel and a second image in it, for kexec. */
-const guestImage = async (found: RealKernel, bytes: Uint8Array): Promise<Uint8Array> => {
+const guestImage = async (found: KernelFiles, bytes: Uint8Array): Promise<Uint8Array> => {
   const modules = (await readModules(found.modules, ["virtio_mem"])).files;
   const inner = buildGuestImage({ busybox: bytes, modules: new Map() });
   const extraFiles = [
