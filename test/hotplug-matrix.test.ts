@@ -146,3 +146,42 @@ it("a second accept of a page that the VMM kept panics the way Linux says it", a
   expect(report.fate.why).toContain("TDX: Failed to accept memory");
   expect(report.dmesg.join("\n")).toContain("Kernel panic - not syncing: TDX: Failed to accept memory");
 });
+
+/** What the machine of the matrix is like otherwise: settings over its own, and by how much it grows. */
+const MACHINES: { readonly [name: string]: { readonly dimm: boolean; readonly set: readonly string[] } } = {
+  "a DIMM": { dimm: true, set: [] },
+  "a DIMM with its memmap in itself": { dimm: true, set: ["guest.memmapOnMemory=true"] },
+  "sub-blocks": { dimm: false, set: [] },
+  "a part of the sub-blocks, the rest not backed": {
+    dimm: false,
+    set: ["steps[1].resize.to=134M", "steps[6].resize.to=250M", "vmm.unpluggedAccess=kill"],
+  },
+  "big blocks": { dimm: false, set: ["machine.virtioMem.vm0.blockSize=128M"] },
+};
+
+const TIDE_ROWS = Object.entries(MACHINES).flatMap(([name, { dimm, set }]) =>
+  ["none", "shared-only", "both"].flatMap((discard) =>
+    [true, false].flatMap((pageRelease) =>
+      ["lazy", "eager"].map((accept) => ({ name, dimm, set, discard, pageRelease, accept })),
+    ),
+  ),
+);
+
+it.each(TIDE_ROWS)(
+  "tide holds with $name, discard $discard, PAGE_RELEASE $pageRelease, $accept",
+  async ({ dimm, set, discard, pageRelease, accept }) => {
+    const scenario = load(replug(dimm ? "dimm" : "virtio-mem"), [
+      "guest.design=tide",
+      `guest.accept=${accept}`,
+      `vmm.discard=${discard}`,
+      `vmm.pageRelease=${pageRelease}`,
+      ...set,
+    ]);
+    const { report } = await playInModel(scenario);
+    expect(report.violations).toEqual([]);
+    expect([report.verdict, report.fate.state]).toEqual(["held", "running"]);
+    // It came back: the window starts at 5 GiB.
+    const there = report.map.after.runs.filter(({ start }) => start >= 5 * 2 ** 30);
+    expect(there.some(({ use }) => use === "allocated")).toBe(true);
+  },
+);

@@ -24,6 +24,10 @@ it.each([
   ["virtio-mem-replug", "bitmaps"],
   ["worked-example", "bitmaps"],
   ["dimm-replug", "none"],
+  ["dimm-replug", "tide"],
+  ["virtio-mem-replug", "tide"],
+  ["worked-example", "tide"],
+  ["tide-no-release", "tide"],
 ])("%s under %s: looking at what moved finds all that looking at everything finds", (name, design) => {
   const scenario = loadBundled(name, [`guest.design=${design}`]);
   const { machine, actions } = booted(scenario);

@@ -88,13 +88,16 @@ export const acceptMemory = accept.define({
     const { v, at } = accept;
     const { table } = k;
     if (table === undefined || !clampToWindow(k, table, f.get(v.start), f.get(v.size))) return f.returns(0);
-    f.set(v.first, Math.floor(clamped[0]! / table.unitSize));
-    f.set(v.end, Math.ceil(clamped[1]! / table.unitSize));
     return at.register;
   },
   register: (k, f) => {
     const { v, at } = accept;
     if (!k.locks.isFree(UNACCEPTED_MEMORY_LOCK)) return BLOCKED;
+    // Under the lock: whether the guard leaves may have changed until now.
+    const table = k.table!;
+    clampToWindow(k, table, f.get(v.start), f.get(v.size));
+    f.set(v.first, Math.floor(clamped[0]! / table.unitSize));
+    f.set(v.end, Math.ceil(clamped[1]! / table.unitSize));
     if (k.accepting.overlaps(f.get(v.first), f.get(v.end))) return BLOCKED;
     k.accepting.insert(f.task, f.get(v.first), f.get(v.end));
     k.cpus.irqsOff[f.vcpu] = f.task + 1;
