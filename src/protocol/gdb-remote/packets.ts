@@ -98,12 +98,32 @@ export class PacketDecoder {
     if (this.state === "failed") throw new GdbFormatError("gdb stream", "a sound stream", "one that broke");
     const frames: GdbFrame[] = [];
     try {
-      for (const byte of chunk) this.take(byte, frames);
+      let at = 0;
+      while (at < chunk.length) {
+        if (this.state === "payload") at = this.takePlain(chunk, at);
+        if (at < chunk.length) this.take(chunk[at++]!, frames);
+      }
     } catch (error) {
       this.state = "failed";
       throw error;
     }
     return frames;
+  }
+
+  /** Takes the bytes from `from` on that stand for themselves, at once. @returns where the first other one is */
+  private takePlain(chunk: Uint8Array, from: number): number {
+    let at = from;
+    let sum = this.sum;
+    for (; at < chunk.length; at++) {
+      const byte = chunk[at]!;
+      if (mustEscape(byte)) break;
+      sum += byte;
+    }
+    this.sum = sum;
+    this.makeRoom(at - from);
+    this.raw.set(chunk.subarray(from, at), this.length);
+    this.length += at - from;
+    return at;
   }
 
   private take(byte: number, frames: GdbFrame[]): void {
@@ -179,18 +199,20 @@ export class PacketDecoder {
   }
 
   private put(byte: number, count: number): void {
+    this.makeRoom(count);
+    this.raw.fill(byte, this.length, this.length + count);
+    this.length += count;
+  }
+
+  private makeRoom(count: number): void {
     const end = this.length + count;
     if (end > this.longest) {
       throw new GdbFormatError("gdb packet", `at most ${this.longest} bytes`, `${end} and no end`);
     }
-    if (end > this.raw.length) {
-      const larger = new Uint8Array(Math.min(this.longest, 2 * end));
-      larger.set(this.soFar());
-      this.raw = larger;
-    }
-    if (count === 1) this.raw[this.length] = byte;
-    else this.raw.fill(byte, this.length, end);
-    this.length = end;
+    if (end <= this.raw.length) return;
+    const larger = new Uint8Array(Math.min(this.longest, 2 * end));
+    larger.set(this.soFar());
+    this.raw = larger;
   }
 
   private unescaped(): Uint8Array {
