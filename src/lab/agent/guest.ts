@@ -20,7 +20,7 @@ export interface KexecImage {
 export interface FillOptions {
   /** Take the pages from this NUMA node alone. */
   readonly node?: number;
-  /** Write even if MemAvailable is less; the guest may then die. */
+  /** If MemAvailable is less, write as much as there is before failing, rather than nothing. */
   readonly beyondAvailable?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -28,6 +28,8 @@ export interface FillOptions {
 const MEMORY = "/sys/devices/system/memory";
 const FILL = "/run/fill";
 const AVAILABLE = "sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo";
+/** What the agent itself needs to go on. */
+const RESERVE_MIB = 16;
 const MODULES = "/lib/modules";
 
 /** A word as one argument of a shell command. */
@@ -74,24 +76,25 @@ export class Guest {
    * Writes `mib` MiB of memory, every page of it, and keeps them under this name until `free`. They are pages of a
    * tmpfs, which the kernel takes from movable memory if it has any.
    *
-   * @throws AgentError if the guest's memory does not suffice, before anything is written: nothing can be killed to
-   *   free a tmpfs, so a guest that runs out dies; what was written before another failure is freed
+   * @throws AgentError if the guest's memory does not suffice; what was written is freed. It stops short of the last
+   *   16 MiB: the pages of a tmpfs are not freed by killing anybody, so a kernel that runs out of memory panics
    */
   async fill(name: string, mib: number, options: FillOptions = {}): Promise<void> {
     checkName(name);
     const { node, beyondAvailable = false, signal } = options;
     const folder = node === undefined ? FILL : `${FILL}-node${node}`;
-    const mount = `[ -d ${folder} ] || { mkdir ${folder} && mount -t tmpfs -o size=0,mpol=bind:${node} fill ${folder}; }`;
-    const dd = `dd if=/dev/zero of=${folder}/${name} bs=1M count=${mib} 2>&1`;
-    const steps = [
-      ...(beyondAvailable ? [] : [`{ [ $(${AVAILABLE}) -ge ${mib * 1024} ] || { ${AVAILABLE}; exit 9; }; }`]),
-      ...(node === undefined ? [] : [mount]),
-      `{ ${dd} || { rm -f ${folder}/${name}; false; }; }`,
-    ];
-    const { status, stdout } = await this.agent.run(steps.join(" && "), signal);
-    const said = new TextDecoder().decode(stdout).trim().split("\n")[0];
+    const mount = `[ -d ${folder} ] || { mkdir ${folder} && mount -t tmpfs -o size=0,mpol=bind:${node} fill ${folder}; } || exit`;
+    const file = `${folder}/${name}`;
+    const script = [
+      node === undefined ? ":" : mount,
+      `all=${mib}; a=$(${AVAILABLE}); most=$((a / 1024 - ${RESERVE_MIB})); n=$all`,
+      `[ $n -le $most ] || n=${beyondAvailable ? "$most" : "0"}`,
+      `[ $n -le 0 ] || dd if=/dev/zero of=${file} bs=1M count=$n 2>&1 || { rm -f ${file}; exit 1; }`,
+      `[ $n -eq $all ] || { rm -f ${file}; echo "MemAvailable was $a kB"; exit 1; }`,
+    ].join("\n");
+    const { status, stdout } = await this.agent.run(script, signal);
     if (status === 0) return;
-    const reason = status === 9 ? `MemAvailable is ${said} kB` : said;
+    const reason = new TextDecoder().decode(stdout).trim().split("\n").at(-1);
     throw new AgentError(`the guest cannot fill ${mib} MiB as ${name}: ${reason}`);
   }
 
