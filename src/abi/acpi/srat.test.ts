@@ -4,8 +4,10 @@ import { describe, expect, it } from "vitest";
 import { ownData, sharedFiles } from "../../../test/shared-data.ts";
 import { DecodeError } from "../bytes.ts";
 import { decodeSrat, encodeSrat, readSrat, type Srat, sratTable } from "./srat.ts";
+import { decodeSratEntryAt } from "./srat-decode.ts";
 import { sratMemoryLine } from "./srat-lines.ts";
 import {
+  decodeSratEntry,
   SRAT_KINDS,
   SRAT_MEMORY,
   SRAT_SUBTABLE,
@@ -23,6 +25,22 @@ const sound = (): Uint8Array =>
     sratMemory(0, 0n, 0x8000_0000n, SRAT_MEMORY.ENABLED),
     sratMemory(1, 0x1_0000_0000n, 0x1000n, 3),
   ]);
+
+it("the quick reading of a sub-table agrees with its layout, whatever the bytes", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...SRAT_KINDS.keys()),
+      fc.uint8Array({ minLength: 60, maxLength: 60 }),
+      fc.nat(20),
+      (type, bytes, more) => {
+        const length = SRAT_SUBTABLE[SRAT_KINDS[type]!].size + Math.min(more, 8);
+        const table = Uint8Array.from([7, 7, ...bytes]);
+        table[2] = type;
+        expect(decodeSratEntryAt(table, 2, length)).toEqual(decodeSratEntry(table.slice(2, 2 + length)));
+      },
+    ),
+  );
+});
 
 const first = (bytes: Uint8Array) => readSrat(bytes).diagnoses[0];
 

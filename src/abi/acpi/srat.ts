@@ -1,11 +1,7 @@
 import { DecodeError, type FieldsOf, hex, struct } from "../bytes.ts";
-import {
-  decodeSratEntry,
-  encodeSratEntry,
-  SRAT_KINDS,
-  SRAT_SUBTABLE,
-  type SratEntry,
-} from "./srat-subtables.ts";
+import { type Diagnosis, tableError as error, tableWarning as warning } from "./diagnosis.ts";
+import { decodeSratEntryAt } from "./srat-decode.ts";
+import { encodeSratEntry, SRAT_KINDS, SRAT_SUBTABLE, type SratEntry } from "./srat-subtables.ts";
 import { ACPI_TABLE_HEADER, type AcpiTableMaker, acpiTable, byteSum } from "./table-header.ts";
 
 /** What comes before the sub-tables of an SRAT. @source ACPI 6.5, 5.2.16 */
@@ -29,29 +25,9 @@ export interface Srat {
   readonly entries: readonly SratEntry[];
 }
 
-/** One thing that is not as it should be, at a byte of the table. */
-export interface Diagnosis {
-  /** An error ends the reading; a warning does not. */
-  readonly severity: "error" | "warning";
-  readonly offset: number;
-  readonly expected: string;
-  readonly found: string;
-}
-
 const OFFSET = { signature: 0, length: 4, checksum: 9, tableRevision: 36, entries: 48 } as const;
 /** Type and length. */
 const SUBTABLE_HEADER = 2;
-
-const error = (offset: number, expected: string, found: string): Diagnosis => ({
-  severity: "error",
-  offset,
-  expected,
-  found,
-});
-const warning = (offset: number, expected: string, found: string): Diagnosis => ({
-  ...error(offset, expected, found),
-  severity: "warning",
-});
 
 const judgeHeader = (bytes: Uint8Array): Diagnosis | undefined => {
   if (bytes.length < SRAT_HEADER.size)
@@ -122,7 +98,7 @@ export const readSrat = (bytes: Uint8Array): SratReading => {
   for (let at: number = OFFSET.entries; at < header.length; at += bytes[at + 1]!) {
     const fault = judgeSubtable(bytes, at, header.length);
     if (fault) return { srat: { header, entries }, diagnoses: [...diagnoses, fault] };
-    const entry = decodeSratEntry(bytes.subarray(at, at + bytes[at + 1]!));
+    const entry = decodeSratEntryAt(bytes, at, bytes[at + 1]!);
     entries.push(entry);
     const odd = entryWarning(entry, at);
     if (odd) diagnoses.push(odd);

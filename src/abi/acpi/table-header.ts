@@ -30,7 +30,11 @@ export const QEMU_TABLE_MAKER: AcpiTableMaker = {
 };
 
 /** Sum of bytes modulo 256. A good checksum makes it 0. */
-export const byteSum = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => (sum + byte) & 0xff, 0);
+export const byteSum = (bytes: Uint8Array): number => {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i++) sum += bytes[i]!;
+  return sum & 0xff;
+};
 
 /** A table of this content: its header in front, length and checksum right. */
 export const acpiTable = (
