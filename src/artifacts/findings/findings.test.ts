@@ -1,0 +1,171 @@
+import { describe, expect, it } from "vitest";
+import { FactSink } from "../fact-sink.ts";
+import { survey } from "../map/survey.ts";
+import { readArtifact } from "../testing/read-artifact.ts";
+import { FINDING_RULES, findings } from "./findings.ts";
+
+/** What is found in these texts, each an artifact of its own: "severity id: text". */
+const found = (...texts: readonly string[]): string[] => {
+  const sink = new FactSink();
+  for (const [i, text] of texts.entries())
+    for (const fact of readArtifact(text).sink.facts)
+      sink.facts.push({ ...fact, at: { ...fact.at, source: `${i}` } });
+  return findings(survey(sink.facts)).map(({ severity, id, text }) => `${severity} ${id}: ${text}`);
+};
+
+const ids = (...texts: readonly string[]): string[] =>
+  found(...texts).map((line) => line.slice(0, line.indexOf(":")));
+
+const hex16 = (n: number): string => n.toString(16).padStart(16, "0");
+const e820 = (start: number, end: number, type = "usable"): string =>
+  `BIOS-e820: [mem 0x${hex16(start)}-0x${hex16(end - 1)}] ${type}\n`;
+const efi = (n: number, type: string, start: number, end: number): string =>
+  `efi: mem0${n}: [${type}] range=[0x${hex16(start)}-0x${hex16(end - 1)}] (1MB)\n`;
+const srat = (pxm: number, start: number, end: number, more = "", node = pxm): string =>
+  `ACPI: SRAT: Node ${node} PXM ${pxm} [mem 0x${start.toString(16)}-0x${(end - 1).toString(16)}]${more}\n`;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const RAM = e820(MIB, 2 * GIB);
+const GUEST = "tdx: Guest detected\n";
+const CMR = "virt/tdx: CMR: [0x100000, 0x80000000)\n";
+
+it("every rule has a name and a text of its own, and says where it is from", () => {
+  expect(new Set(FINDING_RULES.map(({ id }) => id)).size).toBe(FINDING_RULES.length);
+  for (const { what, source } of FINDING_RULES) expect([what, source]).not.toContain("");
+});
+
+describe("sources that disagree", () => {
+  it("RAM of the e820 that the EFI map has as reserved, and the other way round", () => {
+    const text = RAM + efi(0, "Conventional", MIB, GIB) + efi(1, "Loader Data", 4 * GIB, 5 * GIB);
+    expect(found(text)).toEqual([
+      "warning e820-differs-from-efi: the e820 calls RAM what the EFI memory map does not: 0x40000000-0x7fffffff, 1G",
+      "warning e820-differs-from-efi: the EFI memory map calls RAM what the e820 does not: 0x100000000-0x13fffffff, 1G",
+    ]);
+  });
+  it("unaccepted memory is RAM to the e820", () => {
+    expect(ids(RAM + efi(0, "Unaccepted", MIB, 2 * GIB))).toEqual(["note stub-table", "note stub-table"]);
+  });
+  it("an SRAT that leaves out more than 1 MiB of RAM loses its nodes, less is let pass", () => {
+    expect(ids(RAM + srat(0, 0, GIB))).toEqual(["warning srat-does-not-cover-ram"]);
+    expect(ids(RAM + srat(0, 0, 2 * GIB - MIB))).toEqual(["note srat-does-not-cover-ram"]);
+  });
+  it("two SRATs that are not the same", () => {
+    expect(ids(srat(0, 0, GIB), srat(0, 0, 2 * GIB))).toEqual(["warning srat-sources-differ"]);
+    expect(ids(srat(0, 0, GIB), srat(0, 0, GIB))).toEqual([]);
+  });
+  it("domains that overlap", () => {
+    expect(found(srat(0, 0, 2 * GIB) + srat(1, GIB, 3 * GIB))).toEqual([
+      "warning srat-entries-overlap: proximity domains 0 and 1 both have 0x40000000-0x7fffffff: Linux gives up the SRAT's nodes",
+    ]);
+  });
+  it("RAM that /proc/iomem does not show", () => {
+    expect(ids(RAM, "00100000-3fffffff : System RAM\n")).toEqual(["warning iomem-lacks-boot-ram"]);
+    expect(ids(RAM, "00100000-7fffffff : System RAM\n")).toEqual([]);
+  });
+});
+
+describe("hot-pluggable ranges", () => {
+  const TYPE15 = efi(0, "Unaccepted", 4 * GIB, 6 * GIB);
+  it("outside the window of upstream's table are dangerous, inside they are not", () => {
+    const outside = found(TYPE15 + srat(0, 6 * GIB, 12 * GIB, " hotplug"));
+    expect(outside[0]).toContain(
+      "warning hotplug-outside-window: hot-pluggable 0x180000000-0x2ffffffff lies outside",
+    );
+    expect(ids(TYPE15 + srat(0, 4 * GIB, 6 * GIB, " hotplug"))).toContain("note hotplug-outside-window");
+  });
+  it("size the table of RFC v2, whose window is worked out by hand", () => {
+    // 4 GiB to 22 GiB are 9216 units: 1152 bytes a bitmap, 24 + 2 * 1152 = 2328 bytes in all.
+    expect(found(srat(1, 4 * GIB, 22 * GIB, " hotplug"))).toEqual([
+      "note stub-table: upstream's stub (table version 1) makes no table: no unaccepted memory is described",
+      "note stub-table: the stub of RFC v2 (table version 2) covers 0x100000000-0x57fffffff with two bitmaps of 1152 bytes: base 0x100000000, unit 2M, 2.27K in all",
+    ]);
+  });
+  it("without a whole unit, overlapping RAM, overlapping each other", () => {
+    expect(ids(srat(0, 4 * GIB + MIB, 4 * GIB + 3 * MIB, " hotplug"))).toContain(
+      "warning hotplug-below-unit",
+    );
+    expect(ids(RAM + srat(0, 0, 2 * GIB, " hotplug"))).toContain("warning hotplug-overlaps-ram");
+    const two = srat(0, 4 * GIB, 6 * GIB, " hotplug") + srat(1, 5 * GIB, 7 * GIB, " hotplug");
+    expect(ids(two)).toContain("warning hotplug-ranges-overlap");
+  });
+});
+
+/** RAM with this many holes of 1 MiB between 1 MiB and 1 GiB, and one at each end of the TDMR. */
+const holed = (holes: number): string =>
+  Array.from({ length: holes + 1 }, (_, i) => e820((1 + 3 * i) * MIB, (3 + 3 * i) * MIB)).join("");
+
+describe("a TDX host", () => {
+  it("runs out of reserved areas with the 17th hole of a TDMR", () => {
+    // The TDMR is [0, 1G): the hole below 1 MiB, those between, and the one behind the last RAM.
+    expect(ids(CMR + holed(14))).toEqual([]);
+    expect(found(CMR + holed(15))[0]).toContain("the RAM at boot leaves 17 holes in TDMR [0x0, 0x40000000)");
+  });
+  it("refuses to hot-add what was no RAM at boot, in so many blocks, and leaves devdax", () => {
+    expect(found(CMR + RAM + srat(0, 0, 2 * GIB) + srat(0, 4 * GIB, 8 * GIB, " hotplug"))[0]).toBe(
+      'warning tdx-host-refuses-hot-add: hot-pluggable 0x100000000-0x1ffffffff was no RAM at boot: onlining it gives -EPERM for each of its memory blocks (32 of 128M), or, with the check at hot-add, -EINVAL once and "virt/tdx: Reject hot-adding memory range: 0x100000000-0x200000000 for TDX compatibility."; devdax stays possible',
+    );
+  });
+  it("needs its RAM to be convertible", () => {
+    expect(found(CMR + RAM + e820(4 * GIB, 5 * GIB))).toEqual([
+      "error ram-outside-cmr: 0x100000000-0x13fffffff of the RAM (1G) is in no CMR: TDX does not initialise",
+    ]);
+  });
+  it("of SNP gives no guest the RAM beside its RMP table", () => {
+    const rmp = "SEV-SNP: RMP table physical range [0x0000000035500000 - 0x00000000357fffff]\n";
+    expect(ids(rmp + e820(MIB, 0x3550_0000))).toEqual(["warning rmp-shares-2m"]);
+    expect(ids(rmp + e820(MIB, 0x3540_0000))).toEqual([]);
+  });
+});
+
+describe("a guest", () => {
+  const ADDED = "100000000-2ffffffff : virtio0\n  100000000-15fffffff : System RAM (virtio_mem)\n";
+  it("that hot-added memory it never accepted is about to die", () => {
+    expect(found(GUEST, ADDED)).toEqual([
+      "error hot-added-not-accepted: /proc/iomem shows 0x100000000-0x15fffffff (1.5G), and there is no unaccepted-memory table that would cover it: the guest takes it for accepted, and the first touch ends it",
+    ]);
+  });
+  it("that is no TD need not accept", () => {
+    expect(ids(RAM, ADDED)).toEqual(["warning iomem-lacks-boot-ram"]);
+  });
+});
+
+describe("an unplug that stays stuck", () => {
+  const QUERY =
+    '{"return": [{"type": "dimm", "data": {"addr": 5368709120, "size": 268435456, "id": "d2", "slot": 3, "node": 1}}]}\n';
+  const ost = (status: number): string =>
+    `{"event": "ACPI_DEVICE_OST", "data": {"info": {"device": "d2", "source": 3, "status": ${status}, "slot": "3", "slot-type": "DIMM"}}}\n`;
+  const BLOCKS =
+    "block_size_bytes 0x8000000\nmemory40 phys_index=00000028 state=online zones=Normal\nmemory41 phys_index=00000029 state=online zones=Movable\n";
+  it("names the status, the block and the zone", () => {
+    expect(found(QUERY + ost(132) + ost(130), BLOCKS, "memory memory40: Offline failed.\n")).toEqual([
+      "error unplug-stuck: the unplug of d2 at 0x140000000-0x14fffffff has failed and is not tried again by itself: the guest answered _OST status 130 (busy): the kernel could not offline memory40; 1 of its 2 online blocks are in zone Normal, where the kernel's own pages cannot move; online_movable keeps them out",
+    ]);
+  });
+  it("that went well is none", () => {
+    expect(ids(`${QUERY}${ost(0)}{"event": "DEVICE_DELETED", "data": {"device": "d2"}}\n`)).toEqual([]);
+  });
+  it("of a virtio-mem device that gave back too little", () => {
+    const device =
+      '{"return": [{"type": "virtio-mem", "data": {"memaddr": 4294967296, "size": 1073741824, "max-size": 2147483648, "requested-size": 134217728, "id": "vm0"}}]}\n';
+    expect(found(device)).toEqual([
+      "warning unplug-stuck: vm0 still has 1G plugged of 128M requested: nothing that was read says why",
+    ]);
+  });
+});
+
+describe("numbers that do not go together", () => {
+  it("an SLIT that the kernel rejects, a total of lsmem, nodes that are no domains", () => {
+    expect(ids(srat(6, GIB, 2 * GIB, "", 2))).toEqual(["note node-is-not-domain"]);
+    const lsmem =
+      "RANGE SIZE STATE\n0x0000000000000000-0x000000007fffffff 2G online\n\nTotal online memory: 3G\n";
+    expect(ids(lsmem)).toEqual(["warning lsmem-total-differs"]);
+    expect(ids(lsmem.replace("3G", "2G"))).toEqual([]);
+  });
+  it("a log with the boot of a crash kernel shows the machine's own map", () => {
+    const crash = "Linux version 6.1.0 (a) b\nCommand line: elfcorehdr=900536K\n";
+    const text = `Linux version 6.1.0 (a) b\nCommand line: ro\n${RAM}${crash}${e820(MIB, GIB)}`;
+    expect(found(text)).toEqual([
+      "note several-boots: 2 boots were read, 1 of a crash kernel; the map is that of boot 1 of 0",
+    ]);
+  });
+});

@@ -1,0 +1,60 @@
+import { kept } from "../fact-sink.ts";
+import { inclusiveRange } from "../facts.ts";
+import { type LineContext, type LineReader, placeOf } from "../text/line-reader.ts";
+
+const ROW = /^((?:[>|]\s?)*)( *)([0-9a-f]{8,16})-([0-9a-f]{8,16}) : (.*?)\s*$/;
+
+/**
+ * /proc/iomem, or pieces of it. Two spaces a level as the kernel indents, though some who paste it use three.
+ *
+ * A reader without privilege sees zeros for every address: that is told once, and no ranges are taken from it.
+ */
+export class Iomem implements LineReader {
+  readonly kind = "/proc/iomem";
+  readonly absent = 'no line of the form "first-last : name" with hexadecimal addresses';
+  readonly literals = [" : "];
+  private count = 0;
+  private hidden = false;
+  private indents: number[] = [];
+
+  line(text: string, context: LineContext): void {
+    const match = ROW.exec(text);
+    if (match === null) return;
+    const [, , indent, first, last, name] = match;
+    this.count++;
+    if (/^0+$/.test(first!) && /^0+$/.test(last!)) {
+      if (!this.hidden) context.sink.fact({ kind: "hidden-iomem" }, placeOf(context));
+      this.hidden = true;
+      return;
+    }
+    const range = inclusiveRange(first!, last!);
+    if (range === undefined) {
+      context.sink.trouble(
+        "warning",
+        placeOf(context),
+        "a range of addresses up to 2^52",
+        `${first}-${last}`,
+      );
+      return;
+    }
+    const depth = this.depthOf(indent!.length);
+    context.sink.fact({ kind: "iomem", ...range, name: kept(name!), depth }, placeOf(context));
+  }
+
+  isOpen(): boolean {
+    return false;
+  }
+
+  end(): void {}
+
+  found(): number {
+    return this.count;
+  }
+
+  /** The level of an indentation: one more than that of the last line that was indented less. */
+  private depthOf(indent: number): number {
+    while (this.indents.length > 0 && this.indents.at(-1)! >= indent) this.indents.pop();
+    this.indents.push(indent);
+    return this.indents.length - 1;
+  }
+}
