@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import type { CompareOptions } from "./compare.ts";
 import { EXIT } from "./exit-status.ts";
+import { addInspect } from "./inspect-command.ts";
 import type { RunOptions } from "./run.ts";
 import type { System } from "./system.ts";
 import { VERSION } from "./version.ts";
@@ -56,6 +57,7 @@ const program = (system: System, world: OpenWorld, finish: (status: number) => v
     .addHelpText("after", EXIT_HELP);
   addRun(tidemark, system, world, finish);
   addCompare(tidemark, system, world, finish);
+  addInspect(tidemark, system, finish);
   return tidemark;
 };
 

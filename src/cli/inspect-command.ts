@@ -1,0 +1,26 @@
+import type { Command } from "commander";
+import type { InspectOptions } from "./inspect.ts";
+import type { System } from "./system.ts";
+
+const HELP = `
+Exit status is 1 if a table is damaged or a finding is an error, 2 if a file is nothing known.
+
+Examples:
+  dmesg | tidemark inspect -
+  tidemark inspect dmesg.txt SRAT.dat iomem.txt
+  tidemark inspect sosreport-host.tar.gz --json
+`;
+
+/** Adds `tidemark inspect`. */
+export const addInspect = (tidemark: Command, system: System, finish: (status: number) => void): void => {
+  tidemark
+    .command("inspect")
+    .description("decode and judge what real machines say of their memory")
+    .argument("<file...>", "logs, ACPI tables, files of /proc and /sys, transcripts; folders, archives, -")
+    .option("--json", "print one JSON document (docs/schema/inspect-report.schema.json)")
+    .addHelpText("after", HELP)
+    .action(async (files: string[], options: InspectOptions) => {
+      const { inspect } = await import("./inspect.ts");
+      finish(await inspect(files, options, system));
+    });
+};

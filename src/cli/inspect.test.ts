@@ -1,0 +1,160 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { sratTable } from "../abi/acpi/srat.ts";
+import { sratMemory } from "../abi/acpi/srat-subtables.ts";
+import { FactSink } from "../artifacts/fact-sink.ts";
+import { ArtifactFiles } from "./inspect-files.ts";
+import { inspectJsonSchema, inspectSchema } from "./inspect-schema.ts";
+import { main } from "./main.ts";
+import { fakeSystem } from "./testing/fake-system.ts";
+
+const LOG = "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable\n";
+const SRAT = sratTable([sratMemory(1, 0x1_0000_0000n, 0x8000_0000n, 3)]);
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tidemark-inspect-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const write = (path: string, content: string | Uint8Array): string => {
+  const whole = join(folder, path);
+  mkdirSync(dirname(whole), { recursive: true });
+  writeFileSync(whole, content);
+  return whole;
+};
+
+const inspect = async (...args: readonly string[]) => {
+  const system = fakeSystem({});
+  const status = await main(["inspect", ...args], system);
+  return { status, out: system.out(), err: system.err(), system };
+};
+
+const json = async (...args: readonly string[]) =>
+  inspectSchema.parse(JSON.parse((await inspect(...args, "--json")).out));
+
+/** A tar archive of these files. */
+const tar = (files: Readonly<Record<string, string>>): Uint8Array =>
+  Buffer.concat([
+    ...Object.entries(files).flatMap(([name, content]) => {
+      const block = Buffer.alloc(512);
+      block.write(name);
+      block.write(`${content.length.toString(8).padStart(11, "0")}\0`, 124);
+      block.write("        0", 148);
+      block.write("ustar", 257);
+      const sum = block.reduce((total, byte) => total + byte, 0);
+      block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+      return [block, Buffer.from(content), Buffer.alloc((512 - (content.length % 512)) % 512)];
+    }),
+    Buffer.alloc(1024),
+  ]);
+
+describe("the exit status says how it went", () => {
+  it("0: everything was read, and nothing is wrong", async () => {
+    const { status, out, err } = await inspect(write("dmesg", LOG));
+    expect([status, err]).toEqual([0, ""]);
+    expect(out).toContain("2G RAM by the e820");
+  });
+  it("1: a damaged table yields what could be read, and the byte", async () => {
+    const { status, out } = await inspect(write("SRAT", SRAT.slice(0, 60)));
+    expect(status).toBe(1);
+    expect(out).toMatch(
+      /error .*SRAT@4\n {2}expected SRAT: a length of at most 60, the bytes there are, found 88/,
+    );
+  });
+  it("1: a finding that is an error", async () => {
+    const file = write("log", "virt/tdx: module initialization failed (-28)\n");
+    expect((await inspect(file)).status).toBe(1);
+  });
+  it("2: nothing known, with every kind that was tried and why it did not fit", async () => {
+    const { status, out, err } = await inspect(write("notes.txt", "buy milk\n"));
+    expect(status).toBe(2);
+    expect(out).toContain("ACPI table: 9 bytes, fewer than a header of 36");
+    expect(out).toContain("kernel log: no line in which a kernel tells of memory");
+    expect(err.split("\n")).toHaveLength(2);
+  });
+  it("2: a file that is not there, one line", async () => {
+    const { status, out, err } = await inspect(join(folder, "none"));
+    expect([status, out]).toEqual([2, ""]);
+    expect(err).toMatch(/^".*none": expected a file or a folder, found one that is not there\n$/);
+  });
+  it("2: packed in a way that is not unpacked here, with what to do", async () => {
+    const file = write("log.xz", Uint8Array.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0]));
+    expect((await inspect(file)).err).toContain("use xz -dc ... | tidemark inspect -");
+  });
+});
+
+describe("where artifacts come from", () => {
+  const TREE = {
+    "sys/devices/system/memory/block_size_bytes": "8000000\n",
+    "sys/devices/system/memory/memory32/state": "online\n",
+    "sys/devices/system/memory/memory32/valid_zones": "Normal\n",
+    "sys/firmware/memmap/0/start": "0x100000\n",
+    "sys/firmware/memmap/0/end": "0x7fffffff\n",
+    "sys/firmware/memmap/0/type": "System RAM\n",
+    "proc/iomem": "00100000-7fffffff : System RAM\n100000000-107ffffff : System RAM (virtio_mem)\n",
+    "etc/passwd": "root:x:0:0\n",
+  };
+  const KINDS = ["block-size", "e820", "iomem", "iomem", "memory-block"];
+
+  it("a saved tree of /sys and /proc", async () => {
+    for (const [path, content] of Object.entries(TREE)) write(path, content);
+    const { facts, machine } = await json(folder);
+    expect(facts.map(({ kind }) => kind).sort()).toEqual(KINDS);
+    expect(machine.blockBytes).toBe(2 ** 27);
+  });
+  it("an archive of one, packed or not, without writing anything", async () => {
+    const archive = tar(
+      Object.fromEntries(Object.entries(TREE).map(([path, text]) => [`host-1/../${path}`, text])),
+    );
+    for (const file of [write("a.tar", archive), write("a.tar.gz", gzipSync(archive))]) {
+      const { facts } = await json(file);
+      expect(facts.map(({ kind }) => kind).sort()).toEqual(KINDS);
+    }
+  });
+  it("a packed log", async () => {
+    expect((await json(write("dmesg.gz", gzipSync(LOG)))).machine.ramSource).toBe("e820");
+  });
+  it("several files meet on one map", async () => {
+    const { map } = await json(write("dmesg", LOG), write("SRAT", SRAT));
+    expect(map.map(({ name }) => name)).toEqual(["e820 RAM", "SRAT hotpl."]);
+  });
+  it("links inside a folder lead nowhere", async () => {
+    write("proc/meminfo", "MemTotal: 12 kB\n");
+    symlinkSync("/", join(folder, "root"));
+    expect((await json(folder)).facts).toHaveLength(1);
+  });
+});
+
+describe("what unfolds without end is cut", () => {
+  it("packed data", async () => {
+    const file = write("bomb.gz", gzipSync(Buffer.alloc(2 ** 22)));
+    const sink = new FactSink();
+    await new ArtifactFiles(sink, { unfolded: 2 ** 20, files: 10 }).read(file);
+    expect(sink.troubles).toEqual([
+      {
+        severity: "error",
+        at: { source: file, offset: 2 ** 20 },
+        expected: `at most ${2 ** 20} bytes when unpacked`,
+        found: "more",
+      },
+    ]);
+  });
+  it("packed data that is damaged", async () => {
+    const packed = gzipSync(LOG.repeat(100));
+    const { status, out } = await inspect(write("log.gz", packed.subarray(0, packed.length - 20)));
+    expect(status).toBe(1);
+    expect(out).toContain("expected gzip data to its end");
+  });
+});
+
+// `npx vitest run -u` writes the file anew after a change of the schema.
+it("the published schema of the report is current", async () => {
+  const text = `${JSON.stringify(inspectJsonSchema(), null, 2)}\n`;
+  await expect(text).toMatchFileSnapshot("../../docs/schema/inspect-report.schema.json");
+});
