@@ -141,8 +141,7 @@ export class GdbClient {
   /**
    * One instruction. A breakpoint on that instruction does not stop it, so there is no need to remove it first.
    *
-   * @param thread the vCPU that steps while the others rest; left out, that of the last stop steps while the
-   *   others run
+   * @param thread the vCPU that steps while the others rest; left out, the selected one steps while the others run
    */
   step(thread?: ThreadId): Promise<Stop> {
     if (thread === undefined || !this.agreement.vCont) return this.stopOf(gdbCommand.step());

@@ -1,7 +1,6 @@
 import { expect, it } from "vitest";
-import { vcpuOf } from "../../protocol/gdb-remote/thread-id.ts";
 import { type QemuForTest, qemuInstalled, withQemu } from "../testing/qemu-for-test.ts";
-import { AT_CODE, code, loadCode } from "../testing/real-mode-for-test.ts";
+import { loadCode } from "../testing/real-mode-for-test.ts";
 import { GdbClient } from "./gdb-client.ts";
 import { QmpClient } from "./qmp-client.ts";
 
@@ -112,38 +111,6 @@ it.skipIf(!qemuInstalled)(`a triple fault is an exit where QEMU may not reboot (
     expect((await shutdown).data).toEqual({ guest: true, reason: "guest-reset" });
   });
 });
-
-it.skipIf(!qemuInstalled)(
-  `the stop names the vCPU that met the breakpoint, and selects it (${NEEDED})`,
-  async () => {
-    await withBoth(["-smp", "2"], async (gdb) => {
-      // The first vCPU, at 3000: lgdt [2000]; mov eax, cr0; or al, 1; mov cr0, eax; mov ax, 8; mov ds, ax;
-      // mov dword [FEE00300], C4601 (start-up of all others at 1000); jmp $
-      await gdb.writePhysical(
-        0x3000,
-        code(
-          ...[0x0f, 0x01, 0x16, 0x00, 0x20, 0x0f, 0x20, 0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0],
-          ...[0xb8, 0x08, 0x00, 0x8e, 0xd8, 0x67, 0x66, 0xc7, 0x05, 0x00, 0x03, 0xe0, 0xfe],
-          ...[0x01, 0x46, 0x0c, 0x00, 0xeb, 0xfe],
-        ),
-      );
-      // At 2000 limit and base of the descriptor table, at 2010 the table: nothing, then all 4 GiB as data.
-      await gdb.writePhysical(0x2000, code(15, 0, 0x10, 0x20, 0, 0));
-      await gdb.writePhysical(0x2018, code(0xff, 0xff, 0, 0, 0, 0x92, 0xcf, 0));
-      await loadCode(gdb, ...LOOP);
-      await gdb.writeRegisters({ ...AT_CODE, rip: 0x3000n });
-      await gdb.setBreakpoint("software", 0x1001n);
-      const stop = await gdb.resume();
-      expect(stop).toMatchObject({ kind: "stopped", signal: 5, thread: { process: 1, thread: 2 } });
-      expect(stop.kind === "stopped" && stop.thread !== undefined && vcpuOf(stop.thread)).toBe(1);
-      // A start-up at page 1 sets CS to 100: the instruction pointer counts from there.
-      expect((await gdb.readRegisters()).read("cs")).toBe(0x100n);
-      expect(await gdb.readRegister("rip")).toBe(1n);
-      await gdb.selectThread({ process: 1, thread: 1 });
-      expect(await gdb.readRegister("rip")).toBe(0x301en);
-    });
-  },
-);
 
 it.skipIf(!qemuInstalled)(`kill ends QEMU (${NEEDED})`, async () => {
   await withQemu([], async (qemu) => {
