@@ -120,14 +120,17 @@ export class MemMap {
   /** First page of [index, end) whose use differs from that of `index`, or `end`; both in one section. */
   endOfUse(index: number, end: number): number {
     const use = this.use[index]! & 0xf0;
-    // Four pages a look: the low nibbles are orders and do not count.
+    // Four pages a look, and a whole block where there is one: the low nibbles are orders and do not count.
     const four = use * 0x0101_0101;
-    let at = index;
-    while (at < end && (at & 3) !== 0 && (this.use[at]! & 0xf0) === use) at++;
-    if ((at & 3) === 0)
-      while (at + 4 <= end && (this.useWords[at >> 2]! & 0xf0f0_f0f0) >>> 0 === four) at += 4;
-    while (at < end && (this.use[at]! & 0xf0) === use) at++;
-    return at;
+    for (let at = index; at < end; ) {
+      const byte = this.use[at]!;
+      if ((byte & 0xf0) !== use) return at;
+      const order = byte & 0x0f;
+      if (order > 2) at += 2 ** order - (at % 2 ** order);
+      else if ((at & 3) === 0 && (this.useWords[at >> 2]! & 0xf0f0_f0f0) >>> 0 === four) at += 4;
+      else at++;
+    }
+    return end;
   }
 
   /** Whether the kernel's direct map covers `pfn`. */

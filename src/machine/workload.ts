@@ -1,7 +1,7 @@
 import { AGAIN } from "../flat/procedure.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../linux/kernel.ts";
-import { type MemMap, NIL, orderOf } from "../linux/mem-map.ts";
+import { type MemMap, NIL, orderOf, USE, useOf } from "../linux/mem-map.ts";
 import { allocPages, freePages } from "../linux/page-allocator/alloc.ts";
 
 /** Order argument of `allocateMemory` that means: the largest blocks that can be had. */
@@ -108,17 +108,31 @@ export const readAcross = zeropad.define({
   },
 });
 
+/** Whether a use is one of pages that have an owner. */
+const isOwned = (use: number): boolean => use === USE.ALLOCATED || use === USE.MOVABLE;
+
+/** First page from `index` on that an owner has, or `end`; both in one section, block heads each. */
+const nextOwnedIn = (mm: MemMap, owner: number, index: number, end: number): number => {
+  const { use, owner: owners } = mm;
+  for (let at = index; at < end; ) {
+    const byte = use[at]!;
+    const order = orderOf(byte);
+    if (isOwned(useOf(byte))) {
+      if (owners[at] === owner) return at;
+      at += 1 << order;
+    } else at = order === 0 ? mm.endOfUse(at, end) : at + (1 << order);
+  }
+  return end;
+};
+
 /** Index of the first block of an owner from page index `from` on, or NIL. */
-const nextOwned = (
-  { owner: owners, use, section, geometry }: MemMap,
-  owner: number,
-  from: number,
-): number => {
-  const per = geometry.pagesPerSection;
-  for (let index = from; index < use.length; ) {
-    if (section[Math.floor(index / per)] === -1) index = (Math.floor(index / per) + 1) * per;
-    else if (owners[index] === owner) return index;
-    else index += 1 << orderOf(use[index]!);
+const nextOwned = (mm: MemMap, owner: number, from: number): number => {
+  const per = mm.geometry.pagesPerSection;
+  for (let slot = Math.floor(from / per); slot < mm.section.length; slot++) {
+    if (mm.section[slot] === -1) continue;
+    const end = (slot + 1) * per;
+    const index = nextOwnedIn(mm, owner, Math.max(from, slot * per), end);
+    if (index < end) return index;
   }
   return NIL;
 };

@@ -123,3 +123,37 @@ it("grows by doubling", () => {
     1, 8, 16, 24,
   ]);
 });
+
+it("ends a range of one state where the first entry of another state starts", () => {
+  const PAGES = 3 * 512;
+  const mapping = fc.record({
+    /** Units that are one leaf of 2 MiB; the others have a table. */
+    huge: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+    states: fc.array(
+      fc.record({ from: fc.nat(PAGES - 1), state: fc.constantFrom(0, SEPT_MAPPED, SEPT_PENDING) }),
+      {
+        maxLength: 6,
+      },
+    ),
+    at: fc.nat(PAGES - 1),
+    limit: fc.nat(4 * 512),
+  });
+  fc.assert(
+    fc.property(mapping, ({ huge, states, at, limit }) => {
+      const sept = fresh();
+      const page = new Uint8Array(PAGES);
+      for (const { from, state } of states) page.fill(state, from);
+      for (let unit = 0; unit < 3; unit++) {
+        const first = unit * 512;
+        if (huge[unit]) page.fill(page[first]!, first, first + 512);
+        tables(sept, first * 4096, huge[unit] ? 1 : 0);
+        for (let p = first; p < first + (huge[unit] ? 1 : 512); p++)
+          walk(sept, p * 4096, huge[unit] ? 1 : 0).setLeaf(page[p]!, 0);
+      }
+      const stateAt = (p: number): number => walk(sept, p * 4096, 0).stateHere;
+      let end = at;
+      while (end < limit && stateAt(end) === stateAt(at)) end++;
+      expect(sept.endOfState(at * 4096, limit * 4096)).toBe((at < limit ? end : limit) * 4096);
+    }),
+  );
+});

@@ -10,6 +10,8 @@ import { assert } from "../assert.ts";
 import { ChangedUnits } from "./changed-units.ts";
 import { ENTRIES, LEVELS, ROOT, SeptPool } from "./sept-pool.ts";
 
+const PAGE_BYTES = 4096;
+
 /**
  * The secure EPT of one TD: a radix tree of 512-entry tables.
  *
@@ -126,6 +128,38 @@ export class Sept extends SeptPool {
     const here = this.state[this.at]!;
     if (here === state) return ENTRIES;
     return this.level === 1 && here === SEPT_NL_MAPPED ? counts[this.payload[this.at]!]! : 0;
+  }
+
+  /**
+   * End of the addresses from `gpa` on whose entries have one state, whatever their sizes, as far as whole tables
+   * tell; at most `limit`. Moves the cursor.
+   */
+  endOfState(gpa: number, limit: number): number {
+    let at = gpa;
+    this.walk(at >>> 0, Math.floor(at / 2 ** 32), 0);
+    const state = this.state[this.at]!;
+    while (at < limit) {
+      if (this.state[this.at] !== state) return at;
+      const size = PAGE_BYTES * ENTRIES ** this.level;
+      at += this.equalEntries() * size - (at % size);
+      this.walk(at >>> 0, Math.floor(at / 2 ** 32), 0);
+    }
+    return limit;
+  }
+
+  /** Whether all entries of a table of 4 KiB pages are MAPPED, or all PENDING. */
+  private isUniform(slot: number): boolean {
+    return this.mappedCount[slot] === ENTRIES || this.pendingCount[slot] === ENTRIES;
+  }
+
+  /** Entries from that of the last walk on, in its table, that have its state. */
+  private equalEntries(): number {
+    const end = (this.at | (ENTRIES - 1)) + 1;
+    if (this.level === 0 && this.isUniform(this.at >>> 9)) return end - this.at;
+    const state = this.state[this.at]!;
+    let at = this.at + 1;
+    while (at < end && this.state[at] === state) at++;
+    return at - this.at;
   }
 
   /** Stores the progress of an interrupted 2 MiB accept in the PENDING entry where the last walk ended. */

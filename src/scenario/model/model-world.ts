@@ -23,9 +23,10 @@ import {
   type Violation,
   type World,
 } from "../world.ts";
+import { mapRunsOf } from "./map-runs.ts";
 import { Actions, Names } from "./model-actions.ts";
 import { machineConfigOf } from "./model-config.ts";
-import { bitmapsOf, blocksOf, countersOf, devicesOf, mapRunsOf } from "./model-facts.ts";
+import { bitmapsOf, blocksOf, countersOf, devicesOf } from "./model-facts.ts";
 import { faultRecordsOf } from "./model-faults.ts";
 import { Past, tallyOf } from "./model-past.ts";
 
