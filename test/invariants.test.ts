@@ -1,8 +1,13 @@
+import fc from "fast-check";
 import { expect, it } from "vitest";
+import { SEPT_FREE, SEPT_MAPPED, SEPT_PENDING } from "../src/abi/tdx/sept-entry.ts";
 import { clearBit, setBit } from "../src/flat/bitmap.ts";
+import { USE } from "../src/linux/mem-map.ts";
 import { boot } from "../src/machine/boot.ts";
 import { INVARIANTS } from "../src/machine/invariants/table.ts";
+import { isSound, UNIT_RULES } from "../src/machine/invariants/unit-rules.ts";
 import { Machine } from "../src/machine/machine.ts";
+import { watchedOf } from "../src/machine/watched.ts";
 import { Actions, Names } from "../src/scenario/model/model-actions.ts";
 import { machineConfigOf } from "../src/scenario/model/model-config.ts";
 import type { Action, Scenario } from "../src/scenario/scenario.ts";
@@ -38,6 +43,42 @@ it.each([
     watch.checkAll();
     expect(watch.violations.all).toEqual(seen);
   }
+});
+
+it("a unit that is found sound at one look breaks none of the rules, whatever was changed around it", () => {
+  const { machine } = booted(loadBundled("virtio-mem-replug"));
+  const facts = watchedOf(machine);
+  const { td, kernel } = machine;
+  const { table, mm } = kernel;
+  const [first, last] = [4 * 2 ** 9 - 6, 4 * 2 ** 9 + 6];
+  const change = fc.record({
+    unit: fc.integer({ min: first, max: last }),
+    state: fc.constantFrom(undefined, SEPT_FREE, SEPT_PENDING, SEPT_MAPPED),
+    use: fc.constantFrom(undefined, ...Object.values(USE)),
+    page: fc.nat(511),
+    order: fc.constantFrom(0, 3, 9),
+    bit: fc.constantFrom(undefined, true, false),
+  });
+  type Change = typeof change extends fc.Arbitrary<infer C> ? C : never;
+  let sound = 0;
+  const run = (changes: readonly Change[]): void => {
+    for (const { unit, state, use, page, order, bit } of changes) {
+      td.sept.walk((unit << 21) >>> 0, unit >>> 11, 1);
+      if (state !== undefined && td.sept.level === 1 && td.sept.isLeafHere()) td.sept.setState(state);
+      const index = mm.indexOf(unit * 512);
+      if (use !== undefined && index >= 0) mm.setBlock(index + page - (page % 2 ** order), order, use);
+      const n = unit - table!.physBase / table!.unitSize;
+      if (bit !== undefined && n >= 0) (bit ? setBit : clearBit)(table!.unaccepted, n);
+    }
+    for (let unit = first - 2; unit < last + 2; unit++) {
+      if (!isSound(facts, unit)) continue;
+      sound++;
+      for (const { id, broken } of UNIT_RULES)
+        expect([id, unit, broken(facts, unit)]).toEqual([id, unit, undefined]);
+    }
+  };
+  fc.assert(fc.property(fc.array(change, { maxLength: 4 }), run), { numRuns: 300 });
+  expect(sound).toBeGreaterThan(100);
 });
 
 const SMALL = `

@@ -114,3 +114,25 @@ export const UNIT_RULES: readonly Rule[] = [
   { id: "I26", broken: i26, hardware: false, bits: false, use: true },
   { id: "I28", broken: i28, hardware: true, bits: false, use: true },
 ];
+
+const UNACCEPTED_BIT = useBit(USE.UNACCEPTED);
+/** Uses of pages that have to be accepted. */
+const NEEDS_ACCEPTED = IN_USE_BITS | useBit(USE.RESERVED);
+
+/** Whether the unit lies in one chunk of the largest order, as what is deferred has to. */
+const inLargestChunk = ({ mm, geometry }: Kernel, unit: number): boolean =>
+  orderOf(mm.use[mm.indexOf(unit * geometry.pagesPerUnit)]!) === geometry.maxOrder;
+
+/**
+ * One look that finds most units in order: accepted whole, as is the one above it, or not at all, and nobody uses
+ * it. Where it answers true no rule of UNIT_RULES is broken; false says nothing.
+ */
+export const isSound = ({ td, kernel, uses }: Facts, unit: number): boolean => {
+  const used = uses.of(kernel, unit);
+  if ((used & UNACCEPTED_BIT) !== 0 && !inLargestChunk(kernel, unit)) return false;
+  const accepted = acceptedOf(td, unit);
+  if (accepted === ACCEPTED.ALL)
+    return (used & IN_USE_BITS) === 0 || acceptedOf(td, unit + 1) === ACCEPTED.ALL;
+  if (accepted === ACCEPTED.SOME || (used & NEEDS_ACCEPTED) !== 0) return false;
+  return unacceptedBit(kernel, unit) !== 0;
+};

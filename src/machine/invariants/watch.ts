@@ -2,7 +2,7 @@ import type { DirtyRanges } from "../../flat/dirty-ranges.ts";
 import { UNACCEPTED_MEMORY_LOCK } from "../../linux/unaccepted-memory.ts";
 import { ACCEPTED, acceptedOf, pluggedBit } from "../facts.ts";
 import type { InvariantId } from "./table.ts";
-import { type Facts, UNIT_RULES } from "./unit-rules.ts";
+import { type Facts, isSound, UNIT_RULES } from "./unit-rules.ts";
 import { Violations } from "./violations.ts";
 
 const UNIT = 2 ** 21;
@@ -99,6 +99,7 @@ export class Watch {
   }
 
   private checkUnit(unit: number, rules: typeof UNIT_RULES): void {
+    if (isSound(this.facts, unit)) return;
     for (const { id, broken } of rules) {
       const why = broken(this.facts, unit);
       if (why !== undefined) this.report(id, unit * UNIT, (unit + 1) * UNIT, why);
