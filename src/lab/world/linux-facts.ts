@@ -1,7 +1,7 @@
 import { findNextClear, findNextSet, setRuns } from "../../flat/bitmap.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { BitRun } from "../../scenario/expectation.ts";
-import { mapRunsOf } from "../../scenario/model/model-facts.ts";
+import { mapRunsOf } from "../../scenario/model/map-runs.ts";
 import type { Bitmaps, Counter, DeviceState, MapRun, MemoryBlocks } from "../../scenario/world.ts";
 import { PAGE_SIZE } from "../../units.ts";
 import type { GuestSnapshot } from "../agent/readings/snapshot.ts";
