@@ -113,6 +113,19 @@ const ROWS: readonly Row[] = [
     virtio-mem  both         no-release running   I6
     `,
   ),
+  // Start-shared knows virtio-mem only, and this VMM starts private: converting to private what is private changes
+  // nothing. Blocks are mapped before they are converted, chunk after chunk (I10). At unplug the conversion to shared
+  // makes the VMM remove the private pages, so nothing is accepted twice; but a TD with PAGE_RELEASE would have to
+  // release them first. There the conversion fails, the driver converts back and accepts what is accepted (I3), the
+  // pages are lost and the device is broken.
+  ...rows(
+    "shared",
+    `
+    dimm        *            release    killed    I1 I10 I21
+    virtio-mem  *            release    running   I3 I10
+    virtio-mem  *            no-release running   I10
+    `,
+  ),
   // Ours lives with all of them.
   ...rows(
     "tide",

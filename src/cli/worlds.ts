@@ -18,6 +18,7 @@ export const DESIGNS: readonly string[] = [
   "notifier-strict",
   "callbacks",
   "bitmaps",
+  "shared",
   "tide",
 ];
 

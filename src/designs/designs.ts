@@ -3,10 +3,11 @@ import { bitmaps } from "./bitmaps/bitmaps.ts";
 import { callbacks } from "./callbacks.ts";
 import { none } from "./none.ts";
 import { notifier, notifierStrict } from "./notifier.ts";
+import { shared } from "./shared.ts";
 import { tide } from "./tide/tide.ts";
 
 /** Every design, in the order of tables and help. */
-export const DESIGNS: readonly Design[] = [none, notifier, notifierStrict, callbacks, bitmaps, tide];
+export const DESIGNS: readonly Design[] = [none, notifier, notifierStrict, callbacks, bitmaps, shared, tide];
 
 export const DESIGN_NAMES: readonly string[] = DESIGNS.map((design) => design.name);
 

@@ -61,6 +61,11 @@ export interface Hooks {
   /** UNPLUG_ALL was answered: (region addr, region size, response type). */
   readonly virtioUnplugAllAnswered?: Hook;
   /**
+   * virtio-mem is about to hand plugged pages that are offline to the allocator: (start, size). After a negative
+   * errno they stay offline.
+   */
+  readonly virtioOnline?: Hook;
+  /**
    * fake_online gives contiguous pages straight back to the buddy lists: (start, size). After a negative errno
    * they stay out of use for good.
    */

@@ -61,13 +61,14 @@ export const fakeOffline = offline.define({
 const online = KERNEL_PROCEDURES.declare("virtio_mem_fake_online", {
   args: ["pfn", "pages"],
   locals: ["at", "order"],
-  steps: ["enter", "chunk", "accepted"],
+  steps: ["enter", "chunk", "fresh", "accepted"],
 });
 
 /**
  * Gives pages back to the allocator: (pfn, pages), in chunks of the largest order to which both are aligned.
  *
- * Pages that were never onlined enter as fresh memory, so a whole chunk of them may wait unaccepted. Pages
+ * Pages that were never onlined enter as fresh memory, after the design's virtioOnline hook, so a whole chunk of
+ * them may wait unaccepted. Pages
  * that fakeOffline took go straight to the buddy lists, after the design's fakeOnlineContiguous hook: there is
  * no other look at whether they are accepted. Where the hook answers with an error they stay out of use for good. Returns 0.
  *
@@ -87,12 +88,18 @@ export const fakeOnline = online.define({
     const pfn = f.get(v.at);
     const order = f.get(v.order);
     if (pfn >= f.get(v.pfn) + f.get(v.pages)) return f.returns(0);
+    const { pageSize } = k.geometry;
     if (k.mm.useAt(pfn) === USE.OFFLINE) {
       f.set(v.at, pfn + 2 ** order);
-      return f.call(freePagesCore, at.chunk, pfn, order, MEMINIT.HOTPLUG);
+      return f.callIf(k.design.hooks.virtioOnline, at.fresh, pfn * pageSize, pageSize * 2 ** order);
     }
-    const { pageSize } = k.geometry;
     return f.callIf(k.design.hooks.fakeOnlineContiguous, at.accepted, pfn * pageSize, pageSize * 2 ** order);
+  },
+  fresh: (_k, f) => {
+    const { v, at } = online;
+    const order = f.get(v.order);
+    if (f.result < 0) return at.chunk;
+    return f.call(freePagesCore, at.chunk, f.get(v.at) - 2 ** order, order, MEMINIT.HOTPLUG);
   },
   accepted: (k, f) => {
     const { v, at } = online;

@@ -31,15 +31,15 @@ const pluggedShare = (vm: VirtioMemDriver, start: number, bytes: number): number
 const { v, at, define } = KERNEL_PROCEDURES.declare("virtio_mem_online_page", {
   args: ["pfn", "order", "device"],
   locals: ["at", "step"],
-  steps: ["enter", "part"],
+  steps: ["enter", "part", "hooked"],
 });
 
 /**
  * The online-page callback for a chunk in a device's region: (pfn, order, device). Plugged pages enter the
- * allocator; unplugged ones keep their page type "offline" and count as never onlined. A chunk of plugged
- * and unplugged sub-blocks is taken sub-block by sub-block.
+ * allocator, after the design's virtioOnline hook, which may keep them out; unplugged ones keep their page type
+ * "offline" and count as never onlined. A chunk of plugged and unplugged sub-blocks is taken sub-block by sub-block.
  *
- * @source Linux drivers/virtio/virtio_mem.c, virtio_mem_online_page
+ * @source Linux drivers/virtio/virtio_mem.c, virtio_mem_online_page; hook: RFC "virtio-mem: support Confidential Computing"
  */
 export const onlinePageOfVirtioMem = define({
   enter: (_k, f) => {
@@ -60,8 +60,14 @@ export const onlinePageOfVirtioMem = define({
         continue;
       }
       f.set(v.at, pfn + 2 ** order);
-      if (share === FULL) return f.call(freePagesCore, at.part, pfn, order, MEMINIT.HOTPLUG);
+      if (share === FULL)
+        return f.callIf(k.design.hooks.virtioOnline, at.hooked, pfn * pageSize, pageSize * 2 ** order);
     }
     return f.returns(0);
+  },
+  hooked: (_k, f) => {
+    if (f.result < 0) return at.part;
+    const order = f.get(v.step);
+    return f.call(freePagesCore, at.part, f.get(v.at) - 2 ** order, order, MEMINIT.HOTPLUG);
   },
 });
