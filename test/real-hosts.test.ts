@@ -5,6 +5,7 @@ import { readHostLog } from "../src/tdx-host/host-log.ts";
 import { enableTdxNow } from "../src/tdx-host/init-module.ts";
 import type { ByteRange, MemoryRange } from "../src/tdx-host/memory-range.ts";
 import { TdxModule } from "../src/tdx-module/module.ts";
+import type { SysInfo } from "../src/tdx-module/sys-info.ts";
 import { sharedData } from "./shared-data.ts";
 
 const EMR = sharedData("logs", "tdx-host-emr-e820-cmr-init-failed.txt");
@@ -23,12 +24,14 @@ const hostOf = (
   memory: readonly MemoryRange[],
   cmrs: readonly ByteRange[],
   policy: Partial<HostPolicy> = {},
+  sys: Partial<SysInfo> = {},
 ): TdxHost => {
   const module = new TdxModule({
     sys: {
       cmrs: cmrs.map(({ start, end }) => ({ base: BigInt(start), size: BigInt(end - start) })),
       logicalProcessors: 2,
       packages: 2,
+      ...sys,
     },
     platform: { hkidBits: 7, firstPrivateHkid: 64 },
   });
@@ -71,6 +74,12 @@ describe.skipIf(withData)("real hosts (skipped without the collection of real lo
     expect(enableTdxNow(host)).toBe(0);
     expect(pamtKb).toBe(8_396_820);
     expect(host.log.dmesg()[1]).toBe(`virt/tdx: ${pamtKb} KB allocated for PAMT`);
+  });
+  it("a host whose early module refuses TDH.SYS.RD fails with the call and the status that its log names", () => {
+    const { ranges } = factsOf("canonical/tdx/issues/331");
+    const host = hostOf(asMemory(ranges), ranges, {}, { readsEarly: false });
+    expect(enableTdxNow(host)).toBe(-5);
+    expect(host.log.dmesg()[1]).toBe("virt/tdx: SEAMCALL (0x0000000000000022) failed: 0xc000050500000000");
   });
   it("256 GiB cost one page more than four TDMRs do: that host's low memory took two", () => {
     const { ranges, pamtKb } = factsOf("intel/tdx-linux/issues/5");

@@ -63,7 +63,18 @@ export interface HostOptions {
   readonly secureWindows?: readonly MemoryRange[];
   /** Add-on features to choose in TDH.SYS.CONFIG, as bits of TDX_FEATURES0. */
   readonly addOnFeatures?: bigint;
+  readonly refused?: readonly RefusedSeamcall[];
 }
+
+/** A SEAMCALL that the module is made to refuse: the `at`-th call of the leaf, from 1. */
+export interface RefusedSeamcall {
+  readonly leaf: TdhLeaf;
+  readonly at: number;
+  readonly status: Status;
+}
+
+/** Hears of each SEAMCALL once it is done, or of `calls` equal ones in a row. */
+export type SeamcallListener = (leaf: number, status: Status, calls: number) => void;
 
 /** Words of the host that procedures work on. */
 export const HOST_WORD = { ERROR: 0, SEAMCALLS: 1, CALLS_PER_STEP: 2 } as const;
@@ -81,6 +92,10 @@ export class TdxHost {
   readonly pages: HostPages;
   readonly caches: HostCaches;
   readonly regs = newRegs();
+  onSeamcall: SeamcallListener = () => {};
+  private readonly refused: readonly RefusedSeamcall[];
+  /** Calls made of the leaves that `refused` names. */
+  private readonly made = new Map<number, number>();
   readonly words = new Float64Array(3);
   /** Memory that TDX may use; empty as long as TDX is off, which allows any memory to go online. */
   memlist: readonly MemoryRange[] = [];
@@ -100,6 +115,8 @@ export class TdxHost {
     this.addOnFeatures = options.addOnFeatures ?? 0n;
     this.pages = new HostPages(options.memory);
     this.caches = new HostCaches(this.module.features.includes("CLFLUSH_BEFORE_ALLOC"));
+    this.refused = options.refused ?? [];
+    for (const { leaf } of this.refused) this.made.set(TDH[leaf], 0);
     this.words[HOST_WORD.CALLS_PER_STEP] = 1;
   }
 
@@ -114,9 +131,25 @@ export class TdxHost {
   }
   /** The same with the registers as they are. */
   repeatSeamcall(lp = 0): Status {
+    const leaf = this.regs[2 * RAX]! & 0xffff;
     this.module.lp = lp;
     this.words[HOST_WORD.SEAMCALLS]!++;
-    return seamcall(this.module, this.regs);
+    this.refuseIfDue(leaf);
+    const result = seamcall(this.module, this.regs);
+    this.onSeamcall(leaf, result, 1);
+    return result;
+  }
+
+  private refuseIfDue(leaf: number): void {
+    const made = this.made.get(leaf);
+    if (made === undefined) return;
+    this.made.set(leaf, made + 1);
+    const due = this.refused.find((one) => TDH[one.leaf] === leaf && one.at === made + 1);
+    if (due !== undefined) this.module.faults.nextSeamcall(leaf, due.status);
+  }
+  /** Whether calls of a leaf have to be made one by one, because one of them is to be refused. */
+  countsCalls(leaf: TdhLeaf): boolean {
+    return this.made.has(TDH[leaf]);
   }
 
   /** What seamcall_prerr() prints. @source Linux arch/x86/virt/vmx/tdx/tdx.c */

@@ -1,6 +1,6 @@
 import { TDH } from "../abi/tdx/leaves.ts";
-import { RAX, RCX, RDX, setNumber } from "../abi/tdx/regs.ts";
-import { status } from "../abi/tdx/status.ts";
+import { getNumber, RAX, RCX, RDX, setNumber } from "../abi/tdx/regs.ts";
+import { type Status, status } from "../abi/tdx/status.ts";
 import { encodeTdmrInfo, TDMR_INFO_BYTES } from "../abi/tdx/tdmr-info.ts";
 import type { Frame, Next } from "../flat/procedure.ts";
 import { seamcall } from "../tdx-module/seamcall.ts";
@@ -174,12 +174,27 @@ const configModule = (host: TdxHost): number => {
 const tdmrInit = (host: TdxHost, { start, end }: { start: number; end: number }): number => {
   const { module, regs } = host;
   const most = host.words[HOST_WORD.CALLS_PER_STEP]!;
-  let usable = 0;
-  let calls = 0;
-  let result = SUCCESS;
   module.lp = 0;
   regs.fill(0);
   setNumber(regs, RCX, start);
+  const result = host.countsCalls("TDH.SYS.TDMR.INIT") ? countedCall(host) : manyCalls(host, end, most);
+  if (result === SUCCESS) return getNumber(regs, RDX);
+  host.printSeamcallError("TDH.SYS.TDMR.INIT", result);
+  host.printRegisters();
+  return ERRNO.EIO;
+};
+
+const countedCall = (host: TdxHost): Status => {
+  host.regs[2 * RAX] = TDMR_INIT;
+  return host.repeatSeamcall();
+};
+
+/** A host of terabytes makes millions of these calls, so nothing else is done between them. */
+const manyCalls = (host: TdxHost, end: number, most: number): Status => {
+  const { module, regs } = host;
+  let usable = 0;
+  let calls = 0;
+  let result = SUCCESS;
   while (calls < most && usable < end && result === SUCCESS) {
     regs[2 * RAX] = TDMR_INIT;
     result = seamcall(module, regs);
@@ -187,10 +202,8 @@ const tdmrInit = (host: TdxHost, { start, end }: { start: number; end: number })
     calls++;
   }
   host.words[HOST_WORD.SEAMCALLS]! += calls;
-  if (result === SUCCESS) return usable;
-  host.printSeamcallError("TDH.SYS.TDMR.INIT", result);
-  host.printRegisters();
-  return ERRNO.EIO;
+  host.onSeamcall(TDMR_INIT, result, calls);
+  return result;
 };
 
 /** Brings the module up at once. @returns 0 or the error number */

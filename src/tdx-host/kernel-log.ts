@@ -10,9 +10,12 @@ export interface LogEntry {
 /** The host kernel's log, lines in the order they were printed. */
 export class KernelLog {
   private readonly lines: LogEntry[] = [];
+  /** Hears of each line as it is printed. */
+  onPrint: (entry: LogEntry) => void = () => {};
 
   print(level: LogLevel, text: string): void {
     this.lines.push({ level, text });
+    this.onPrint({ level, text });
   }
   /** A line of arch/x86/virt/vmx/tdx, which has the prefix `virt/tdx: `. */
   tdx(level: LogLevel, text: string): void {

@@ -111,6 +111,7 @@ const BEFORE_READY: ReadonlySet<number> = new Set([
 ]);
 
 const AUG = TDH["TDH.MEM.PAGE.AUG"];
+const SYS_RD = TDH["TDH.SYS.RD"];
 const BAD_RAX = status("OPERAND_INVALID", "RAX");
 const NOT_READY = status("SYS_NOT_READY");
 
@@ -150,7 +151,7 @@ const uncommon = (m: TdxModule, regs: Regs): Status => {
   const version = (rax >>> 16) & 0xff;
   if (rax >>> 24 !== 0 || regs[2 * RAX + 1] !== 0) return finish(regs, BAD_RAX);
   if (version > 0 && !VERSIONED.has(leaf)) return finish(regs, BAD_RAX);
-  if (!m.ready && !BEFORE_READY.has(leaf)) return finish(regs, NOT_READY);
+  if (!m.ready && !runsEarly(m, leaf)) return finish(regs, NOT_READY);
   if (m.faults.any) {
     const fault = m.faults.takeSeamcall(leaf);
     if (fault >= 0) return finish(regs, tellFault(m, regs, fault as Status));
@@ -161,6 +162,9 @@ const uncommon = (m: TdxModule, regs: Regs): Status => {
   if (name !== undefined) throw new NotModelled(name);
   return finish(regs, BAD_RAX);
 };
+
+const runsEarly = (m: TdxModule, leaf: number): boolean =>
+  BEFORE_READY.has(leaf) && (leaf !== SYS_RD || m.sysInfo.readsEarly !== false);
 
 const finish = (regs: Regs, result: Status): Status => {
   statusToRegs(result, regs);

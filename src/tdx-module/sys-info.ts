@@ -14,6 +14,11 @@ export interface SysInfo {
   /** MAX_TDMRS and MAX_RESERVED_PER_TDMR, if not 64 and 16. */
   readonly maxTdmrs?: number;
   readonly maxReserved?: number;
+  /**
+   * Whether TDH.SYS.RD answers before the module is ready. Early modules refuse it with SYS_NOT_READY: a host with the build of
+   * 2023-02-06 failed so. True if left out.
+   */
+  readonly readsEarly?: boolean;
   /** 4 KiB pages that the extensions want once an add-on feature is chosen in TDH.SYS.CONFIG; 0 if left out. */
   readonly extensionPages?: number;
 }
