@@ -1,3 +1,4 @@
+import { buildHostExpectations } from "./build-host.ts";
 import type { Comparison, Expectation, LineTest } from "./expectation.ts";
 import type { Path } from "./scenario-error.ts";
 import { type ExpectDraft, FIXED_EXPECTATIONS, type FixedDraft } from "./schema/expect-schema.ts";
@@ -30,6 +31,7 @@ export const buildExpectations = (draft: ExpectDraft, path: Path, source: Source
     ...buildCosts(fixed, place),
     ...buildBlocks(fixed, place),
     ...buildMachine(fixed, place),
+    ...buildHostExpectations(fixed.host, place),
   ];
 };
 

@@ -49,6 +49,8 @@ const buildAction = (draft: ActionDraft, place: Place): Action => {
     }
     case "online":
       return { kind: "online", blocks: draft.online!.block, as: draft.online!.kind, place };
+    case "host":
+      return { kind: "host", deed: draft.host!, place };
     case "offline":
       return { kind: "offline", blocks: draft.offline!.block, place };
     default:

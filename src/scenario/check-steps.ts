@@ -34,7 +34,7 @@ export const checkSteps = (scenario: Scenario, refuse: Refuse): void => {
 };
 
 const checkInside = (action: Action, path: Path, refuse: Refuse): void => {
-  if (action.kind !== "boot" && action.kind !== "reset") return;
+  if (action.kind !== "boot" && action.kind !== "reset" && action.kind !== "host") return;
   const found = `\`${action.kind}\``;
   refuse(path, { expected: "steps of a running machine", found, advice: "put it before `parallel`" });
 };
@@ -51,6 +51,11 @@ const checkAction = (
     if (progress.booted) refuse(path, { expected: "one `boot`", found: "another", advice });
     progress.booted = true;
     return;
+  }
+  if (action.kind === "host") {
+    if (scenario.machine.host !== null) return;
+    const advice = "describe it";
+    refuse(path, { expected: "a machine with `machine.host`", found: "a `host` step", advice });
   }
   if (!progress.booted) {
     const found = `\`${action.kind}\``;

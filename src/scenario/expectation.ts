@@ -1,3 +1,4 @@
+import type { HostTest } from "./host-spec.ts";
 import type { AddressRange, BlockRange } from "./scenario.ts";
 import type { Place } from "./scenario-error.ts";
 
@@ -97,5 +98,8 @@ export type Expectation = { readonly place: Place } & (
   | { readonly kind: "machine"; readonly state: FateState }
   /** Status of the step before. It replaces the rule that each step succeeds. */
   | { readonly kind: "status"; readonly status: string }
+  | { readonly kind: "host-state"; readonly state: string }
+  | ({ readonly kind: "host-fact" } & HostTest)
+  | { readonly kind: "host-dmesg"; readonly line: LineTest }
   | { readonly kind: "broken"; readonly invariant: string }
 );

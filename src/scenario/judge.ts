@@ -1,6 +1,7 @@
 import { amountText, inUnitOf, normalRuns, passes, runsText } from "./compare.ts";
 import { coverRange } from "./cover-range.ts";
 import type { BitmapFacts, BitRun, Comparison, Expectation, LineTest, RangeFacts } from "./expectation.ts";
+import { HOST_FACTS } from "./host-spec.ts";
 import { type CounterUnit, counterUnit } from "./kernel-counters.ts";
 import type { Observation } from "./observation.ts";
 import { formatAddress, formatDuration, formatRange, formatSize } from "./quantity.ts";
@@ -70,6 +71,17 @@ const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
     const { state, why } = await seen.fate();
     return { held: state === expected, expected, found: why === "" ? state : `${state} (${why})` };
   },
+  "host-state": async ({ state }, seen) => {
+    const host = await seen.host();
+    if (host === null) return missing(state);
+    return { held: host.state === state, expected: state, found: host.state };
+  },
+  "host-fact": async ({ fact, test }, seen) => {
+    const host = await seen.host();
+    if (host === null) return missing(test.text);
+    return HOST_FACTS[fact] === "bytes" ? bytes(test, host[fact]) : number(test, host[fact], "count");
+  },
+  "host-dmesg": async ({ line }, seen) => findLine(line, (await seen.host())?.log ?? []),
   status: ({ status }, seen) => ({ held: seen.status === status, expected: status, found: seen.status }),
   broken: async ({ invariant }, seen) => {
     const held = (await seen.violations()).some((violation) => violation.invariant === invariant);

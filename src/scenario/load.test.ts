@@ -47,6 +47,7 @@ it("fills in every default", () => {
       virtioMem: [],
       dimms: [],
       firmware: { srat: { kind: "generated" }, unaccepted: "above-4g", efiMemoryMap: [], poolAddress: null },
+      host: null,
     },
     guest: {
       kernel: "7.3",

@@ -1,4 +1,5 @@
 import { buildExpectations } from "./build-expectations.ts";
+import { buildHost } from "./build-host.ts";
 import { buildStep } from "./build-steps.ts";
 import { checkFaults } from "./check-faults.ts";
 import { checkMachine, type Refuse, refuserOf } from "./check-machine.ts";
@@ -98,7 +99,7 @@ const build = (draft: ScenarioDraft, source: Source, options: LoadOptions, refus
 type MachineDraft = ScenarioDraft["machine"];
 
 const buildMachine = (
-  { host: _reserved, firmware, ...draft }: MachineDraft,
+  { host, firmware, ...draft }: MachineDraft,
   steps: readonly Step[],
   options: LoadOptions,
   refuse: Refuse,
@@ -111,6 +112,7 @@ const buildMachine = (
     slots: draft.slots ?? draft.dimms.length + count,
     maxmem: draft.maxmem ?? draft.memory + devices + sizes,
     firmware: { ...firmware, srat },
+    host: host === null ? null : buildHost(host, options.readBytes, refuse),
   };
 };
 

@@ -1,3 +1,4 @@
+import type { HostFacts } from "../machine/host-actor.ts";
 import type { AddressRange } from "./scenario.ts";
 import type {
   Bitmaps,
@@ -39,6 +40,7 @@ export class Observation {
   devices = (): Eventually<readonly DeviceState[]> => this.once("devices", () => this.world.devices());
   bitmaps = (): Eventually<Bitmaps | null> => this.once("bitmaps", () => this.world.bitmaps());
   cost = (): Eventually<Cost> => this.once("cost", () => this.world.cost());
+  host = (): Eventually<HostFacts | null> => this.once("host", () => this.world.host?.() ?? null);
   violations = (): Eventually<readonly Violation[]> => this.once("violations", () => this.world.violations());
 
   private once<T>(name: string, ask: () => Eventually<T>): Eventually<T> {

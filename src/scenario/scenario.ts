@@ -1,4 +1,5 @@
 import type { Expectation } from "./expectation.ts";
+import type { HostDeed, HostSpec } from "./host-spec.ts";
 import type { Place } from "./scenario-error.ts";
 
 /**
@@ -51,6 +52,8 @@ export interface MachineSpec {
   /** DIMMs present when the machine starts. */
   readonly dimms: readonly DimmSpec[];
   readonly firmware: FirmwareSpec;
+  /** The TDX host as an actor of its own; null if the scenario has none. */
+  readonly host: HostSpec | null;
 }
 
 export interface RamRange extends AddressRange {
@@ -223,6 +226,8 @@ export type Action =
   | (Placed & { readonly kind: "pressure"; readonly leave: number; readonly vcpu: number })
   | (Placed & { readonly kind: "online"; readonly blocks: BlockRange; readonly as: OnlineKind })
   | (Placed & { readonly kind: "offline"; readonly blocks: BlockRange })
+  /** Something on the TDX host. */
+  | (Placed & { readonly kind: "host"; readonly deed: HostDeed })
   /** Operators on different vCPUs at once; the seed decides how they interleave. */
   | (Placed & { readonly kind: "parallel"; readonly actions: readonly Action[] });
 

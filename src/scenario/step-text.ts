@@ -1,4 +1,5 @@
 import type { Comparison, Expectation } from "./expectation.ts";
+import type { HostDeed } from "./host-spec.ts";
 import { formatAddress, formatDuration, formatRange, formatSize } from "./quantity.ts";
 import type { BlockRange, Step, Target } from "./scenario.ts";
 
@@ -31,6 +32,8 @@ export const stepText = (step: Step): string => {
       return `${step.as} ${blocksText(step.blocks)}`;
     case "offline":
       return `offline ${blocksText(step.blocks)}`;
+    case "host":
+      return hostText(step.deed);
     case "parallel":
       return `at once: ${step.actions.map(stepText).join(" | ")}`;
     case "wait":
@@ -39,6 +42,19 @@ export const stepText = (step: Step): string => {
       return step.text.trim();
     default:
       return step.kind;
+  }
+};
+
+const hostText = (deed: HostDeed): string => {
+  switch (deed.deed) {
+    case "enable":
+      return "host brings TDX up";
+    case "hotAdd":
+      return `host adds ${formatRange(deed.at, deed.at + deed.size)}`;
+    case "online":
+      return `host onlines ${blocksText(deed.blocks)}`;
+    case "privateMemory":
+      return `host gives a TD ${formatSize(deed.size)}`;
   }
 };
 
@@ -79,7 +95,8 @@ export const expectationText = (expectation: Expectation): string => {
       return "no bitmap";
     case "dmesg":
     case "iomem":
-      return `${expectation.kind} ${expectation.line.mode} ${JSON.stringify(expectation.line.text)}`;
+    case "host-dmesg":
+      return `${expectation.kind.replace("-", " ")} ${expectation.line.mode} ${JSON.stringify(expectation.line.text)}`;
     case "tdcalls":
       return testText(expectation.leaf, expectation.test);
     case "exits":
@@ -94,7 +111,10 @@ export const expectationText = (expectation: Expectation): string => {
     case "device":
       return `${expectation.id}: ${factsText(expectation.facts)}`;
     case "machine":
-      return `machine ${expectation.state}`;
+    case "host-state":
+      return `${expectation.kind.replace("-state", "")} ${expectation.state}`;
+    case "host-fact":
+      return testText(`host ${expectation.fact}`, expectation.test);
     case "status":
       return `status ${expectation.status}`;
     default:

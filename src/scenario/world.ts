@@ -1,3 +1,4 @@
+import type { HostFacts } from "../machine/host-actor.ts";
 import type { BitRun, FateState, SEPT_STATES, Use } from "./expectation.ts";
 import type { Action, AddressRange, Scenario } from "./scenario.ts";
 
@@ -223,6 +224,8 @@ export interface World {
   cost(): Eventually<Cost>;
   /** All seen so far, in the order they were seen. */
   violations(): Eventually<readonly Violation[]>;
+  /** The TDX host; null without one, absent in a world that has none. */
+  host?(): Eventually<HostFacts | null>;
   /** Absent in a world that cannot tell. */
   tally?(): Eventually<Tally>;
   /** What became of the faults; absent in a world that has none. */

@@ -44,13 +44,13 @@ export const readMetadataDump = (text: string, name: string): MetadataDump => {
   };
   for (const field of ["PAMT_4K_ENTRY_SIZE", "PAMT_2M_ENTRY_SIZE", "PAMT_1G_ENTRY_SIZE"] as const)
     one(field, 1n, 16n);
-  return {
-    cmrs: cmrsOf(values, name),
+  const limits = {
     maxTdmrs: one("MAX_TDMRS", 1n, 64n),
     maxReserved: one("MAX_RESERVED_PER_TDMR", 1n, 16n),
     packages: one("NUM_PKGS", 1n, 1n),
     extensionPages: one("MEMORY_POOL_REQUIRED_PAGES", 0n, 0n),
   };
+  return { cmrs: cmrsOf(values, name), ...limits };
 };
 
 const key = (field: SysField, element: number): string => `${field} ${element}`;

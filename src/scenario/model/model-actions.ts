@@ -113,6 +113,7 @@ export class Actions {
         return this.perform(action);
       case "boot":
       case "reset":
+      case "host":
         throw new Error(`${action.kind} is the world's own`);
       default:
         return this.beginTask(action, running);

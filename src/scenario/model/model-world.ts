@@ -1,6 +1,7 @@
 import { boot } from "../../machine/boot.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { FirmwareError } from "../../machine/hand-over.ts";
+import type { HostFacts } from "../../machine/host-actor.ts";
 import { Machine } from "../../machine/machine.ts";
 import type { TraceEvent as MachineEvent } from "../../machine/trace.ts";
 import { VmmError } from "../../vmm/vmm-error.ts";
@@ -23,6 +24,7 @@ import {
   type Violation,
   type World,
 } from "../world.ts";
+import { HostWorld } from "./host-world.ts";
 import { mapRunsOf } from "./map-runs.ts";
 import { Actions, Names } from "./model-actions.ts";
 import { machineConfigOf } from "./model-config.ts";
@@ -42,6 +44,7 @@ export class ModelWorld implements World {
   private scenario: Scenario | undefined;
   /** What machines before a reset left: log, violations, counts. */
   private readonly past = new Past();
+  private hostWorld: HostWorld | undefined;
 
   onEvent(listener: (event: TraceEvent) => void): void {
     this.listener = listener;
@@ -54,6 +57,14 @@ export class ModelWorld implements World {
       this.config = machineConfigOf(scenario);
       this.build();
     });
+    const { host } = scenario.machine;
+    if (host === null) return;
+    const moment = () => ({ step: this.past.steps + this.machine!.scheduler.steps, ns: this.now() });
+    this.hostWorld = new HostWorld(host, moment, (event) => this.listener(event));
+  }
+
+  host(): HostFacts | null {
+    return this.hostWorld?.facts() ?? null;
   }
 
   /** Refusals of the machine's own parts are mistakes in the description of the machine. */
@@ -82,6 +93,7 @@ export class ModelWorld implements World {
 
   perform(action: Action): Outcome {
     const machine = this.machine!;
+    if (action.kind === "host") return this.hostWorld!.perform(action.deed);
     if (action.kind === "boot" && !this.booted) return this.boot();
     if (action.kind === "boot") return { status: "-EBUSY", detail: "the machine runs already" };
     if (action.kind === "reset") return this.reset();

@@ -2,7 +2,9 @@ import * as z from "zod";
 import { FATES, SEPT_STATES, USES } from "../expectation.ts";
 import { COUNTER_NAMES, counterUnit } from "../kernel-counters.ts";
 import { amount, amountOfChange, bitRuns, blocks, count, duration } from "./comparison-schema.ts";
-import { expecting, refuse } from "./refusal.ts";
+import { hostExpect } from "./host-schema.ts";
+import { line } from "./line-schema.ts";
+import { expecting } from "./refusal.ts";
 import { address, flag, id, invariant, oneOf, oneOrMore, size, text, UNIT, whole } from "./scalar-schema.ts";
 
 const bit = (about: string) => z.literal([0, 1], { error: expecting("0 or 1") }).meta({ description: about });
@@ -36,37 +38,6 @@ const bitmap = z
       .optional(),
   })
   .meta({ description: "The EFI unaccepted table" });
-
-const line = (about: string) =>
-  z
-    .strictObject({
-      contains: text("Text that one line must contain", 1000).optional(),
-      matches: text("Regular expression that one line must match", 1000).optional(),
-      absent: text("Text that no line may contain", 1000).optional(),
-    })
-    .transform((value, context) => {
-      const given = Object.entries(value).filter(([, wanted]) => wanted !== undefined);
-      const [mode, wanted] = given[0] ?? [];
-      if (given.length !== 1 || mode === undefined || wanted === undefined) {
-        refuse(context, value, "exactly one of `contains`, `matches` and `absent`");
-        return z.NEVER;
-      }
-      if (mode === "matches" && !isRegExp(wanted)) {
-        refuse(context, wanted, "a regular expression");
-        return z.NEVER;
-      }
-      return { mode: mode as "contains" | "matches" | "absent", text: wanted };
-    })
-    .meta({ description: about });
-
-const isRegExp = (source: string): boolean => {
-  try {
-    new RegExp(source, "u");
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 const blockFacts = z
   .strictObject({
@@ -120,6 +91,7 @@ const fixed = {
   device: oneOrMore(device).optional(),
   machine: oneOf("Whether the TD lives", FATES).optional(),
   status: text("Status of the step before, such as SUCCESS or -EBUSY", 100).optional(),
+  host: hostExpect.optional(),
   broken: oneOrMore(invariant).optional().meta({ description: "Invariants that must be broken by now" }),
 };
 

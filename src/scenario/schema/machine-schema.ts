@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { EFI_TYPES } from "../../abi/efi/memory-map-lines.ts";
 import { EFI_ATTRIBUTES } from "./efi-attributes.ts";
+import { hostSchema } from "./host-schema.ts";
 import { expecting, expectingName, refuse } from "./refusal.ts";
 import { address, id, oneOf, PAGE, size, text, UNIT, whole } from "./scalar-schema.ts";
 
@@ -127,6 +128,6 @@ export const machineSchema = z
     virtioMem: z.array(virtioMem).max(64).default([]).meta({ description: "virtio-mem devices" }),
     dimms: z.array(dimm).max(256).default([]).meta({ description: "DIMMs present when the machine starts" }),
     firmware: firmware.prefault({}),
-    host: z.strictObject({}).default({}).meta({ description: "Reserved" }),
+    host: hostSchema.nullable().default(null),
   })
   .meta({ description: "The virtual machine" });

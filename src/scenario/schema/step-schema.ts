@@ -2,6 +2,7 @@ import * as z from "zod";
 import { ONLINE_KINDS } from "../scenario.ts";
 import { blocks, timeSpan } from "./comparison-schema.ts";
 import { expectSchema } from "./expect-schema.ts";
+import { hostStep } from "./host-schema.ts";
 import { expecting, expectingName, refuse } from "./refusal.ts";
 import { address, flag, id, oneOf, PAGE, size, text, UNIT, whole } from "./scalar-schema.ts";
 
@@ -64,6 +65,7 @@ const actions = {
   pressure: z.strictObject({ leave: size("MemFree to leave"), vcpu }),
   online: z.strictObject({ block: blocks, kind }),
   offline: z.strictObject({ block: blocks }),
+  host: hostStep,
 };
 
 const optional = <T extends Record<string, z.ZodType>>(shape: T): { [K in keyof T]: z.ZodOptional<T[K]> } =>

@@ -1,0 +1,57 @@
+import { HostActor, type HostEvent, type HostFacts } from "../../machine/host-actor.ts";
+import { errnoText } from "../../tdx-host/errno.ts";
+import type { HostDeed, HostSpec } from "../host-spec.ts";
+import { type Outcome, SUCCESS, type TraceEvent } from "../world.ts";
+
+/** Steps and time are the machine's: what the host does takes none. */
+export type Moment = () => { readonly step: number; readonly ns: number };
+
+/** The host of a scenario in the model world. */
+export class HostWorld {
+  private readonly actor: HostActor;
+
+  constructor(spec: HostSpec, moment: Moment, tell: (event: TraceEvent) => void) {
+    this.actor = new HostActor(spec, (event) => {
+      tell(traceEvent(event, moment()));
+    });
+  }
+
+  perform(deed: HostDeed): Outcome {
+    const error = this.begin(deed);
+    if (error === 0) return { status: SUCCESS, detail: "" };
+    return { status: errnoText(error), detail: this.actor.detailOf(error) };
+  }
+
+  private begin(deed: HostDeed): number {
+    switch (deed.deed) {
+      case "enable":
+        return this.actor.enable();
+      case "hotAdd":
+        return this.actor.hotAdd({ start: deed.at, end: deed.at + deed.size, node: deed.node });
+      case "online":
+        return this.actor.online(deed.blocks.first, deed.blocks.last);
+      case "privateMemory":
+        return this.actor.privateMemory(deed.size);
+    }
+  }
+
+  facts(): HostFacts {
+    return this.actor.facts();
+  }
+}
+
+const traceEvent = (
+  { actor, what, start, end, status, count }: HostEvent,
+  { step, ns }: ReturnType<Moment>,
+): TraceEvent => ({
+  step: Math.max(1, step),
+  ns,
+  actor,
+  vcpu: null,
+  what,
+  start: start === end ? null : start,
+  end: start === end ? null : end,
+  status,
+  stateAfter: null,
+  count,
+});
