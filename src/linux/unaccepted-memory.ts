@@ -74,6 +74,9 @@ const accept = KERNEL_PROCEDURES.declare("accept_memory", {
   steps: ["enter", "register", "scan", "accepted"],
 });
 
+const isHeldByOther = ({ locks }: Kernel, task: number): boolean =>
+  !locks.isFree(UNACCEPTED_MEMORY_LOCK) && !locks.heldBy(UNACCEPTED_MEMORY_LOCK, task);
+
 /**
  * accept_memory(start, size) in bytes: accepts every unaccepted unit that the range and its guard touch.
  *
@@ -100,18 +103,20 @@ export const acceptMemory = accept.define({
     f.set(v.end, Math.ceil(clamped[1]! / table.unitSize));
     if (k.accepting.overlaps(f.get(v.first), f.get(v.end))) return BLOCKED;
     k.accepting.insert(f.task, f.get(v.first), f.get(v.end));
+    if (!k.variant.acceptsOutsideLock) k.locks.tryTake(UNACCEPTED_MEMORY_LOCK, f.task);
     k.cpus.irqsOff[f.vcpu] = f.task + 1;
     f.set(v.runEnd, f.get(v.first));
     return at.scan;
   },
   scan: (k, f) => {
     const { v, at } = accept;
-    if (!k.locks.isFree(UNACCEPTED_MEMORY_LOCK)) return BLOCKED;
+    if (isHeldByOther(k, f.task)) return BLOCKED;
     const table = k.table!;
     const end = f.get(v.end);
     const runStart = f.get(v.runEnd) < end ? nextUnaccepted(table, f.get(v.runEnd), end) : end;
     if (runStart >= end) {
       k.accepting.remove(f.task);
+      if (!k.variant.acceptsOutsideLock) k.locks.release(UNACCEPTED_MEMORY_LOCK, f.task);
       k.cpus.irqsOff[f.vcpu] = 0;
       return f.returns(0);
     }
@@ -124,7 +129,7 @@ export const acceptMemory = accept.define({
   accepted: (k, f) => {
     const { v, at } = accept;
     if (f.result === 0) return panic(k, k.platform.acceptPanic);
-    if (!k.locks.isFree(UNACCEPTED_MEMORY_LOCK)) return BLOCKED;
+    if (isHeldByOther(k, f.task)) return BLOCKED;
     k.table!.markAccepted(f.get(v.runStart), f.get(v.runEnd));
     return at.scan;
   },

@@ -17,6 +17,14 @@ export interface Variant {
   readonly reducesUnnecessaryVe: boolean;
   /** meminfo has Balloon, GPUActive and GPUReclaim lines; vmstat has nr_free_pages_blocks and no nr_bounce. */
   readonly newerStatistics: boolean;
+  /** accept_memory() lets go of its lock while the platform accepts (unaccepted_memory.c). */
+  readonly acceptsOutsideLock: boolean;
+  /** An allocation accepts a chunk while the watermarks are still 0 (page_alloc.c, cond_accept_memory). */
+  readonly acceptsWithoutWatermarks: boolean;
+  /** Isolating a pageblock accepts the chunk that it heads (page_isolation.c). */
+  readonly isolationAccepts: boolean;
+  /** The unaccepted table is reserved to its last byte, wherever in a page it starts (efi.c). */
+  readonly reservesWholeTable: boolean;
   /** Words of the e820 printout (e820.c). */
   readonly e820Wording: "6.12" | "7.3";
 }
@@ -30,6 +38,10 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     prepareOnlineNotifier: true,
     reducesUnnecessaryVe: false,
     newerStatistics: false,
+    acceptsOutsideLock: true,
+    acceptsWithoutWatermarks: true,
+    isolationAccepts: true,
+    reservesWholeTable: true,
     e820Wording: "6.12",
   },
   "7.3": {
@@ -40,6 +52,32 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     prepareOnlineNotifier: false,
     reducesUnnecessaryVe: true,
     newerStatistics: true,
+    acceptsOutsideLock: true,
+    acceptsWithoutWatermarks: true,
+    isolationAccepts: true,
+    reservesWholeTable: true,
     e820Wording: "7.3",
   },
 };
+
+/**
+ * Fixes that a kernel can be made to lack, by the number of their bug in docs/bugs.md.
+ *
+ * @source Linux commits 50e782a86c98 (B1), 800f1059c99e (B8), 88002581da9e (B10), 0862438c9048 (B13), 948a013a54c4
+ *   (B14), the isolation part of the series of August 2024 (B21)
+ */
+const FIXES = {
+  B1: { acceptsOutsideLock: false },
+  B8: { acceptsWithoutWatermarks: false },
+  B10: { noLockSkipsAccept: false },
+  B13: { reservesWholeTable: false },
+  B14: { pageAlignsRanges: false },
+  B21: { isolationAccepts: false },
+} as const satisfies Record<string, Partial<Variant>>;
+export type Fix = keyof typeof FIXES;
+
+export const FIX_NAMES = Object.keys(FIXES) as readonly Fix[];
+
+/** The kernel without these fixes. */
+export const withoutFixes = (variant: Variant, fixes: readonly Fix[]): Variant =>
+  fixes.reduce<Variant>((kernel, fix) => ({ ...kernel, ...FIXES[fix] }), variant);

@@ -41,6 +41,8 @@ export interface MachineConfig {
   readonly variant: Variant;
   readonly options: KernelOptions;
   readonly design: Design;
+  /** CONFIG_DEFERRED_STRUCT_PAGE_INIT of the kernel; left out: yes. */
+  readonly deferredInit?: boolean;
   /** Below 2^53. */
   readonly seed: number;
   /** What goes wrong from the EFI stub on; left out: nothing. */

@@ -105,6 +105,8 @@ const memMapOf = ({ config }: Machine, ramEnd: number, top: number): MemMap => {
   return mm;
 };
 
+const bootInput = ({ reservations, affinity }: HandOver) => ({ reservations, affinity });
+
 /** The guest kernel of a machine, as it stands when the decompressor jumps into it. */
 export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSink): Kernel => {
   const { config } = machine;
@@ -125,7 +127,7 @@ export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSin
     mm: memMapOf(machine, ramEnd, top),
     zones: new Zones(X86_64, nodes),
     memblock: new Memblock(),
-    boot: bootLayout(ram, { reservations: handOver.reservations, affinity: handOver.affinity }),
+    boot: bootLayout(ram, { ...bootInput(handOver), deferredInit: config.deferredInit ?? true }),
     table: handOver.table,
     accepting: new AcceptingList(machine.kernelTasks),
     iomem: new ResourceTree(),

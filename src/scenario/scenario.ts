@@ -1,3 +1,4 @@
+import type { Fix } from "../linux/variant.ts";
 import type { Expectation } from "./expectation.ts";
 import type { HostDeed, HostSpec } from "./host-spec.ts";
 import type { Place } from "./scenario-error.ts";
@@ -114,10 +115,14 @@ export type OnlineKind = (typeof ONLINE_KINDS)[number];
 export interface GuestSpec {
   readonly kernel: Kernel;
   readonly accept: (typeof ACCEPT_MODES)[number];
+  /** Fixes that the kernel is made to lack, by the number of their bug. */
+  readonly revert: readonly Fix[];
   /** Name of the design that does the guest's part of hotplug. */
   readonly design: string;
   /** Options of that design, which it checks itself. */
   readonly designOptions: { readonly [name: string]: string | number | boolean };
+  /** CONFIG_DEFERRED_STRUCT_PAGE_INIT. */
+  readonly deferredInit: boolean;
   readonly memmapOnMemory: boolean;
   readonly autoOnline: (typeof AUTO_ONLINE)[number];
 }
@@ -208,6 +213,8 @@ export type Action =
       /** Order of each allocation; null: the largest that fits, down to single pages. */
       readonly order: number | null;
       readonly movable: boolean;
+      /** In a context that may take no lock, as BPF programs allocate. */
+      readonly trylock: boolean;
       readonly node: number | null;
       readonly vcpu: number;
     })

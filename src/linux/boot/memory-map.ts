@@ -45,7 +45,11 @@ export const fillMemblock = (k: Kernel): void => {
   memblock.reserve(0, roundUp(LOW_RESERVED, pageSize));
   for (const { start, end } of boot.reservations) memblock.reserve(start, end);
   if (table !== undefined) {
-    const [start, end] = tableRegion(table.address, table.sizeBytes, table.version, pageSize);
+    const { address, sizeBytes, version } = table;
+    const [start, whole] = tableRegion(address, sizeBytes, version, pageSize);
+    // Without the fix the size is rounded up, but counted from the start of the first page.
+    const short = start + roundUp(TABLE_HEADER_BYTES + version * sizeBytes, pageSize);
+    const end = k.variant.reservesWholeTable ? whole : short;
     memblock.add(start, end);
     memblock.reserve(start, end);
   }

@@ -15,7 +15,7 @@ export const pagesToAccept = (k: Kernel, zone: number, order: number, flags: num
   if (zones.length[zones.unacceptedList(zone)] === 0) return 0;
   if (k.variant.noLockSkipsAccept && (flags & GFP.NO_LOCK) !== 0) return 0;
   const wmark = zones.promo[zone]!;
-  if (wmark === 0) return Number.POSITIVE_INFINITY;
+  if (wmark === 0 && k.variant.acceptsWithoutWatermarks) return Number.POSITIVE_INFINITY;
   return wmark - (zones.free[zone]! - unusableFree(order) - zones.unaccepted[zone]!);
 };
 

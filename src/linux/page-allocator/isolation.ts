@@ -194,7 +194,8 @@ export const startIsolatePageRange = define({
     const index = k.mm.indexOf(blockAt(k, first, blocks, f.get(v.turn)));
     if (index === NIL) return f.returns(ERRNO.EBUSY);
     if (k.design.isolatesUnaccepted === true) return isolateUnaccepted(k, f, index);
-    return headsUnaccepted(k, index) ? f.call(acceptPage, at.isolate, index) : isolateTurn(k, f);
+    const accepts = k.variant.isolationAccepts && headsUnaccepted(k, index);
+    return accepts ? f.call(acceptPage, at.isolate, index) : isolateTurn(k, f);
   },
   isolate: isolateTurn,
 });

@@ -135,7 +135,12 @@ export class Actions {
         return this.allocate(task, action.name, action.size, action);
       case "pressure": {
         const pages = Math.floor(this.freeBytes() / PAGE) - Math.floor(action.leave / PAGE);
-        return this.allocate(task, "", pages * PAGE, { order: null, movable: true, node: null });
+        return this.allocate(task, "", pages * PAGE, {
+          order: null,
+          movable: true,
+          trylock: false,
+          node: null,
+        });
       }
       case "touch":
         return this.touch(task, action);
@@ -155,12 +160,18 @@ export class Actions {
     task: KernelTask,
     name: string,
     bytes: number,
-    how: { readonly order: number | null; readonly movable: boolean; readonly node: number | null },
+    how: {
+      readonly order: number | null;
+      readonly movable: boolean;
+      readonly trylock: boolean;
+      readonly node: number | null;
+    },
   ): Deed | Outcome {
     const pages = Math.ceil(bytes / PAGE);
     if (pages <= 0) return DONE;
     const owner = this.names.claim(name);
-    const flags = (how.movable ? GFP.MOVABLE : 0) | (how.node === null ? 0 : GFP.THIS_NODE);
+    const where = how.node === null ? 0 : GFP.THIS_NODE;
+    const flags = (how.movable ? GFP.MOVABLE : 0) | (how.trylock ? GFP.NO_LOCK : 0) | where;
     const fixed = how.order === null ? 0 : how.order + 1;
     this.machine.start(task, allocateMemory, pages, flags, how.node ?? 0, owner + fixed * 2 ** 20);
     return { task, answer: byErrno };

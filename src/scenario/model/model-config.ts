@@ -5,7 +5,7 @@ import {
 } from "../../abi/efi/memory-descriptor.ts";
 import { designNamed } from "../../designs/designs.ts";
 import type { KernelOptions } from "../../linux/kernel.ts";
-import { VARIANTS } from "../../linux/variant.ts";
+import { VARIANTS, withoutFixes } from "../../linux/variant.ts";
 import type { DimmConfig, MachineConfig } from "../../machine/config.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { GIB, gpa, PAGE_SIZE } from "../../units.ts";
@@ -134,9 +134,10 @@ export const machineConfigOf = (scenario: Scenario): MachineConfig => {
     ...(firmware.poolAddress === null ? {} : { poolAddress: firmware.poolAddress }),
     policy: policyOf(scenario),
     pageRelease: vmm.pageRelease,
-    variant: VARIANTS[guest.kernel],
+    variant: withoutFixes(VARIANTS[guest.kernel], guest.revert),
     options: optionsOf(scenario),
     design,
+    deferredInit: guest.deferredInit,
     seed: scenario.seed,
     ...(faults === undefined ? {} : { faults }),
   };

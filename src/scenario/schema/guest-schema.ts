@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { FIX_NAMES } from "../../linux/variant.ts";
 import { ACCEPT_MODES, AUTO_ONLINE, KERNELS } from "../scenario.ts";
 import { expecting, expectingName } from "./refusal.ts";
 import { flag, oneOf, size, text } from "./scalar-schema.ts";
@@ -12,6 +13,14 @@ const kernel = z
 export const guestSchema = z
   .strictObject({
     kernel: kernel.default("7.3"),
+    revert: z
+      .array(
+        z.enum(FIX_NAMES, {
+          error: expectingName("the number of a bug whose fix can be taken back", FIX_NAMES),
+        }),
+      )
+      .default([])
+      .meta({ description: "Fixes that the kernel is made to lack, by the numbers of docs/bugs.md" }),
     accept: oneOf("The accept_memory= parameter", ACCEPT_MODES).default("lazy"),
     design: text("Design that does the guest's part of hotplug; `none` is what Linux does", 64).default(
       "none",
@@ -20,6 +29,9 @@ export const guestSchema = z
       .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
       .default({})
       .meta({ description: "Options of the design" }),
+    deferredInit: flag("CONFIG_DEFERRED_STRUCT_PAGE_INIT: most memory enters the allocator late").default(
+      true,
+    ),
     memmapOnMemory: flag("memory_hotplug.memmap_on_memory").default(false),
     autoOnline: oneOf("memhp_default_state=", AUTO_ONLINE).default("online"),
   })

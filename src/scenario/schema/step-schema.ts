@@ -53,6 +53,7 @@ const actions = {
     size: size("Bytes", { multipleOf: PAGE, least: PAGE }),
     order: whole("Order of each allocation", 0, 10).nullable().default(null),
     movable: flag("Movable pages, as user memory is").default(true),
+    trylock: flag("In a context that may take no lock, as BPF programs allocate").default(false),
     node: optionalNode,
     vcpu,
   }),
