@@ -92,7 +92,7 @@ it.each([
     "dpkg-deb: error: not a Debian archive\n",
     /cannot unpack kernel.deb: .*not a Debian archive/,
   ],
-  ["apt-cache dumpavail", "", /cannot fetch a 6.12 cloud kernel: Debian has none now; pass .*--kernel/],
+  ["apt-cache dumpavail", "", /cannot fetch a 6.12 cloud kernel: Debian has none; pass .*--kernel/],
 ])("when %s fails the message is one line, and nothing is left", async (call, stderr, message) => {
   const cache = cacheFolder();
   const failing = fetched(cache, played([], { call, stderr }));
@@ -101,6 +101,12 @@ it.each([
   await expect(failing).rejects.toThrow(/^[^\n]*$/);
   expect(readdirSync(cache).sort()).toEqual(["fetch.lock", "kernels"]);
   expect(readdirSync(join(cache, "kernels"))).toEqual([]);
+});
+
+it("a line that Debian does not have is told with those that it has", async () => {
+  await expect(fetched(cacheFolder(), played([]), "7.9")).rejects.toThrow(
+    /^cannot fetch a 7.9 cloud kernel: Debian has 6.12; pass a kernel of your own with --kernel BZIMAGE$/,
+  );
 });
 
 it("a machine without a Debian archive is told so", async () => {

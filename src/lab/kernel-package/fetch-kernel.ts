@@ -4,7 +4,7 @@ import { LabError } from "../lab-error.ts";
 import { type AptSource, debianArchives } from "./apt-sources.ts";
 import { AptWorkspace, privateSources } from "./apt-workspace.ts";
 import { type KernelFiles, kernelsBelow } from "./kernel-files.ts";
-import { chooseKernel, type KernelChoice } from "./package-choice.ts";
+import { chooseKernel, type KernelChoice, kernelSeries } from "./package-choice.ts";
 import { withProcessLock } from "./process-lock.ts";
 import type { RunProgram } from "./run-program.ts";
 
@@ -59,9 +59,12 @@ const fetchWith = async (
   options: FetchOptions,
 ): Promise<KernelFiles> => {
   options.progress?.("reading Debian's package lists");
-  const choice = chooseKernel(await workspace.available(), options.line);
+  const available = await workspace.available();
+  const choice = chooseKernel(available, options.line);
   if (choice === undefined) {
-    const reason = workspace.complaint === "" ? "Debian has none now" : workspace.complaint;
+    const others = kernelSeries(available);
+    const reason =
+      others.length > 0 ? `Debian has ${others.join(", ")}` : workspace.complaint || "Debian has none";
     throw new LabError(`cannot fetch a ${options.line} cloud kernel: ${reason}; ${INSTEAD}`);
   }
   const { name, version } = choice.known;

@@ -4,6 +4,8 @@ import { compareDebianVersions } from "./debian-version.ts";
 export interface DebianPackage {
   readonly name: string;
   readonly version: string;
+  /** Names of the packages that its Depends field has, without their versions. */
+  readonly depends: readonly string[];
 }
 
 /** The packages that hold one kernel. */
@@ -18,23 +20,33 @@ export interface KernelChoice {
 
 const KERNEL = /^linux-image-(\d[\w.+~-]*-cloud-amd64)(-unsigned)?$/;
 
+const namesIn = (depends: string | undefined): string[] =>
+  (depends ?? "").split(/[,|]/).flatMap((item) => /^[\w.+-]+/.exec(item.trim())?.[0] ?? []);
+
 /** Reads `apt-cache dumpavail`, or a Packages file. */
 export const parsePackages = (text: string): DebianPackage[] =>
   deb822Stanzas(text).flatMap((fields) => {
     const [name, version] = [fields.get("package"), fields.get("version")];
-    return name === undefined || version === undefined ? [] : [{ name, version }];
+    if (name === undefined || version === undefined) return [];
+    return [{ name, version, depends: namesIn(fields.get("depends")) }];
   });
 
 /**
- * Debian has put a kernel into packages in three ways: one that is not signed for secure boot, which is all a guest
- * needs; the same signed; and since 6.19 or so a package each for the image, the modules and what describes them.
+ * The packages that hold a kernel. Until 6.18 it is the one known by its name; since then that one is empty and depends on
+ * one each for the image, the modules and what describes them.
+ *
+ * @returns undefined if one of them is gone: the archive drops parts of older kernels and keeps others
  */
-const packagesOf = (release: string, all: ReadonlyMap<string, DebianPackage>): readonly DebianPackage[] => {
-  const named = (...names: string[]): DebianPackage[] => names.flatMap((name) => all.get(name) ?? []);
-  const split = named(`linux-binary-${release}`, `linux-modules-${release}`, `linux-base-${release}`);
-  if (split.length === 3) return split;
-  const unsigned = named(`linux-image-${release}-unsigned`);
-  return unsigned.length > 0 ? unsigned : named(`linux-image-${release}`);
+const packagesOf = (
+  known: DebianPackage,
+  release: string,
+  all: ReadonlyMap<string, DebianPackage>,
+): readonly DebianPackage[] | undefined => {
+  const parts = ["binary", "modules", "base"].map((part) => `linux-${part}-${release}`);
+  const names = known.depends.filter((name) => parts.includes(name));
+  if (names.length === 0) return [known];
+  const found = names.flatMap((name) => all.get(name) ?? []);
+  return found.length === names.length ? found : undefined;
 };
 
 /** True if a kernel is of this line: "6.12" has 6.12.117 and not 6.1, "newest" has all from 6.16 on. */
@@ -44,18 +56,29 @@ export const isOfLine = (release: string, line: string): boolean => {
   return major > 6 || (major === 6 && minor >= 16);
 };
 
-/** The newest cloud kernel of a line among these packages; undefined if there is none. */
-export const chooseKernel = (available: readonly DebianPackage[], line: string): KernelChoice | undefined => {
+const wholeKernels = (available: readonly DebianPackage[]): KernelChoice[] => {
   const all = new Map(available.map((found) => [found.name, found]));
-  const kernels = available.flatMap((known) => {
+  return available.flatMap((known) => {
     const release = KERNEL.exec(known.name)?.[1];
-    return release !== undefined && isOfLine(release, line) ? [{ release, known }] : [];
+    const packages = release === undefined ? undefined : packagesOf(known, release, all);
+    return release === undefined || packages === undefined ? [] : [{ release, known, packages }];
   });
-  const newestFirst = kernels.sort(
+};
+
+/** The newest whole cloud kernel of a line among these packages; undefined if there is none. */
+export const chooseKernel = (available: readonly DebianPackage[], line: string): KernelChoice | undefined => {
+  const kernels = wholeKernels(available).filter(({ release }) => isOfLine(release, line));
+  const [newest] = kernels.sort(
     (a, b) =>
       compareDebianVersions(b.known.version, a.known.version) ||
+      // A guest has no use for the signature that secure boot wants.
       Number(b.known.name.endsWith("-unsigned")) - Number(a.known.name.endsWith("-unsigned")),
   );
-  const [newest] = newestFirst;
-  return newest && { ...newest, packages: packagesOf(newest.release, all) };
+  return newest;
+};
+
+/** The series that have a whole cloud kernel, oldest first. */
+export const kernelSeries = (available: readonly DebianPackage[]): string[] => {
+  const series = wholeKernels(available).flatMap(({ release }) => /^\d+\.\d+/.exec(release)?.[0] ?? []);
+  return [...new Set(series)].sort(compareDebianVersions);
 };
