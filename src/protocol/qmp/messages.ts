@@ -47,7 +47,8 @@ export interface ClientMessage {
   readonly id: Json | undefined;
 }
 
-const parsed = (json: string, what: string): JsonObject => {
+/** The object that a text holds. @throws QmpFormatError if it holds none */
+export const objectOf = (json: string, what: string): JsonObject => {
   let value: unknown;
   try {
     value = JSON.parse(json);
@@ -77,7 +78,7 @@ const READERS: Readonly<Record<string, (message: JsonObject) => ServerMessage>> 
 
 /** @throws QmpFormatError if the text is no JSON object, or none of the four messages of a server */
 export const serverMessageOf = (json: string): ServerMessage => {
-  const message = parsed(json, "QMP message");
+  const message = objectOf(json, "QMP message");
   for (const [member, read] of Object.entries(READERS)) {
     if (Object.hasOwn(message, member)) return read(message);
   }
@@ -86,16 +87,19 @@ export const serverMessageOf = (json: string): ServerMessage => {
 
 const COMMAND_MEMBERS = ["execute", "arguments", "id"];
 
-/** @throws QmpFormatError if it is no command; QEMU answers that with a GenericError */
-export const clientMessageOf = (json: string): ClientMessage => {
-  const message = parsed(json, "QMP command");
+/** @throws QmpFormatError if the object is no command; QEMU answers that with a GenericError */
+export const commandOf = (message: JsonObject): ClientMessage => {
   const stray = Object.keys(message).find((name) => !COMMAND_MEMBERS.includes(name));
-  if (stray !== undefined)
+  if (stray !== undefined) {
     throw new QmpFormatError("QMP command", "execute, arguments and id", shownText(stray));
+  }
   const { execute, arguments: given, id } = message;
   const args = given === undefined ? {} : anyObject.read(given, "QMP command.arguments");
   return { name: text.read(execute, "QMP command.execute"), args, id };
 };
+
+/** @throws QmpFormatError if the text is no JSON object, or no command */
+export const clientMessageOf = (json: string): ClientMessage => commandOf(objectOf(json, "QMP command"));
 
 const LINE_END = "\r\n";
 const NOT_ASCII = /[\u007f-\uffff]/g;
