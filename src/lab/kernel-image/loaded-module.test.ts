@@ -2,7 +2,8 @@ import { expect, it } from "vitest";
 import { DecodeError } from "../../abi/bytes.ts";
 import { Btf } from "./btf.ts";
 import { LayoutError } from "./btf-layout.ts";
-import { type ReadMemory, readLoadedModule } from "./loaded-module.ts";
+import { readLoadedModule } from "./loaded-module.ts";
+import type { ReadMemory } from "./memory-struct.ts";
 import { encodeBtf, type TinyType } from "./testing/btf-encoding.ts";
 import { symbolTable } from "./testing/tiny-module.ts";
 

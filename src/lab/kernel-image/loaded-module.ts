@@ -1,12 +1,10 @@
 import { DecodeError } from "../../abi/bytes.ts";
 import type { Btf } from "./btf.ts";
-import { enumerators, findMember, offsetOf, sizeOf } from "./btf-layout.ts";
+import { enumerators, findMember, sizeOf } from "./btf-layout.ts";
 import { decodeSymbols, ELF_SYMBOL, SYMBOL_TYPE, UNDEFINED_SECTION } from "./elf-symbols.ts";
+import { MemoryStruct, type ReadMemory } from "./memory-struct.ts";
 import { SortedSymbols } from "./sorted-symbols.ts";
 import type { SymbolTable } from "./symbol-table.ts";
-
-/** Reads the running kernel's memory at a virtual address. */
-export type ReadMemory = (address: bigint, length: number) => Promise<Uint8Array>;
 
 /** A part of memory that a module was given. */
 export interface ModuleRegion {
@@ -48,35 +46,6 @@ const text = (bytes: Uint8Array): string => {
   const end = bytes.indexOf(0);
   return Buffer.from(bytes.subarray(0, end < 0 ? bytes.length : end)).toString("latin1");
 };
-
-/** A structure in the guest's memory, its members read by name. */
-class MemoryStruct {
-  readonly address: bigint;
-  readonly #types: Btf;
-  readonly #read: ReadMemory;
-  readonly #name: string;
-
-  constructor(types: Btf, read: ReadMemory, name: string, address: bigint) {
-    this.#types = types;
-    this.#read = read;
-    this.#name = name;
-    this.address = address;
-  }
-
-  at(path: string): bigint {
-    return this.address + BigInt(offsetOf(this.#types, this.#name, path));
-  }
-
-  async u64(path: string): Promise<bigint> {
-    const bytes = await this.#read(this.at(path), 8);
-    return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  }
-
-  async u32(path: string): Promise<number> {
-    const bytes = await this.#read(this.at(path), 4);
-    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  }
-}
 
 /** Where struct module keeps a region of each kind, as `struct NAME` at an address. */
 const regionPlaces = (
