@@ -198,3 +198,12 @@ it.each(TIDE_ROWS)(
     expect(there.some(({ use }) => use === "allocated")).toBe(true);
   },
 );
+
+it.each([
+  ["snp-hotplug", "dimm", "what snp-hotplug does on tdx when memory is removed"],
+  ["snp-hotplug", "virtio-mem", "what snp-hotplug does on tdx when memory is removed"],
+  ["uhp", "dimm", "how a kernel that knows EFI_MEMORY_UHP accepts hot-added memory"],
+  ["uhp", "virtio-mem", "how a kernel that knows EFI_MEMORY_UHP accepts hot-added memory"],
+] as const)("%s with %s stops where its authors say no more: %s", async (design, device, what) => {
+  await expect(playInModel(load(replug(device), [`guest.design=${design}`]))).rejects.toThrow(what);
+});

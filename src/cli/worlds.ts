@@ -19,6 +19,8 @@ export const DESIGNS: readonly string[] = [
   "callbacks",
   "bitmaps",
   "shared",
+  "snp-hotplug",
+  "uhp",
   "tide",
 ];
 

@@ -4,10 +4,22 @@ import { callbacks } from "./callbacks.ts";
 import { none } from "./none.ts";
 import { notifier, notifierStrict } from "./notifier.ts";
 import { shared } from "./shared.ts";
+import { snpHotplug } from "./snp-hotplug.ts";
 import { tide } from "./tide/tide.ts";
+import { uhp } from "./uhp.ts";
 
 /** Every design, in the order of tables and help. */
-export const DESIGNS: readonly Design[] = [none, notifier, notifierStrict, callbacks, bitmaps, shared, tide];
+export const DESIGNS: readonly Design[] = [
+  none,
+  notifier,
+  notifierStrict,
+  callbacks,
+  bitmaps,
+  shared,
+  snpHotplug,
+  uhp,
+  tide,
+];
 
 export const DESIGN_NAMES: readonly string[] = DESIGNS.map((design) => design.name);
 

@@ -62,13 +62,16 @@ const firstUnaccepted = (layout: GuestLayout): number => {
   return low.start + Math.ceil(quarter / 2 ** 21) * 2 ** 21;
 };
 
+/** Attribute bits by the names that scenarios use: those of the table, and the short name of the proposal. */
+const ATTRIBUTE_BITS: ReadonlyMap<string, bigint> = new Map<string, bigint>([
+  ...Object.entries(EFI_MEMORY_ATTRIBUTE),
+  ["UHP", EFI_MEMORY_ATTRIBUTE.UNACCEPTED_HOT_PLUG],
+]);
+
 const descriptorOf = ({ start, end, type, attributes }: EfiEntry) => {
   const name = Object.entries(EFI_MEMORY_TYPE).find(([, number]) => number === type)?.[0];
   if (name === undefined) throw new NotModelled(`EFI memory type ${type}`);
-  const bits = attributes.reduce(
-    (word, attribute) => word | EFI_MEMORY_ATTRIBUTE[attribute as keyof typeof EFI_MEMORY_ATTRIBUTE],
-    0n,
-  );
+  const bits = attributes.reduce((word, attribute) => word | (ATTRIBUTE_BITS.get(attribute) ?? 0n), 0n);
   return efiMemoryDescriptor(name as keyof typeof EFI_MEMORY_TYPE, BigInt(start), BigInt(end), bits);
 };
 
