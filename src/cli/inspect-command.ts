@@ -18,6 +18,8 @@ export const addInspect = (tidemark: Command, system: System, finish: (status: n
     .description("decode and judge what real machines say of their memory")
     .argument("<file...>", "logs, ACPI tables, files of /proc and /sys, transcripts; folders, archives, -")
     .option("--json", "print one JSON document (docs/schema/inspect-report.schema.json)")
+    .option("--lsmem", "print lsmem's columns, and PLUGGED, UNACCEPTED, PRIVATE")
+    .option("--scenario <file>", "write the scenario of that machine, for tidemark run")
     .addHelpText("after", HELP)
     .action(async (files: string[], options: InspectOptions) => {
       const { inspect } = await import("./inspect.ts");

@@ -1,6 +1,8 @@
 import { closeSync, type Dirent, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import { createGunzip } from "node:zlib";
 import type { Decode } from "../artifacts/artifact-reading.ts";
 
 /** Bytes of a file that holds one value. */
@@ -13,6 +15,21 @@ export const decoder = (): Decode => {
     const text = characters.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return last ? text + characters.end() : text;
   };
+};
+
+/** What gzip packed. */
+export const gunzip = async (packed: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> => {
+  const input = Readable.from(packed, { objectMode: false });
+  const output = createGunzip();
+  // A reader that has enough stops asking, and an error on either side is told to it.
+  input.on("error", (error) => output.destroy(error));
+  return input.pipe(output);
+};
+
+/** What xz packed, as reports of machines are. */
+export const unxz = async (packed: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> => {
+  const { XzReadableStream } = (await import("xz-decompress")).default;
+  return new XzReadableStream(ReadableStream.from(packed));
 };
 
 /** The start of a file that holds one value. */

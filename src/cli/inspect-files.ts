@@ -1,7 +1,6 @@
 import { closeSync, createReadStream, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { ArtifactReading, type SourceReading } from "../artifacts/artifact-reading.ts";
 import type { ReadAt } from "../artifacts/binary/unaccepted-table.ts";
 import type { FactSink } from "../artifacts/fact-sink.ts";
@@ -9,7 +8,7 @@ import { TarStream } from "../artifacts/tree/tar.ts";
 import { TreeValues, useOf } from "../artifacts/tree/tree-paths.ts";
 import { describe, oneLine } from "../scenario/scenario-error.ts";
 import { UsageError } from "./exit-status.ts";
-import { decoder, LARGEST_VALUE, readValue, walk } from "./inspect-disk.ts";
+import { decoder, gunzip, LARGEST_VALUE, readValue, unxz, walk } from "./inspect-disk.ts";
 
 /** Bytes that an archive or a compressed file may unfold to, and files that a tree may have. */
 export interface Limits {
@@ -20,8 +19,8 @@ export const LIMITS: Limits = { unfolded: 2 ** 32, files: 1_000_000 };
 
 const CHUNK = 2 ** 18;
 const GZIP = [0x1f, 0x8b];
+const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a];
 const PACKED: readonly (readonly [magic: readonly number[], name: string, tool: string])[] = [
-  [[0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz", "xz -dc"],
   [[0x42, 0x5a, 0x68], "bzip2", "bzip2 -dc"],
   [[0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstd -dc"],
 ];
@@ -109,7 +108,7 @@ export class ArtifactFiles {
       const [, kind, tool] = packed;
       throw new UsageError(
         oneLine(
-          `${describe(name)}: expected a plain or gzip file, found one packed with ${kind}; use ${tool} ... | tidemark inspect -`,
+          `${describe(name)}: expected a plain, gzip or xz file, found one packed with ${kind}; use ${tool} ... | tidemark inspect -`,
         ),
       );
     }
@@ -117,18 +116,21 @@ export class ArtifactFiles {
       yield head;
       for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
     }
-    if (startsWith(head, GZIP)) await this.gzip(name, all());
+    if (startsWith(head, GZIP)) await this.packed(name, "gzip", () => gunzip(all()));
+    else if (startsWith(head, XZ)) await this.packed(name, "xz", () => unxz(all()));
     else await this.plain(name, all(), size, readAt);
   }
 
-  private async gzip(name: string, packed: AsyncGenerator<Uint8Array>): Promise<void> {
-    const { Readable: Source } = await import("node:stream");
-    const unpacked = Source.from(packed, { objectMode: false }).pipe(createGunzip());
+  private async packed(
+    name: string,
+    kind: string,
+    unpack: () => Promise<AsyncIterable<Uint8Array>>,
+  ): Promise<void> {
     try {
-      await this.plain(name, this.bounded(name, unpacked), undefined, undefined);
+      await this.plain(name, this.bounded(name, await unpack()), undefined, undefined);
     } catch (error) {
       if (error instanceof UsageError) throw error;
-      this.sink.trouble("error", { source: name }, "gzip data to its end", (error as Error).message);
+      this.sink.trouble("error", { source: name }, `${kind} data to its end`, reasonOf(error));
     }
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ownData } from "../../test/shared-data.ts";
 import { sratTable } from "../abi/acpi/srat.ts";
 import { sratMemory } from "../abi/acpi/srat-subtables.ts";
 import { FactSink } from "../artifacts/fact-sink.ts";
@@ -12,6 +13,9 @@ import { main } from "./main.ts";
 import { fakeSystem } from "./testing/fake-system.ts";
 
 const LOG = "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable\n";
+/** The same, packed with xz. */
+const PACKED_LOG =
+  "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4ABMADVdAC2IMEYC4aB2XuHSekpXMOV8docX6DXC654ueK2PMq+KUPIpoyfwYuYsvKzI0tqvv5PFu6AAAAAAAHiNyza4dtZRAAFRTRPkS4sftvN9AQAAAAAEWVo=";
 const SRAT = sratTable([sratMemory(1, 0x1_0000_0000n, 0x8000_0000n, 3)]);
 
 let folder = "";
@@ -84,8 +88,8 @@ describe("the exit status says how it went", () => {
     expect(err).toMatch(/^".*none": expected a file or a folder, found one that is not there\n$/);
   });
   it("2: packed in a way that is not unpacked here, with what to do", async () => {
-    const file = write("log.xz", Uint8Array.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0]));
-    expect((await inspect(file)).err).toContain("use xz -dc ... | tidemark inspect -");
+    const file = write("log.zst", Uint8Array.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0]));
+    expect((await inspect(file)).err).toContain("use zstd -dc ... | tidemark inspect -");
   });
 });
 
@@ -120,6 +124,12 @@ describe("where artifacts come from", () => {
   it("a packed log", async () => {
     expect((await json(write("dmesg.gz", gzipSync(LOG)))).machine.ramSource).toBe("e820");
   });
+  it("a log packed with xz, and one that is damaged", async () => {
+    const file = write("dmesg.xz", Buffer.from(PACKED_LOG, "base64"));
+    expect((await json(file)).machine.ram).toEqual([{ start: 0x10_0000, end: 0x8000_0000 }]);
+    const { status, out } = await inspect(write("cut.xz", Buffer.from(PACKED_LOG, "base64").subarray(0, 70)));
+    expect([status, out.includes("expected xz data to its end")]).toEqual([1, true]);
+  });
   it("several files meet on one map", async () => {
     const { map } = await json(write("dmesg", LOG), write("SRAT", SRAT));
     expect(map.map(({ name }) => name)).toEqual(["e820 RAM", "SRAT hotpl."]);
@@ -152,6 +162,84 @@ describe("what unfolds without end is cut", () => {
     expect(out).toContain("expected gzip data to its end");
   });
 });
+
+describe("--lsmem prints lsmem's columns and three more", () => {
+  const BLOCKS =
+    "block_size_bytes 0x8000000\nmemory0 phys_index=00000000 state=online zones=none\nmemory1 phys_index=00000001 state=online zones=DMA32\nmemory32 phys_index=00000020 state=offline zones=Normal\n";
+  it("with a dash where nothing that was read tells", async () => {
+    const files = [
+      write("blocks", BLOCKS),
+      write("log", "BIOS-e820: [mem 0x0000000000100000-0x000000000fffffff] usable\n"),
+    ];
+    const { out } = await inspect(...files, "--lsmem");
+    expect(out.split("\n").map((line) => line.trimEnd())).toEqual([
+      "RANGE                                 SIZE   STATE REMOVABLE BLOCK PLUGGED UNACCEPTED PRIVATE",
+      "0x0000000000000000-0x000000000fffffff 256M  online         -   0-1    256M          -       -",
+      "0x0000000100000000-0x0000000107ffffff 128M offline         -    32       -          -       -",
+      "",
+      "Memory block size:       128M",
+      "Total online memory:     256M",
+      "Total offline memory:    128M",
+      "",
+    ]);
+  });
+  it("with what is unaccepted and private by the table", async () => {
+    // Base 4 GiB, 16 units of 2 MiB, the first eight unaccepted; all of them plugged.
+    const table = Uint8Array.from([
+      2, 0, 0, 0, 0, 0, 32, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 255, 0, 255, 255,
+    ]);
+    const device =
+      '{"return": [{"type": "virtio-mem", "data": {"memaddr": 4294967296, "size": 33554432, "max-size": 134217728, "id": "vm0"}}]}\n';
+    const log = "BIOS-e820: [mem 0x0000000000000000-0x000000000fffffff] usable\n";
+    const files = [write("table", table), write("qmp", device), write("blocks", BLOCKS), write("log", log)];
+    const { out } = await inspect(...files, "--lsmem");
+    expect(out.split("\n")[2]).toMatch(/ 32 +32M +16M +16M$/);
+  });
+  it("and says what is missing where there are no blocks", async () => {
+    const { status, err } = await inspect(write("dmesg", LOG), "--lsmem");
+    expect([status, err.includes("expected memory blocks for --lsmem, found none")]).toEqual([2, true]);
+  });
+});
+
+describe("--scenario writes a machine that can be played", () => {
+  const play = async (...files: readonly string[]) => {
+    const { status, err, system } = await inspect(...files, "--scenario", "machine.yaml");
+    expect([status, err]).toEqual([0, ""]);
+    const text = system.files.get("machine.yaml") ?? "";
+    const player = fakeSystem({ "machine.yaml": text });
+    return { text, status: await main(["run", "machine.yaml"], player), out: player.out() };
+  };
+
+  it("of a recorded session: the options of the VM come out as they were given", async () => {
+    const { text, status } = await play(ownData("acpi", "rec-pcdimm-2node.SRAT.dat"), write("qmp", QMP));
+    // QEMU was started with -m 2G,slots=4,maxmem=16G and two nodes of 1 GiB.
+    expect(text).toMatch(/memory: 2G\n {2}vcpus: 2\n {2}nodes: 2\n {2}slots: 4\n {2}maxmem: 16G\n/);
+    expect(text).toContain(
+      'dimm: dimm1\n      size: 1G\n      node: 0\n      slot: 0\n      addr: "0x100000000"',
+    );
+    expect(status).toBe(0);
+  });
+  it("of a log alone", async () => {
+    const high = "BIOS-e820: [mem 0x0000000100000000-0x000000017fffffff] usable\n";
+    const { text, status } = await play(write("dmesg", `${LOG}${high}`));
+    expect(text).toContain("memory: 4G\n  nodes: 1\n  firmware:");
+    expect(status).toBe(0);
+  });
+  it("and says what is missing where the RAM is not told", async () => {
+    const { status, err } = await inspect(write("SRAT", SRAT), "--scenario", "x.yaml");
+    expect([status, err]).toEqual([
+      2,
+      "--scenario x.yaml: expected the RAM of a machine, found none; give its dmesg, its e820 or its SRAT\n",
+    ]);
+  });
+});
+
+const QMP = [
+  '{"return": [{"type": "dimm", "data": {"addr": 4294967296, "size": 1073741824, "slot": 0, "node": 0, "id": "dimm1"}}]}',
+  ...[0, 1, 2, 3].map(
+    (slot) => `{"return": [{"source": 0, "status": 0, "slot": "${slot}", "slot-type": "DIMM"}]}`,
+  ),
+].join("\n");
 
 // `npx vitest run -u` writes the file anew after a change of the schema.
 it("the published schema of the report is current", async () => {

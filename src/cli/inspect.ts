@@ -1,8 +1,11 @@
 import { FactSink } from "../artifacts/fact-sink.ts";
+import type { Survey } from "../artifacts/map/survey.ts";
 import { describe, oneLine } from "../scenario/scenario-error.ts";
-import { EXIT } from "./exit-status.ts";
+import { EXIT, UsageError } from "./exit-status.ts";
 import { ArtifactFiles } from "./inspect-files.ts";
+import { renderLsmem } from "./inspect-lsmem.ts";
 import { type InspectReport, inspectJson, inspectReport } from "./inspect-report.ts";
+import { scenarioText } from "./inspect-scenario.ts";
 import { renderInspection } from "./inspect-view.ts";
 import { screenOf } from "./screen.ts";
 import type { System } from "./system.ts";
@@ -27,11 +30,33 @@ export const inspect = async (
   const sink = new FactSink();
   const artifacts = new ArtifactFiles(sink);
   for (const file of files) await artifacts.read(file);
-  const { report } = inspectReport(sink, artifacts.sources);
-  const shown =
-    options.json === true ? inspectJson(report) : renderInspection(report, screenOf(system.stdout, system));
-  system.stdout.write(shown);
+  const { report, survey } = inspectReport(sink, artifacts.sources);
+  if (options.scenario !== undefined) writeScenario(survey, files, options.scenario, system);
+  const shown = options.lsmem === true ? lsmem(survey, files) : undefined;
+  if (shown !== undefined) system.stdout.write(shown);
+  else if (options.json === true) system.stdout.write(inspectJson(report));
+  else system.stdout.write(renderInspection(report, screenOf(system.stdout, system)));
   return statusOf(report, system);
+};
+
+const lsmem = (survey: Survey, files: readonly string[]): string => {
+  const shown = renderLsmem(survey);
+  if (shown !== undefined) return shown;
+  const given = describe(files.join(" "));
+  const said = `${given}: expected memory blocks for --lsmem, found none; give /sys/devices/system/memory or an lsmem`;
+  throw new UsageError(oneLine(said));
+};
+
+const writeScenario = (survey: Survey, files: readonly string[], out: string, system: System): void => {
+  const made = scenarioText(survey, files, out);
+  if ("refused" in made) throw new UsageError(oneLine(`--scenario ${out}: expected ${made.refused}`));
+  try {
+    system.writeText(out, made.text);
+  } catch (error) {
+    const { message } = error instanceof Error ? error : new Error(String(error));
+    const said = `--scenario ${out}: expected a file that can be written, found one that cannot (${message})`;
+    throw new UsageError(oneLine(said), { cause: error });
+  }
 };
 
 const statusOf = ({ sources, troubles, findings }: InspectReport, system: System): number => {

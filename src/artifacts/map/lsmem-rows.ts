@@ -1,0 +1,103 @@
+import type { Range } from "../facts.ts";
+import { intersection, overlaps, total } from "./ranges.ts";
+import type { Survey } from "./survey.ts";
+
+/** One row of lsmem, with what lsmem does not know. Bytes are undefined where nothing that was read tells them. */
+export interface LsmemRow extends Range {
+  readonly state: string | undefined;
+  readonly removable: boolean | undefined;
+  /** First and last memory block; undefined where the block size is not known. */
+  readonly blocks: readonly [first: number, last: number] | undefined;
+  /** Bytes that the VMM backs. */
+  readonly plugged: number | undefined;
+  /** Bytes that the kernel has not accepted yet. */
+  readonly unaccepted: number | undefined;
+  /** Bytes that are the guest's own: plugged and accepted. Conversions to shared memory leave no trace here. */
+  readonly private: number | undefined;
+}
+
+interface Piece extends Range {
+  readonly state: string | undefined;
+  readonly removable: boolean | undefined;
+}
+
+/** Blocks from sysfs if there are any, else the rows of a saved lsmem; neighbours that are alike are one piece. */
+const piecesOf = ({ of, blocks }: Survey): Piece[] => {
+  const removable = new Map(of("memory-block").map((fact) => [fact.block, fact.removable]));
+  const all: readonly Piece[] =
+    blocks.length > 0
+      ? blocks.map(({ block, start, end, state }) => ({ start, end, state, removable: removable.get(block) }))
+      : of("lsmem");
+  const merged: { start: number; end: number; state: string | undefined; removable: boolean | undefined }[] =
+    [];
+  for (const { start, end, state, removable: may } of all.toSorted((a, b) => a.start - b.start)) {
+    const last = merged.at(-1);
+    if (last !== undefined && last.end === start && last.state === state && last.removable === may)
+      last.end = end;
+    else merged.push({ start, end, state, removable: may });
+  }
+  return merged;
+};
+
+/** Bytes of a device that lie in a range: all of a DIMM; of virtio-mem what its bitmap says, or the guest has added. */
+const devicePlugged = (survey: Survey, range: Range): number | undefined => {
+  const { of, devices } = survey;
+  const bitmap = of("unaccepted-table").at(-1)?.plugged;
+  const added = of("iomem").filter(({ name }) => /^System RAM \(/.test(name));
+  let bytes = 0;
+  for (const device of devices) {
+    const part = intersection([device.range], [range]);
+    if (part.length === 0) continue;
+    if (device.type === "dimm") bytes += total(part);
+    else if (bitmap !== undefined) bytes += total(intersection(part, bitmap));
+    else if (device.size === device.range.end - device.range.start) bytes += total(part);
+    else if (device.size > 0) {
+      // Where the guest has added just as much as is plugged, that is what is plugged.
+      const known = intersection([device.range], added);
+      if (total(known) !== device.size) return undefined;
+      bytes += total(intersection(part, known));
+    }
+  }
+  return bytes;
+};
+
+const pluggedOf = (survey: Survey, range: Range): number | undefined => {
+  const { ram, ramSource, devices, blockBytes = 2 ** 27 } = survey;
+  const parts: Range[] = [];
+  for (let at = range.start; at < range.end; at += blockBytes)
+    parts.push({ start: at, end: Math.min(at + blockBytes, range.end) });
+  if (ramSource === undefined || ramSource === "lsmem") return undefined;
+  let bytes = 0;
+  for (const part of parts) {
+    // A block with RAM of the boot is backed as a whole: firmware keeps some of it for itself.
+    if (ram.some((boot) => overlaps(boot, part))) bytes += part.end - part.start;
+    else {
+      const known = devices.length === 0 ? undefined : devicePlugged(survey, part);
+      if (known === undefined) return undefined;
+      bytes += known;
+    }
+  }
+  return bytes;
+};
+
+/** The rows of lsmem for this machine. */
+export const lsmemRows = (survey: Survey): LsmemRow[] => {
+  const { blockBytes, of } = survey;
+  const table = of("unaccepted-table").at(-1);
+  return piecesOf(survey).map((piece): LsmemRow => {
+    const { start, end } = piece;
+    const plugged = pluggedOf(survey, piece);
+    const unaccepted = table === undefined ? undefined : total(intersection([piece], table.unaccepted));
+    const known = plugged !== undefined && unaccepted !== undefined;
+    return {
+      ...piece,
+      blocks:
+        blockBytes === undefined
+          ? undefined
+          : [start / blockBytes, (end - 1 - ((end - 1) % blockBytes)) / blockBytes],
+      plugged,
+      unaccepted,
+      private: known ? Math.max(0, plugged - unaccepted) : undefined,
+    };
+  });
+};
