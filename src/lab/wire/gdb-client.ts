@@ -198,8 +198,10 @@ export class GdbClient {
     await this.close();
   }
 
-  /** Ends QEMU itself, and closes. */
+  /** Ends QEMU itself, whether the guest runs or not, and closes. */
   async kill(): Promise<void> {
+    // A running guest would be stopped by the packet's first byte, and the rest be lost.
+    this.interrupt();
     this.requests.tell(gdbCommand.kill());
     await this.close();
   }

@@ -112,10 +112,15 @@ it.skipIf(!qemuInstalled)(`a triple fault is an exit where QEMU may not reboot (
   });
 });
 
-it.skipIf(!qemuInstalled)(`kill ends QEMU (${NEEDED})`, async () => {
-  await withQemu([], async (qemu) => {
-    const gdb = await GdbClient.connect(qemu.gdbPath, qemu.connect);
-    await gdb.kill();
-    await qemu.exited;
-  });
+it.skipIf(!qemuInstalled)(`kill ends QEMU, whether the guest rests or runs (${NEEDED})`, async () => {
+  for (const runs of [false, true]) {
+    await withQemu([], async (qemu) => {
+      const gdb = await GdbClient.connect(qemu.gdbPath, qemu.connect);
+      await loadCode(gdb, ...LOOP);
+      const running = runs ? gdb.resume() : undefined;
+      await gdb.kill();
+      await qemu.exited;
+      if (running !== undefined) await expect(running).rejects.toThrow(/ended: it was closed on this side/);
+    });
+  }
 });

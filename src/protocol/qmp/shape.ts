@@ -56,7 +56,7 @@ export const integer: Shape<number> = {
 const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Any value. */
+/** Any value. @missing whole numbers beyond 2^53, which JSON.parse has rounded before anybody can see it */
 export const anything: Shape<Json> = {
   // What JSON.parse gives is Json by construction; the one thing it cannot give is "nothing".
   read: (value, what) => (value === undefined ? refuse(what, "a value", value) : (value as Json)),
