@@ -3,6 +3,7 @@ import { type Agent, AgentError } from "./agent.ts";
 import { type KernelMessage, parseDmesg } from "./readings/dmesg.ts";
 import { type KernelSymbol, parseKallsyms } from "./readings/kallsyms.ts";
 import { type GuestSnapshot, parseSnapshot } from "./readings/snapshot.ts";
+import { parseVirtioMemDriver, type VirtioMemDriver } from "./readings/virtio-mem-driver.ts";
 import { parseVmstat } from "./readings/vmstat.ts";
 
 export type OnlineKind = "online" | "online_kernel" | "online_movable";
@@ -25,6 +26,7 @@ export interface FillOptions {
   readonly signal?: AbortSignal;
 }
 
+const PARAMETERS = "/sys/module/virtio_mem/parameters";
 const MEMORY = "/sys/devices/system/memory";
 const FILL = "/run/fill";
 const AVAILABLE = "sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo";
@@ -66,6 +68,13 @@ export class Guest {
     const words = names.map((name) => `-e ${quoted(` ${name}`)}`).join(" ");
     const text = await this.agent.output(`grep -F ${words} /proc/kallsyms; true`, signal);
     return parseKallsyms(text).filter(({ name }) => names.includes(name));
+  }
+
+  /** The virtio-mem driver; undefined if it is not there. */
+  async virtioMem(signal?: AbortSignal): Promise<VirtioMemDriver | undefined> {
+    const listing = `cd /sys/bus/virtio/drivers/virtio_mem && ls -1d virtio* ; cd ${PARAMETERS} && grep -H '' *`;
+    const { stdout } = await this.agent.run(listing, signal);
+    return parseVirtioMemDriver(new TextDecoder().decode(stdout));
   }
 
   async commandLine(signal?: AbortSignal): Promise<string> {

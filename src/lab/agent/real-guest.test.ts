@@ -126,7 +126,9 @@ inGuest("memory that is filled is no longer free, and is free again afterwards",
 });
 
 inGuest("a module is loaded, and again without harm", async (guest) => {
+  expect(await guest.virtioMem(soon())).toBeUndefined();
   await guest.loadModules(["virtio_mem"], "", soon());
+  expect((await guest.virtioMem(soon()))?.parameters.get("unplug_online")).toBe("Y");
   await guest.loadModules(["virtio_mem"], "", soon());
   expect(await guest.agent.output("lsmod", soon())).toMatch(/^virtio_mem /m);
   const [symbol] = await guest.kallsyms(["virtio_mem_send_plug_request"], soon());

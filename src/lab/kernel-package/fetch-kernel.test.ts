@@ -103,6 +103,23 @@ it.each([
   expect(readdirSync(join(cache, "kernels"))).toEqual([]);
 });
 
+it("what a killed process left is removed by the next", async () => {
+  const cache = cacheFolder();
+  mkdirSync(join(cache, "fetch-abcdef", "apt"), { recursive: true });
+  await fetched(cache, played([]));
+  expect(readdirSync(cache).sort()).toEqual(["fetch.lock", "kernels"]);
+});
+
+it("a cache that cannot be written is told in one line", async () => {
+  const file = join(cacheFolder(), "a-file");
+  writeFileSync(file, "");
+  const failing = fetched(file, played([]));
+  await expect(failing).rejects.toThrow(LabError);
+  await expect(failing).rejects.toThrow(
+    /^cannot keep a kernel in .*: ENOTDIR; set XDG_CACHE_HOME .* --kernel BZIMAGE$/,
+  );
+});
+
 it("a line that Debian does not have is told with those that it has", async () => {
   await expect(fetched(cacheFolder(), played([]), "7.9")).rejects.toThrow(
     /^cannot fetch a 7.9 cloud kernel: Debian has 6.12; pass a kernel of your own with --kernel BZIMAGE$/,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LabError } from "../lab-error.ts";
 import { type AptSource, debianArchives } from "./apt-sources.ts";
 import { AptWorkspace, privateSources } from "./apt-workspace.ts";
-import { type KernelFiles, kernelsBelow } from "./kernel-files.ts";
+import { entriesOf, type KernelFiles, kernelsBelow } from "./kernel-files.ts";
 import { chooseKernel, type KernelChoice, kernelSeries } from "./package-choice.ts";
 import { withProcessLock } from "./process-lock.ts";
 import type { RunProgram } from "./run-program.ts";
@@ -36,21 +36,36 @@ export const fetchKernel = async (options: FetchOptions): Promise<KernelFiles> =
     throw new LabError(
       `no kernel to run: this machine's apt has no Debian archive to fetch one from; ${INSTEAD}`,
     );
-  mkdirSync(join(cache, "kernels"), { recursive: true });
-  return withProcessLock(join(cache, "fetch.lock"), async () => {
-    const scratch = mkdtempSync(join(cache, "fetch-"));
-    try {
-      const workspace = new AptWorkspace(
-        join(scratch, "apt"),
-        privateSources(archives, keyring),
-        options.run,
-        options.signal,
-      );
-      return await fetchWith(workspace, scratch, options);
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
-    }
+  return inCache(cache, async () => {
+    mkdirSync(join(cache, "kernels"), { recursive: true });
+    return withProcessLock(join(cache, "fetch.lock"), async () => {
+      for (const name of entriesOf(cache).filter(isScratch)) remove(join(cache, name));
+      const scratch = mkdtempSync(join(cache, SCRATCH));
+      try {
+        const settings = privateSources(archives, keyring);
+        const workspace = new AptWorkspace(join(scratch, "apt"), settings, options.run, options.signal);
+        return await fetchWith(workspace, scratch, options);
+      } finally {
+        remove(scratch);
+      }
+    });
   });
+};
+
+const SCRATCH = "fetch-";
+/** A folder that a process which was killed left behind: whoever has the lock may remove it. */
+const isScratch = (name: string): boolean => name.startsWith(SCRATCH);
+const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
+
+/** What the file system refuses becomes a line. */
+const inCache = async <T>(cache: string, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof Error && "syscall" in cause && "code" in cause)) throw cause;
+    const message = `cannot keep a kernel in ${cache}: ${cause.code}; set XDG_CACHE_HOME to a folder with room, or ${INSTEAD}`;
+    throw new LabError(message, { cause });
+  }
 };
 
 const fetchWith = async (
@@ -97,6 +112,6 @@ const unpacked = async (
     throw new LabError(
       `the packages of Linux ${choice.release} hold no kernel image where one is looked for`,
     );
-  for (const folder of UNUSED) rmSync(join(tree, folder), { recursive: true, force: true });
+  for (const folder of UNUSED) remove(join(tree, folder));
   return tree;
 };

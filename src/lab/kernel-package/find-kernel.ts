@@ -1,9 +1,16 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { compareDebianVersions } from "./debian-version.ts";
 import { fetchKernel } from "./fetch-kernel.ts";
 import { imageRelease, KernelFileError } from "./image-release.ts";
-import { cacheFolder, type KernelFiles, kernelsBelow, kernelsFolder, modulesBelow } from "./kernel-files.ts";
+import {
+  cacheFolder,
+  entriesOf,
+  type KernelFiles,
+  kernelsBelow,
+  kernelsFolder,
+  modulesBelow,
+} from "./kernel-files.ts";
 import { debianKeyring, machineSources } from "./machine-sources.ts";
 import { isOfLine } from "./package-choice.ts";
 import { runProgram } from "./run-program.ts";
@@ -29,8 +36,7 @@ export const cachedKernel = (
   environment: KernelWish["environment"] = process.env,
 ): KernelFiles | undefined => {
   const folder = kernelsFolder(environment);
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  const kernels = names.flatMap((name) => kernelsBelow(join(folder, name)));
+  const kernels = entriesOf(folder).flatMap((name) => kernelsBelow(join(folder, name)));
   const [newest] = kernels
     .filter(({ release }) => isOfLine(release, line))
     .sort((a, b) => compareDebianVersions(b.release, a.release));

@@ -21,7 +21,14 @@ export const cacheFolder = (environment: Environment): string =>
 /** Where each kernel has a folder PACKAGE_VERSION with its packages unpacked. */
 export const kernelsFolder = (environment: Environment): string => join(cacheFolder(environment), "kernels");
 
-const entriesOf = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
+/** Names in a folder; none if it is not there, is no folder or may not be read. */
+export const entriesOf = (folder: string): string[] => {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+};
 
 /** Where Debian has put modules: before and since everything moved below usr/. */
 const MODULE_FOLDERS = ["lib/modules", "usr/lib/modules"];

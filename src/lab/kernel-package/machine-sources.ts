@@ -1,22 +1,29 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "../lab-error.ts";
 import { type AptSource, parseDeb822Sources, parseOneLineSources } from "./apt-sources.ts";
+import { entriesOf } from "./kernel-files.ts";
 
-const textOf = (path: string): string => (existsSync(path) ? readFileSync(path, "utf8") : "");
+/** A file's text; empty if it is not there, or is not for our eyes: apt itself reads it then, and we do without. */
+const textOf = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+};
 
 /** The sources that the machine's apt uses. @param etc its folder of settings */
 export const machineSources = (etc = "/etc/apt"): AptSource[] => {
   const folder = join(etc, "sources.list.d");
-  const names = existsSync(folder) ? readdirSync(folder).sort() : [];
-  const ending = (end: string): string =>
-    names
-      .filter((name) => name.endsWith(end))
+  const texts = (ending: string): string =>
+    entriesOf(folder)
+      .filter((name) => name.endsWith(ending))
       .map((name) => textOf(join(folder, name)))
       .join("\n\n");
   return [
-    ...parseOneLineSources(`${textOf(join(etc, "sources.list"))}\n${ending(".list")}`),
-    ...parseDeb822Sources(ending(".sources")),
+    ...parseOneLineSources(`${textOf(join(etc, "sources.list"))}\n${texts(".list")}`),
+    ...parseDeb822Sources(texts(".sources")),
   ];
 };
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { LabError } from "../lab-error.ts";
 
 export interface Outcome {
-  /** Exit status; 128 and more if a signal ended it. */
+  /** Exit status; 128 if a signal ended it. */
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -37,12 +37,16 @@ export const runProgram: RunProgram = (file, args, { folder, signal } = {}) =>
     child.stdout.on("data", (bytes: Buffer) => stdout.push(bytes));
     child.stderr.on("data", (bytes: Buffer) => stderr.push(bytes));
     const text = (chunks: Buffer[]): string => Buffer.concat(chunks).toString("utf8");
+    // What went wrong is told when the program is gone, so that nothing it works on is removed under it.
+    let failure: LabError | undefined;
     child.on("error", (cause: NodeJS.ErrnoException) => {
       const stopped = cause.code === "ABORT_ERR";
-      const error = stopped ? new LabError(`${file} was stopped`, { cause }) : missing(file, cause);
-      reject(error);
+      failure = stopped ? new LabError(`${file} was stopped`, { cause }) : missing(file, cause);
     });
-    child.on("close", (code) => resolve({ status: code ?? 128, stdout: text(stdout), stderr: text(stderr) }));
+    child.on("close", (code) => {
+      if (failure !== undefined) reject(failure);
+      else resolve({ status: code ?? 128, stdout: text(stdout), stderr: text(stderr) });
+    });
   });
 
 const missing = (file: string, cause: NodeJS.ErrnoException): ProgramMissing =>

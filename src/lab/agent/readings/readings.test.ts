@@ -5,6 +5,7 @@ import { parseIomem, systemRam } from "./iomem.ts";
 import { parseKallsyms } from "./kallsyms.ts";
 import { parseMeminfo } from "./meminfo.ts";
 import { parseSnapshot } from "./snapshot.ts";
+import { parseVirtioMemDriver } from "./virtio-mem-driver.ts";
 import { parseVmstat } from "./vmstat.ts";
 
 it("meminfo's fields have the kernel's names, in KiB; a node's have no prefix", () => {
@@ -51,6 +52,16 @@ it("a symbol has its address, type and module", () => {
     { name: "_text", address: 0xffffffff81000000n, type: "T", module: undefined },
     { name: "virtio_mem_run_wq", address: 0xffffffffc0000010n, type: "t", module: "virtio_mem" },
   ]);
+});
+
+it("the virtio-mem driver has devices and parameters; without parameters there is none", () => {
+  const driver = parseVirtioMemDriver("virtio0\nvirtio12\nbbm_block_size:0\nunplug_online:Y\n");
+  expect(driver?.devices).toEqual(["virtio0", "virtio12"]);
+  expect([...(driver?.parameters ?? [])]).toEqual([
+    ["bbm_block_size", "0"],
+    ["unplug_online", "Y"],
+  ]);
+  expect(parseVirtioMemDriver("")).toBeUndefined();
 });
 
 it("vmstat's counters are read by name", () => {
