@@ -1,9 +1,9 @@
 import { TDH } from "../abi/tdx/leaves.ts";
 import { getNumber, RAX, RCX, RDX, setNumber } from "../abi/tdx/regs.ts";
-import { type Status, status } from "../abi/tdx/status.ts";
+import { type Status, status, statusFromRegs } from "../abi/tdx/status.ts";
 import { encodeTdmrInfo, TDMR_INFO_BYTES } from "../abi/tdx/tdmr-info.ts";
 import type { Frame, Next } from "../flat/procedure.ts";
-import { seamcall } from "../tdx-module/seamcall.ts";
+import { seamcallsUpTo } from "../tdx-module/seamcall.ts";
 import { PAGE_SIZE } from "../units.ts";
 import { ERRNO } from "./errno.ts";
 import { addExtensions } from "./extension-procedures.ts";
@@ -189,18 +189,12 @@ const countedCall = (host: TdxHost): Status => {
   return host.repeatSeamcall();
 };
 
-/** A host of terabytes makes millions of these calls, so nothing else is done between them. */
+/** A host of terabytes makes millions of these calls, so nothing is done between them. */
 const manyCalls = (host: TdxHost, end: number, most: number): Status => {
   const { module, regs } = host;
-  let usable = 0;
-  let calls = 0;
-  let result = SUCCESS;
-  while (calls < most && usable < end && result === SUCCESS) {
-    regs[2 * RAX] = TDMR_INIT;
-    result = seamcall(module, regs);
-    usable = regs[2 * RDX + 1]! * 2 ** 32 + regs[2 * RDX]!;
-    calls++;
-  }
+  regs[2 * RAX] = TDMR_INIT;
+  const calls = seamcallsUpTo(module, regs, most, end);
+  const result = statusFromRegs(regs) ?? SUCCESS;
   host.words[HOST_WORD.SEAMCALLS]! += calls;
   host.onSeamcall(TDMR_INIT, result, calls);
   return result;

@@ -1,6 +1,6 @@
 import { TDH, TDH_NAMES } from "../abi/tdx/leaves.ts";
-import { RAX, type Regs } from "../abi/tdx/regs.ts";
-import { type Status, status, statusToRegs } from "../abi/tdx/status.ts";
+import { RAX, RDX, type Regs } from "../abi/tdx/regs.ts";
+import { type Status, SUCCESS, status, statusToRegs } from "../abi/tdx/status.ts";
 import { NotModelled } from "../not-modelled.ts";
 import { tellFault } from "./faults.ts";
 import type { TdxModule } from "./module.ts";
@@ -134,14 +134,39 @@ export const seamcall = (m: TdxModule, regs: Regs): Status => {
     else statusToRegs(result, regs);
     return result;
   }
-  const leaf = rax & 0xffff;
-  const run = leaf < LEAVES.length ? LEAVES[leaf] : undefined;
-  const plain = rax === leaf && regs[2 * RAX + 1] === 0 && run !== undefined;
-  if (!plain || m.faults.any || !m.ready) return uncommon(m, regs);
+  if (rax >= LEAVES.length || regs[2 * RAX + 1] !== 0 || m.faults.any || !m.ready) return uncommon(m, regs);
+  const run = LEAVES[rax];
+  if (run === undefined) return uncommon(m, regs);
   const result = run(m, regs, 0);
   if (result === 0) regs[2 * RAX] = 0;
   else statusToRegs(result, regs);
   return result;
+};
+
+/**
+ * The same SEAMCALL again and again, each with the other registers as the one before left them, until it does not succeed or
+ * RDX has come to `end`. A host of terabytes makes millions of them while it initialises its TDMRs.
+ *
+ * @param regs RAX: leaf, version 0. Written as by the last call.
+ * @param most calls to make at most, 1 or more
+ * @returns calls made; the last one's status is in RAX
+ */
+export const seamcallsUpTo = (m: TdxModule, regs: Regs, most: number, end: number): number => {
+  const leaf = regs[2 * RAX]!;
+  const run = LEAVES[leaf];
+  if (run === undefined || m.faults.any || !m.ready) {
+    seamcall(m, regs);
+    return 1;
+  }
+  let calls = 0;
+  let result = SUCCESS;
+  do {
+    regs[2 * RAX] = leaf;
+    result = run(m, regs, 0);
+    calls++;
+  } while (result === SUCCESS && calls < most && regs[2 * RDX + 1]! * 2 ** 32 + regs[2 * RDX]! < end);
+  finish(regs, result);
+  return calls;
 };
 
 /** Versions, faults, a module on its way up, and whatever is wrong with RAX. */

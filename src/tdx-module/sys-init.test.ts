@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { NO_FIELD_ID } from "../abi/tdx/metadata-field-id.ts";
-import { R8, RCX, RDX } from "../abi/tdx/regs.ts";
+import { R8, RAX, RCX, RDX } from "../abi/tdx/regs.ts";
 import { NotModelled } from "../not-modelled.ts";
+import { seamcallsUpTo } from "./seamcall.ts";
 import { BareModule, TDMR } from "./testing/bare-module.ts";
 
 const GIB = 2 ** 30;
@@ -107,6 +108,23 @@ describe("TDH.SYS.TDMR.INIT", () => {
     const bare = new BareModule().bringUp();
     for (const RCX of [5 * GIB, 4 * GIB + 4096, 0]) {
       expect(bare.call(TDMR_INIT, { RCX })).toBe("OPERAND_INVALID(RCX)");
+    }
+  });
+  it("made many times at once leaves what it leaves made one by one", () => {
+    const ready = (): BareModule => {
+      const bare = new BareModule().start();
+      bare.config([TDMR]);
+      for (const lp of [0, 1]) bare.call(KEY_CONFIG, {}, { lp });
+      return bare;
+    };
+    for (const most of [1, 255, 256, 300, 511, 512, 513, 1000]) {
+      const [one, many] = [ready(), ready()];
+      for (let call = 0; call < Math.min(most, 512); call++) one.call(TDMR_INIT, { RCX: TDMR.base });
+      many.regs.set(one.regs);
+      many.regs[2 * RAX] = 36;
+      expect(seamcallsUpTo(many.module, many.regs, most, 6 * GIB)).toBe(Math.min(most, 512));
+      expect([...many.regs]).toEqual([...one.regs]);
+      expect(many.module.save()).toEqual(one.module.save());
     }
   });
   it("with dynamic PAMT takes a bitmap of 32 KiB a GiB, and makes 16 MiB a call", () => {

@@ -23,13 +23,12 @@ const STEP_DYNAMIC = (TDMR_INIT_FRAMES_DYNAMIC * 4096) / TDMR_UNIT;
 export const tdhSysTdmrInit = (m: TdxModule, regs: Regs): Status => {
   const lo = regs[2 * RCX]!;
   const hi = regs[2 * RCX + 1]!;
-  setHalves(regs, RDX, 0, 0);
-  if ((lo & 0x3fff_ffff) !== 0 || hi >= 2 ** 20) return INVALID;
+  if ((lo & 0x3fff_ffff) !== 0 || hi >= 2 ** 20) return refuse(regs, INVALID);
   const { sys } = m;
   const index = sys.tdmrAt(((lo >>> 22) | (hi << 10)) >>> 0);
-  if (index < 0) return INVALID;
+  if (index < 0) return refuse(regs, INVALID);
   const start = sys.nextOf(index);
-  if (start >= sys.endOf(index)) return DONE;
+  if (start >= sys.endOf(index)) return refuse(regs, DONE);
   const next = start + (sys.words[SYS_WORD.DYNAMIC_PAMT] === 0 ? STEP : STEP_DYNAMIC);
   sys.setNext(index, next);
   const usable = next & -GIB_UNITS;
@@ -37,4 +36,9 @@ export const tdhSysTdmrInit = (m: TdxModule, regs: Regs): Status => {
     m.pamt.tdmrs.setReady(hi * 2 ** 32 + lo, sys.endOf(index) * TDMR_UNIT, usable * TDMR_UNIT);
   setHalves(regs, RDX, usable << 22, usable >>> 10);
   return SUCCESS;
+};
+
+const refuse = (regs: Regs, result: Status): Status => {
+  setHalves(regs, RDX, 0, 0);
+  return result;
 };
