@@ -11,7 +11,7 @@ const CONFIG: HostConfig = {
     { start: MIB, end: 2 * GIB },
     { start: 4 * GIB, end: 10 * GIB },
   ],
-  policy: { kernel: "7.3", holes: "memory", hotplugCheck: "notifier" },
+  policy: { kernel: "7.3", holes: "memory", hotplugCheck: "notifier", dynamicPamt: false },
   processors: 4,
   packages: 2,
   blockSize: 128 * MIB,

@@ -15,7 +15,7 @@ import { SYS_WORD } from "../tdx-module/sys-state.ts";
 export interface HostConfig {
   readonly memory: readonly MemoryRange[];
   readonly convertible: readonly ByteRange[];
-  readonly policy: Pick<HostPolicy, "kernel" | "holes" | "hotplugCheck">;
+  readonly policy: Pick<HostPolicy, "kernel" | "holes" | "hotplugCheck" | "dynamicPamt">;
   readonly processors: number;
   readonly packages: number;
   readonly blockSize: number;
@@ -78,8 +78,9 @@ export interface HostFacts {
 const CALLS_PER_STEP = 2 ** 16;
 
 const moduleOf = (config: HostConfig): TdxModule => {
-  const { extensions, keyIds } = config;
+  const { extensions, keyIds, policy } = config;
   const features: TdxFeature[] = [...MODELLED_FEATURES];
+  if (policy.dynamicPamt) features.push("DYNAMIC_PAMT");
   if (extensions !== null) features.push("EXT", "QUOTE");
   if (extensions?.mustFlush === true) features.push("CLFLUSH_BEFORE_ALLOC");
   return new TdxModule({

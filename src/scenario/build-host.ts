@@ -112,7 +112,12 @@ const specOf = (
   draft: HostDraft,
   keyIds: HostSpec["keyIds"] | undefined,
 ): Omit<HostSpec, "memory" | "convertible" | "maxTdmrs" | "maxReserved"> => ({
-  policy: { kernel: draft.kernel, holes: draft.holes, hotplugCheck: draft.hotplugCheck },
+  policy: {
+    kernel: draft.kernel,
+    holes: draft.holes,
+    hotplugCheck: draft.hotplugCheck,
+    dynamicPamt: draft.dynamicPamt,
+  },
   processors: draft.processors,
   packages: draft.packages,
   blockSize: draft.blockSize,

@@ -39,6 +39,8 @@ export interface HostPolicy {
   readonly hotplugCheck: "notifier" | "range-check";
   /** Whether extensions get contiguous pages, as the patches do, or whatever alloc_page() gives. */
   readonly extensionPages: "contiguous" | "scattered";
+  /** Whether the host asks for dynamic PAMT, where the module has it (patches of 2025 and 2026). */
+  readonly dynamicPamt: boolean;
   /** Whether pages are flushed from the caches before the extensions get them: v1 of the patches does, v2 does not. */
   readonly extensionFlush: boolean;
 }
@@ -48,6 +50,7 @@ export const DEFAULT_HOST_POLICY: HostPolicy = {
   holes: "memory",
   hotplugCheck: "notifier",
   extensionPages: "contiguous",
+  dynamicPamt: false,
   extensionFlush: false,
 };
 
@@ -97,9 +100,16 @@ export class TdxHost {
   /** Calls made of the leaves that `refused` names. */
   private readonly made = new Map<number, number>();
   readonly words = new Float64Array(3);
+  /** Memory added after boot, which memblock gets too: what is added before TDX comes up belongs to it. */
+  hotAdded: readonly MemoryRange[] = [];
   /** Memory that TDX may use; empty as long as TDX is off, which allows any memory to go online. */
   memlist: readonly MemoryRange[] = [];
-  limits: TdmrLimits = { maxTdmrs: 0, maxReserved: 0, entryBytes: { "4K": 0, "2M": 0, "1G": 0 } };
+  limits: TdmrLimits = {
+    maxTdmrs: 0,
+    maxReserved: 0,
+    entryBytes: { "4K": 0, "2M": 0, "1G": 0 },
+    bitmapBits: 0,
+  };
   cmrs: readonly ByteRange[] = [];
   tdmrs: readonly BuiltTdmr[] = [];
   /** First byte of the pages that hold TDMR_INFO, or -1. */

@@ -21,7 +21,8 @@ const BAND = [
  * Everything that the host has is taken as movable until somebody here takes it.
  *
  * @source Linux mm/page_alloc.c, alloc_contig_pages
- * @missing memory that the kernel itself holds unmovable; distances between nodes (other nodes follow in their order)
+ * @missing zones of memory added later, so that no contiguous run comes from it; memory that the kernel itself holds
+ *   unmovable; distances between nodes (other nodes follow in their order)
  */
 export class HostPages {
   private readonly zones: readonly Zone[];
@@ -118,6 +119,9 @@ export class HostPages {
     this.free = merged;
   }
 
+  get freeRanges(): readonly ByteRange[] {
+    return this.free;
+  }
   get freeBytes(): number {
     return this.free.reduce((sum, { start, end }) => sum + end - start, 0);
   }

@@ -23,6 +23,26 @@ describe("a host that brings TDX up", () => {
       "virt/tdx: TDX-Module initialized",
     ]);
   });
+  it("leaves to a TDMR what the one before does not cover, and makes none for what it covers whole", () => {
+    const memory = [
+      { start: 0, end: 1.5 * GIB, node: 0 },
+      { start: 1.6 * GIB - ((1.6 * GIB) % MIB), end: 3.25 * GIB, node: 0 },
+      { start: 3.5 * GIB, end: 3.75 * GIB, node: 0 },
+      { start: 4 * GIB, end: 5 * GIB, node: 0 },
+    ];
+    const host = hostRig({ memory });
+    expect(enableTdxNow(host)).toBe(0);
+    expect(host.tdmrs.map(({ start, end }) => [start / GIB, end / GIB])).toEqual([
+      [0, 2],
+      [2, 4],
+      [4, 5],
+    ]);
+    const holes = host.tdmrs[1]?.reserved.map(({ start, end }) => [start / GIB, end / GIB]);
+    expect(holes).toEqual([
+      [3.25, 3.5],
+      [3.75, 4],
+    ]);
+  });
   it("puts metadata above 4 GiB, and reserves it there with the hole below 1 MiB", () => {
     const host = hostRig({ memory: [{ start: 0, end: 2 * GIB, node: 0 }, SMALL_HOST[1]!] });
     enableTdxNow(host);
@@ -53,6 +73,17 @@ describe("a host that brings TDX up", () => {
     enableTdxNow(quick);
     expect(quick.module.save()).toEqual(slow.module.save());
     expect(quick.words[HOST_WORD.SEAMCALLS]).toBe(slow.words[HOST_WORD.SEAMCALLS]);
+  });
+  it("with dynamic PAMT takes 32 KiB a GiB instead of 4 MiB, and 64 calls instead of 256", () => {
+    const features = ["NO_RBP_MOD", "DYNAMIC_PAMT"] as const;
+    const host = hostRig({ features, policy: { dynamicPamt: true } });
+    expect(enableTdxNow(host)).toBe(0);
+    expect(host.pamtBytes).toBe(8 * (32 + 8) * KIB + 2 * 4 * KIB);
+    // INIT, 4 LP.INIT, 12 fields, CONFIG, 2 KEY.CONFIG.
+    expect(host.words[HOST_WORD.SEAMCALLS]).toBe(1 + 4 + 12 + 1 + 2 + 8 * 64);
+    const without = hostRig({ features: ["NO_RBP_MOD"], policy: { dynamicPamt: true } });
+    enableTdxNow(without);
+    expect(without.pamtBytes).toBe(8 * (4096 + 8) * KIB + 2 * 4 * KIB);
   });
   it("speaks as the kernel it is", () => {
     const host = hostRig({ policy: { kernel: "6.12" } });

@@ -1,6 +1,7 @@
 import { TDH } from "../abi/tdx/leaves.ts";
 import { getNumber, RAX, RCX, RDX, setNumber } from "../abi/tdx/regs.ts";
 import { type Status, status, statusFromRegs } from "../abi/tdx/status.ts";
+import { SYS_CONFIG_OPTIONS } from "../abi/tdx/sys-config.ts";
 import { encodeTdmrInfo, TDMR_INFO_BYTES } from "../abi/tdx/tdmr-info.ts";
 import type { Frame, Next } from "../flat/procedure.ts";
 import { seamcallsUpTo } from "../tdx-module/seamcall.ts";
@@ -131,7 +132,7 @@ const callOrFail = (
 
 /** construct_tdmrs() and what goes before it. 0 or the error, after which nothing is kept. */
 const constructTdmrs = (host: TdxHost): number => {
-  const all = [...host.memory, ...host.secureWindows].sort((a, b) => a.start - b.start);
+  const all = [...host.memory, ...host.hotAdded, ...host.secureWindows].sort((a, b) => a.start - b.start);
   host.memlist = tdxMemlist(all);
   const spans = fillTdmrs(host.memlist, host.limits, host.log);
   if (typeof spans === "number") return spans;
@@ -160,7 +161,10 @@ const configModule = (host: TdxHost): number => {
   const operands = {
     RCX: array,
     RDX: host.tdmrs.length,
-    R8: host.module.platform.firstPrivateHkid,
+    R8: SYS_CONFIG_OPTIONS.encode({
+      hkid: BigInt(host.module.platform.firstPrivateHkid),
+      dynamicPamt: host.limits.bitmapBits > 0 ? 1n : 0n,
+    }),
     R9: host.addOnFeatures,
   };
   const result = host.seamcall("TDH.SYS.CONFIG", operands, 0, version);

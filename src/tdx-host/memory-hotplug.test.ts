@@ -1,9 +1,11 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { GIB, MIB } from "../units.ts";
 import { GuestMemfdPages } from "./guest-memfd-pages.ts";
-import type { HostPolicy } from "./host-kernel.ts";
+import { HOST_WORD, type HostPolicy } from "./host-kernel.ts";
 import { enableTdxNow } from "./init-module.ts";
 import { HostMemoryHotplug } from "./memory-hotplug.ts";
+import { bytesInside } from "./memory-range.ts";
 import { type HostRig, hostRig } from "./testing/host-rig.ts";
 
 const BLOCK = 128 * MIB;
@@ -85,6 +87,70 @@ describe("hot-added ranges", () => {
     expect(hotplug.hotAdd({ start: GIB, end: 2 * GIB, node: 0 }).error).toBe(-17);
     expect(hotplug.hotAdd(CXL).error).toBe(0);
     expect(hotplug.hotAdd(CXL).error).toBe(-17);
+  });
+});
+
+describe("memory added before TDX comes up", () => {
+  it("is part of it, and so goes online afterwards", () => {
+    const late = { start: 16 * GIB, end: 17 * GIB, node: 0 };
+    const cmrs = [{ start: MIB, end: 2 * GIB }, { start: 4 * GIB, end: 10 * GIB }, late];
+    const host = hostRig({ cmrs });
+    const hotplug = new HostMemoryHotplug(host, BLOCK);
+    expect(hotplug.hotAdd(late).error).toBe(0);
+    expect(enableTdxNow(host)).toBe(0);
+    expect(host.tdmrs.length).toBe(3);
+    expect(hotplug.online(late.start / BLOCK)).toBe(0);
+  });
+  it("fails TDX if it is not convertible", () => {
+    const host = hostRig();
+    new HostMemoryHotplug(host, BLOCK).hotAdd({ start: 16 * GIB, end: 17 * GIB, node: 0 });
+    expect(enableTdxNow(host)).toBe(-5);
+    expect(host.log.dmesg()[1]).toContain("failed: 0xc0000a0200000002");
+  });
+});
+
+describe("the page allocator of a TDX host", () => {
+  const at = fc.integer({ min: 0, max: 200 }).map((unit) => unit * 128 * MIB);
+  const deed = fc.oneof(
+    fc.tuple(fc.constant("enable" as const), fc.constant(0)),
+    fc.tuple(fc.constant("add" as const), at),
+    fc.tuple(fc.constant("online" as const), at),
+    fc.tuple(fc.constant("private" as const), at),
+  );
+  const inside = (ranges: readonly { start: number; end: number }[], start: number, end: number): boolean =>
+    bytesInside(ranges, start, end) === end - start;
+  it("holds nothing but TDX memory while TDX is up (I43), and no page of the pool ever (I44)", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom("notifier", "range-check"),
+        fc.array(deed, { maxLength: 12 }),
+        (check, deeds) => {
+          const host = hostRig({
+            policy: { hotplugCheck: check },
+            features: ["NO_RBP_MOD", "EXT", "QUOTE"],
+            addOnFeatures: 1n << 50n,
+            sys: { extensionPages: 300 },
+            cmrs: [{ start: MIB, end: 64 * GIB }],
+          });
+          host.words[HOST_WORD.CALLS_PER_STEP] = 2 ** 16;
+          const hotplug = new HostMemoryHotplug(host, BLOCK);
+          const memfd = new GuestMemfdPages(host);
+          for (const [what, where] of deeds) {
+            if (what === "add") hotplug.hotAdd({ start: where, end: where + BLOCK, node: 0 });
+            if (what === "online") hotplug.online(where / BLOCK);
+            if (what === "private") memfd.allocate(where / 100);
+            if (what === "enable" && host.state === "uninitialized") enableTdxNow(host);
+            const { freeRanges } = host.pages;
+            for (const { start, end } of host.state === "initialized" ? freeRanges : []) {
+              expect(inside(host.memlist, start, end)).toBe(true);
+            }
+            for (const page of host.pool?.pages ?? [])
+              expect(bytesInside(freeRanges, page, page + 4096)).toBe(0);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 });
 

@@ -54,6 +54,7 @@ export class HostMemoryHotplug {
       this.withDriver.push(range);
       return { error, convertible };
     }
+    host.hotAdded = [...host.hotAdded, range];
     for (let at = start; at < end; at += this.blockSize) {
       const number = at / this.blockSize;
       this.blocks.set(number, { number, node: range.node, online: false });

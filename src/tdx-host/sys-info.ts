@@ -4,6 +4,8 @@ import type { TdxHost } from "./host-kernel.ts";
 
 const NO_RBP_MOD = 1n << BigInt(TDX_FEATURES0_BITS.NO_RBP_MOD);
 
+const DYNAMIC_PAMT = 1n << BigInt(TDX_FEATURES0_BITS.DYNAMIC_PAMT);
+
 /**
  * get_tdx_sys_info(): reads what the kernel needs of the module's metadata.
  *
@@ -25,12 +27,15 @@ export const readSysInfo = (host: TdxHost): number => {
   const middle = host.readField("PAMT_2M_ENTRY_SIZE");
   const large = host.readField("PAMT_1G_ENTRY_SIZE");
   const count = host.readField("NUM_CMRS");
-  const known = [maxReserved, small, middle, large, count].every((value) => value !== undefined);
+  const isDynamic = host.policy.dynamicPamt && (BigInt(features) & DYNAMIC_PAMT) !== 0n;
+  const bitmapBits = isDynamic ? host.readField("PAMT_PAGE_BITMAP_ENTRY_BITS") : 0;
+  const known = [bitmapBits, maxReserved, small, middle, large, count].every((value) => value !== undefined);
   if (!known) return ERRNO.EIO;
   host.limits = {
     maxTdmrs,
     maxReserved: maxReserved ?? 0,
     entryBytes: { "4K": small ?? 0, "2M": middle ?? 0, "1G": large ?? 0 },
+    bitmapBits: bitmapBits ?? 0,
   };
   host.cmrs = Array.from({ length: count ?? 0 }, (_, i) => {
     const start = host.readField("CMR_BASE", i) ?? 0;

@@ -12,6 +12,8 @@ export interface TdmrLimits {
   readonly maxReserved: number;
   /** Bytes of a metadata entry, by size class. */
   readonly entryBytes: Readonly<Record<PamtSize, number>>;
+  /** With dynamic PAMT the 4 KiB table is a bitmap: bits for each page. 0 without. */
+  readonly bitmapBits: number;
 }
 
 /** A TDMR under construction. `pamt` is one contiguous run: 4 KiB, 2 MiB and 1 GiB table in this order. */
@@ -66,10 +68,14 @@ export const fillTdmrs = (
 };
 
 /** Bytes of a TDMR's metadata tables, each in whole pages. @source Linux tdx.c, tdmr_get_pamt_sz */
-export const pamtBytesOf = (span: ByteRange, { entryBytes }: TdmrLimits): Record<PamtSize, number> => {
-  const of = (size: PamtSize): number =>
-    roundUp(((span.end - span.start) / Number(PAMT_COVERS[size])) * entryBytes[size], PAGE_SIZE);
-  return { "4K": of("4K"), "2M": of("2M"), "1G": of("1G") };
+export const pamtBytesOf = (
+  span: ByteRange,
+  { entryBytes, bitmapBits }: TdmrLimits,
+): Record<PamtSize, number> => {
+  const pages = (size: PamtSize): number => (span.end - span.start) / Number(PAMT_COVERS[size]);
+  const of = (size: PamtSize): number => roundUp(pages(size) * entryBytes[size], PAGE_SIZE);
+  const bitmap = roundUp((pages("4K") * bitmapBits) / 8, PAGE_SIZE);
+  return { "4K": bitmapBits > 0 ? bitmap : of("4K"), "2M": of("2M"), "1G": of("1G") };
 };
 
 export const totalBytes = (bytes: Readonly<Record<PamtSize, number>>): number =>

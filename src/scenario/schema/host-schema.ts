@@ -106,6 +106,7 @@ export const hostSchema = z
     endKeyId: whole("Key id behind the last private one, a power of two", 2, 2 ** 15)
       .default(64)
       .refine((n) => Number.isInteger(Math.log2(n)), { error: expecting("a power of two such as 64") }),
+    dynamicPamt: flag("Module and host have dynamic PAMT").default(false),
     readsEarly: flag("The module answers TDH.SYS.RD before it is ready; early ones do not").default(true),
     extensions: extensions.nullable().default(null),
     refused: z
