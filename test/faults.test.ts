@@ -70,6 +70,18 @@ describe("a fault by name and count strikes that call, shows in the trace, and t
   });
 });
 
+it("a MapGPA that is to be tried again is tried again", async () => {
+  const text = withFaults('["MapGPA at 1 answers RETRY"]', [
+    "resize: {device: vm0, to: 128M}",
+    "resize: {device: vm0, to: 0}",
+    GONE,
+  ]);
+  // Without PAGE_RELEASE this design gives memory back by converting it; eager, so that there is some to give back.
+  const sets = ["guest.design=tide", "vmm.pageRelease=false", "guest.accept=eager"];
+  const { report } = await playInModel(load(text, sets));
+  expect([report.faults[0]!.struck, report.verdict]).toEqual([1, "held"]);
+});
+
 it("a veto against going offline leaves the last unit of the block below without its guard", async () => {
   const { report, rows } = await outcome('["MEM_GOING_OFFLINE at 1 answers -EPERM"]');
   expect(rows).toEqual(["MEM_GOING_OFFLINE -EPERM call 1"]);

@@ -107,6 +107,7 @@ const setupOf = ({ machine, guest, vmm, platform }: Scenario): RunReport["setup"
   vcpus: machine.vcpus,
   nodes: machine.nodes,
   kernel: guest.kernel,
+  revert: guest.revert,
   accept: guest.accept,
   autoOnline: guest.autoOnline,
   memmapOnMemory: guest.memmapOnMemory,

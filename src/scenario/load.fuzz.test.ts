@@ -42,6 +42,7 @@ const keys = [
   ..."offline block wait for timeout parallel note range bitmap setBits dmesg contains matches tdcalls".split(
     " ",
   ),
+  ..."faults call answer late after times optional swarm list calls revert trylock".split(" "),
   ..."blocks states status kind order __proto__ constructor toString length".split(" "),
   ...COUNTER_NAMES.slice(0, 4),
 ];

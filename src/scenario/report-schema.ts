@@ -155,6 +155,7 @@ const setup = z.strictObject({
   vcpus: count,
   nodes: count,
   kernel: z.string(),
+  revert: z.array(z.string()).meta({ description: "Fixes that the kernel was made to lack" }),
   accept: z.string(),
   autoOnline: z.string(),
   memmapOnMemory: z.boolean(),

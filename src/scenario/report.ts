@@ -75,6 +75,8 @@ export interface Setup {
   readonly vcpus: number;
   readonly nodes: number;
   readonly kernel: string;
+  /** Fixes that the kernel was made to lack. */
+  readonly revert: readonly string[];
   readonly accept: string;
   readonly autoOnline: string;
   readonly memmapOnMemory: boolean;

@@ -50,7 +50,7 @@ const renderVerdict = (report: RunReport, screen: Screen, paint: Paint): string[
   const facts = [
     `${report.world} world`,
     `design ${printable(report.design)}`,
-    `kernel ${report.setup.kernel} ${report.setup.accept}`,
+    `kernel ${report.setup.kernel}${lacking(report.setup.revert)} ${report.setup.accept}`,
     `seed ${report.seed}`,
     `${formatDuration(report.cost.virtualNs)} virtual`,
   ];
@@ -68,6 +68,9 @@ const renderVerdict = (report: RunReport, screen: Screen, paint: Paint): string[
       .flatMap((judgement) => failureLines(judgement, room, paint)),
   ];
 };
+
+const lacking = (fixes: readonly string[]): string =>
+  fixes.length === 0 ? "" : ` without ${fixes.join(", ")}`;
 
 const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;
 
