@@ -2,6 +2,7 @@ import type { EfiMemoryDescriptor } from "../abi/efi/memory-descriptor.ts";
 import type { Design } from "../linux/design.ts";
 import type { KernelOptions } from "../linux/kernel.ts";
 import type { Variant } from "../linux/variant.ts";
+import type { ModuleBehaviour } from "../tdx-module/behaviour.ts";
 import type { GpaRange, GuestLayout } from "../vmm/layout.ts";
 import type { VmmPolicy } from "../vmm/policy.ts";
 import type { VirtioMemConfig } from "../vmm/vmm.ts";
@@ -38,6 +39,8 @@ export interface MachineConfig {
   readonly pageRelease: boolean;
   /** Width of a guest-physical address; left out: 52, or 53 where memory reaches beyond. Its top bit means shared. */
   readonly gpaw?: 52 | 53;
+  /** What the TDX module does where versions differ or no source tells; left out: its defaults. */
+  readonly moduleBehaviour?: Partial<ModuleBehaviour>;
   readonly variant: Variant;
   readonly options: KernelOptions;
   readonly design: Design;

@@ -69,7 +69,7 @@ const topOf = (machine: Machine, ramEnd: number): number => {
 };
 
 /** What TDX gives Linux for accepting and releasing memory. */
-const TDX_PLATFORM: Platform = {
+export const TDX_PLATFORM: Platform = {
   name: "tdx",
   accept: tdxAcceptMemory,
   acceptOrKeep: tdxAcceptMemoryBit63,

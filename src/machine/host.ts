@@ -41,7 +41,10 @@ export const seamcallPort = (module: TdxModule, injector: Injector | undefined):
 
 /** @throws VmmError for a machine that QEMU would not start */
 export const buildHost = (config: MachineConfig, sink: VmmSink, injector?: Injector): Host => {
-  const module = new TdxModule({ tdmrs: [{ base: 0, size: HOST_BASE + HOST_SIZE, reserved: [] }] });
+  const module = new TdxModule({
+    tdmrs: [{ base: 0, size: HOST_BASE + HOST_SIZE, reserved: [] }],
+    behaviour: config.moduleBehaviour ?? {},
+  });
   const gpaw = gpaWidth(config);
   let frame = CONTROL_BASE / 4096;
   const td = createTd(module, {

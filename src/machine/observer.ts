@@ -111,13 +111,13 @@ export class Observer implements CpuObserver {
   private releasingEnd = 0;
 
   releases(_vcpu: number, start: number, end: number, outcome: number): void {
-    const { watch, kernel, uses } = this.machine;
+    const { watch, uses } = this.machine;
     this.releasing = Math.floor(start / UNIT);
     this.releasingEnd = Math.ceil(end / UNIT);
     if (watch === undefined || outcome !== 0) return;
     this.machine.tally.givesBack(this.machine.module, this.machine.td, start, end);
     for (let unit = this.releasing; unit < this.releasingEnd; unit++)
-      if ((uses.of(kernel, unit) & IN_USE_BITS) !== 0)
+      if ((uses.of(this.machine.kernel, unit) & IN_USE_BITS) !== 0)
         watch.report("I31", unit * UNIT, (unit + 1) * UNIT, "released while Linux uses pages of it");
   }
 

@@ -107,6 +107,16 @@ export class Guest {
     throw new AgentError(`the guest cannot fill ${mib} MiB as ${name}: ${reason}`);
   }
 
+  /** Reads, or writes again, what was filled under this name: its first `mib` MiB, or all of it. */
+  async touch(name: string, access: "read" | "write", mib?: number, signal?: AbortSignal): Promise<void> {
+    checkName(name);
+    const find = `file=$(ls ${FILL}/${name} ${FILL}-node*/${name} 2>/run/agent/ls | head -n 1)`;
+    const whole = "count=$(( ($(stat -c %s $file) + 1048575) / 1048576 ))";
+    const count = mib === undefined ? whole : `count=${mib}`;
+    const ends = access === "read" ? "if=$file of=/dev/null" : "if=/dev/zero of=$file conv=notrunc";
+    await this.agent.output(`${find}; ${count}; dd ${ends} bs=1M count=$count 2>&1`, signal);
+  }
+
   /** Gives back what was filled under this name. */
   async free(name: string, signal?: AbortSignal): Promise<void> {
     checkName(name);

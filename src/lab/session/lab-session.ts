@@ -1,20 +1,28 @@
 import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import type { Design } from "../../linux/design.ts";
+import { memoryBlockSize } from "../../linux/memory-hotplug/block-size.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { Agent } from "../agent/agent.ts";
 import { Guest } from "../agent/guest.ts";
 import type { StoppedCpu } from "../cpu/cpu-control.ts";
+import { DesignHooks } from "../design/design-hooks.ts";
+import { DesignHost } from "../design/design-host.ts";
 import type { AnsweredRequest } from "../devices/device-log.ts";
 import { DeviceMirror } from "../devices/device-mirror.ts";
 import { DeviceWatcher, tookMemory } from "../devices/device-watcher.ts";
 import { Enforcer, type OnViolation } from "../enforce/enforcer.ts";
 import type { CodePlace, LabViolation } from "../enforce/violation.ts";
 import { RamFile } from "../guest-ram/ram-file.ts";
+import { readLoadedModule } from "../kernel-image/loaded-module.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
 import type { Span } from "../span.ts";
 import { judgePageCall } from "../td/deeds.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
+import { GuestTable } from "../td/guest-table.ts";
 import { TdGuest } from "../td/td-guest.ts";
+
+/** The driver's name as a module. */
+const DRIVER = "virtio_mem";
 
 /** What a guest in the lab is made of. */
 export interface LabPlan {
@@ -46,6 +54,12 @@ export class LabSession {
   readonly enforcer: Enforcer;
   readonly mirror: DeviceMirror;
   readonly devices: DeviceWatcher;
+  /** The unaccepted-memory table; undefined if firmware left nothing unaccepted and the design wants none. */
+  readonly table: GuestTable | undefined;
+  /** Runs the design where its hooks stop the kernel. */
+  readonly host: DesignHost;
+  /** What the design printed. */
+  readonly designLog: string[] = [];
   /** What the guest's page calls broke. */
   readonly deeds: LabViolation[] = [];
   /** Why serving the guest ended, if it failed. */
@@ -77,6 +91,8 @@ export class LabSession {
       placeOf: (cpu) => this.placeOf(cpu),
       accept: (start, end) => td.td.acceptForFirmware(start, end),
     });
+    this.table = td.handOver === undefined ? undefined : GuestTable.of(qemu.ram, td.handOver.stub);
+    this.host = new DesignHost(td.td, plan.design, this.table, (line) => this.designLog.push(line));
     td.beforeCall = () => this.devices.sync();
     td.onPageCall = (call) => this.deeds.push(...judgePageCall(call, td.rights));
   }
@@ -129,7 +145,45 @@ export class LabSession {
     connection.listen({ take: (chunk) => take(chunk), ended: (error) => agent.guestDied(error.message) });
     const session = new LabSession(plan, qemu, td, new Guest(agent));
     session.addDeviceMemory();
+    await session.hookDesign();
     return session;
+  }
+
+  /** The design's hooks in the kernel now, and in the virtio-mem driver when it is loaded. */
+  private async hookDesign(): Promise<void> {
+    const { control, place } = this.td;
+    const { kernel, config } = this.plan;
+    const ramEnd = config.layout.ram.reduce((end, { start, size }) => Math.max(end, start + size), 0);
+    const hooks = new DesignHooks({
+      control,
+      host: this.host,
+      blockBytes: memoryBlockSize({ endOfRam: ramEnd, guest: true }),
+      afterHook: () => this.td.applyPageCalls(),
+      regionOf: (addr) => this.regionOf(addr),
+      sync: () => this.devices.sync(),
+    });
+    const running = (name: string): bigint | undefined => {
+      const address = kernel.symbol(name);
+      return address === undefined ? undefined : address + place.slide;
+    };
+    await hooks.installInKernel(running);
+    const loads = running("do_init_module");
+    if (!hooks.needsDriver || config.virtioMem.length === 0 || loads === undefined) return;
+    await control.hook(loads, async ({ registers, gdb }) => {
+      const read = (address: bigint, length: number) => gdb.readMemory(address, length);
+      const module = await readLoadedModule(kernel.types(), read, registers.read("rdi"));
+      if (module.name === DRIVER) await hooks.installInDriver((name) => module.symbols.addressOf(name));
+      return {};
+    });
+  }
+
+  /** The region of the virtio-mem device that has an address, or of the first one; empty if there is none. */
+  private regionOf(addr: number | undefined): { start: number; size: number } {
+    const { devices } = this.td.td.machine.vmm;
+    const device = devices.find(
+      (each) => addr === undefined || (each.addr <= addr && addr < each.addr + each.regionSize),
+    );
+    return device === undefined ? { start: 0, size: 0 } : { start: device.addr, size: device.regionSize };
   }
 
   /** The files behind the memory devices that are there from the start. */

@@ -1,3 +1,5 @@
+import type { Btf } from "../kernel-image/btf.ts";
+
 /** What the lab must know of a guest's kernel image. Virtual addresses are as linked, before any relocation. */
 export interface GuestKernel {
   /** The kernel's own name for itself, such as 6.12.117+deb12-cloud-amd64. */
@@ -20,6 +22,8 @@ export interface GuestKernel {
   readonly tdcalls: readonly { readonly at: bigint; readonly outputs: boolean }[];
   /** Address of a symbol; undefined if the kernel has none of that name. */
   symbol(name: string): bigint | undefined;
+  /** Types of its structures, read when first asked for. @throws DecodeError if the kernel has none */
+  types(): Btf;
   /** `function+0x12` of an address. */
   nameOf(address: bigint): string;
 }

@@ -1,7 +1,9 @@
+import type { Btf } from "../kernel-image/btf.ts";
 import { decompressorJump } from "../kernel-image/decompressor-jump.ts";
 import { bytesAt } from "../kernel-image/elf-memory.ts";
-import type { KernelImage } from "../kernel-image/kernel-image.ts";
+import { type KernelImage, kernelTypes } from "../kernel-image/kernel-image.ts";
 import { prologueOf } from "../kernel-image/prologue.ts";
+import { relocatedPointer } from "../kernel-image/relocations.ts";
 import { instructionSites, TDCALL_FUNCTIONS } from "../kernel-image/sites.ts";
 import { stubSpaces } from "../kernel-image/stub-space.ts";
 import { placeText } from "../kernel-image/symbol-table.ts";
@@ -35,21 +37,6 @@ const tdcallsOf = ({ elf, symbols, release }: KernelImage): GuestKernel["tdcalls
   });
 };
 
-/** A pointer to the start of the kernel in its data: the decompressor adds to it what it moved the kernel by. */
-const relocatedOf = ({ elf, release }: KernelImage, base: bigint): GuestKernel["relocated"] => {
-  const pattern = Buffer.alloc(8);
-  pattern.writeBigUInt64LE(base);
-  for (const { vaddr, bytes, flags } of elf.segments) {
-    const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    if (vaddr < base || flags === 0) continue;
-    for (let at = data.indexOf(pattern); at >= 0; at = data.indexOf(pattern, at + 1))
-      if ((vaddr + BigInt(at)) % 8n === 0n) return { at: vaddr + BigInt(at), value: base };
-  }
-  throw new LabError(
-    `kernel ${release}: expected a pointer to its own start, found none; give another kernel`,
-  );
-};
-
 /**
  * What the lab must know of a kernel, from its image.
  *
@@ -63,17 +50,19 @@ export const readGuestKernel = (image: KernelImage): GuestKernel => {
   if (base === undefined)
     throw new LabError(`kernel ${release}: expected a symbol _text, found none; give another kernel`);
   const { header } = bzImage;
+  let types: Btf | undefined;
   return {
     release,
     lastJump: decompressorJump(bzImage),
     entryOffset: Number(elf.entry - header.prefAddress),
     initSize: header.initSize,
     base,
-    relocated: relocatedOf(image, base),
+    relocated: relocatedPointer(elf),
     cpuidSites: instructionSites(elf, symbols, "CPUID").map(({ address }) => address),
     stubRoom: stubRoomOf(image),
     tdcalls: tdcallsOf(image),
     symbol: (name) => symbols.addressOf(name),
+    types: () => (types ??= kernelTypes(image)),
     nameOf: (address) => placeText(symbols, address),
   };
 };

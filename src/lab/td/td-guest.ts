@@ -98,9 +98,14 @@ export class TdGuest {
   }
 
   private async serve(regs: Regs, caller: Caller): Promise<void> {
-    await this.beforeCall();
     const vcpu = Math.min(caller.vcpu, this.options.config.vcpus - 1);
+    await this.beforeCall();
     this.td.tdcall(vcpu, regs);
+    await this.applyPageCalls();
+  }
+
+  /** Does to the guest's memory, and to who watches it, what page calls mean that were made since the last time. */
+  async applyPageCalls(): Promise<void> {
     const calls = this.pageCalls;
     if (calls.length === 0) return;
     this.pageCalls = [];

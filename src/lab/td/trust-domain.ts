@@ -5,10 +5,16 @@ import type { MachineConfig } from "../../machine/config.ts";
 import { Machine } from "../../machine/machine.ts";
 import { describeEnd } from "../../machine/watched.ts";
 import { TD_EXIT_VMCALL } from "../../tdx-module/outcome.ts";
-import { finishVmcall } from "../../tdx-module/tdg/vp-vmcall.ts";
 import { MIB, PAGE_SIZE } from "../../units.ts";
 
 const UNIT = 2 * MIB;
+/** The shared bit is then bit 52, which an MMU ignores: a shared mapping reaches the same memory. */
+const GPA_WIDTH = 53;
+/**
+ * Stock kernels share memory without releasing it, pages of 4 KiB out of larger ones. A module that pins accepted pages
+ * would let no TD with PAGE_RELEASE run them.
+ */
+const BEHAVIOUR = { blockUnreleased: "allow" } as const;
 /** Level operand of a page size. */
 const LEVEL_4K = 0;
 const LEVEL_2M = 1;
@@ -43,7 +49,7 @@ export class TrustDomain {
   onPageCall: (call: PageCall) => void = () => {};
 
   constructor(config: MachineConfig) {
-    this.machine = new Machine({ ...config, gpaw: 53 });
+    this.machine = new Machine({ ...config, gpaw: GPA_WIDTH, moduleBehaviour: BEHAVIOUR });
   }
 
   /**
@@ -53,21 +59,29 @@ export class TrustDomain {
    * @throws TdEnded if the TD did not survive it
    */
   tdcall(vcpu: number, regs: Regs): void {
-    const { cpus } = this.machine;
-    const own = cpus.regs(vcpu);
+    const own = this.machine.cpus.regs(vcpu);
     own.set(regs);
-    const leaf = PAGE_LEAVES.get(getNumber(regs, RAX) & 0xffff);
-    const operand = getNumber(regs, RCX);
     for (;;) {
-      const outcome = cpus.tdcall(vcpu);
-      if (outcome >= 0) break;
-      this.settle();
-      if (outcome !== TD_EXIT_VMCALL) continue;
-      finishVmcall(this.machine.td, vcpu, this.machine.td.exitRegs(vcpu), own);
-      break;
+      const outcome = this.attempt(vcpu);
+      if (outcome >= 0 || outcome === TD_EXIT_VMCALL) break;
     }
     regs.set(own);
-    if (leaf !== undefined) this.tell(leaf, vcpu, operand, getNumber(regs, RAX));
+  }
+
+  /**
+   * Executes TDCALL once with the vCPU's own registers; a TD exit is handled by the VMM before this comes back.
+   *
+   * @returns as `Boundary.tdcall`: the status, or a negative number if the instruction did not retire
+   * @throws TdEnded if the TD did not survive it
+   */
+  attempt(vcpu: number): number {
+    const own = this.machine.cpus.regs(vcpu);
+    const leaf = PAGE_LEAVES.get(getNumber(own, RAX) & 0xffff);
+    const operand = getNumber(own, RCX);
+    const outcome = this.machine.cpus.tdcall(vcpu);
+    if (outcome < 0) this.settle();
+    else if (leaf !== undefined) this.tell(leaf, vcpu, operand, outcome);
+    return outcome;
   }
 
   private tell(leaf: PageCall["leaf"], vcpu: number, operand: number, status: number): void {

@@ -77,6 +77,8 @@ const act = async (session: LabSession, action: Action): Promise<Outcome> => {
     case "free":
       await session.guest.free(action.name);
       return DONE;
+    case "touch":
+      return touch(session, action);
     case "pressure":
       return pressure(session, action);
     case "online":
@@ -158,6 +160,13 @@ const allocate = async (session: LabSession, step: Act<"allocate">): Promise<Out
   if (!step.movable) throw new NotModelled("an allocation of unmovable memory in the linux world");
   const node = step.node === null ? {} : { node: step.node };
   await session.guest.fill(step.name, Math.ceil(step.size / MIB), { ...node, beyondAvailable: true });
+  return DONE;
+};
+
+const touch = async (session: LabSession, { target, size, access }: Act<"touch">): Promise<Outcome> => {
+  if (target.kind !== "name")
+    throw new NotModelled("an access by guest-physical address in the linux world: name an allocation");
+  await session.guest.touch(target.name, access, size === null ? undefined : Math.ceil(size / MIB));
   return DONE;
 };
 

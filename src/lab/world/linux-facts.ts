@@ -93,9 +93,13 @@ const bitAt = (table: GuestTable | undefined, bits: Uint8Array | undefined, at: 
   return ((bits[bit >> 3]! >> (bit & 7)) & 1) === 1 ? 1 : 0;
 };
 
+/** What the state of a memory block tells of its pages. */
+const useOf = (state: string | undefined): MapRun["use"] =>
+  state === undefined ? "none" : state === "offline" ? "offline" : "unknown";
+
 /**
  * The memory map: hardware truth from our module and VMM, the kernel's bits from its memory, blocks from its sysfs.
- * What Linux does with a page is not seen from outside.
+ * What Linux does with a page of an online block is not seen from outside.
  */
 export const mapOf = (
   machine: Machine,
@@ -103,9 +107,7 @@ export const mapOf = (
   snapshot: GuestSnapshot | undefined,
 ): MapRun[] => {
   const blockBytes = Number(snapshot?.blockBytes ?? 0n);
-  const online = new Set(
-    (snapshot?.blocks ?? []).filter(({ state }) => state === "online").map(({ index }) => index),
-  );
+  const states = new Map((snapshot?.blocks ?? []).map(({ index, state }) => [index, state]));
   return mapRunsOf(machine).flatMap((run) => {
     const parts: MapRun[] = [];
     for (let at = run.start; at < run.end; ) {
@@ -116,8 +118,8 @@ export const mapOf = (
         end,
         unacceptedBit: bitAt(table, table?.unaccepted, at),
         pluggedBit: bitAt(table, table?.plugged, at),
-        online: blockBytes > 0 && online.has(Math.floor(at / blockBytes)),
-        use: "unknown",
+        online: states.get(Math.floor(at / blockBytes)) === "online",
+        use: useOf(states.get(Math.floor(at / blockBytes))),
       });
       at = end;
     }

@@ -23,7 +23,7 @@ import type { KernelWish } from "../kernel-package/find-kernel.ts";
 import { LabError } from "../lab-error.ts";
 import { LabSession } from "../session/lab-session.ts";
 import { findLabTools, type LabTools } from "../session/lab-tools.ts";
-import { GuestTable } from "../td/guest-table.ts";
+import type { GuestTable } from "../td/guest-table.ts";
 import { fateOf } from "./guest-fate.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
@@ -47,7 +47,9 @@ export class LinuxWorld implements World {
   private scenario: Scenario | undefined;
   private tools: LabTools | undefined;
   private session: LabSession | undefined;
-  private table: GuestTable | undefined;
+  private get table(): GuestTable | undefined {
+    return this.session?.table;
+  }
   private snapshot: GuestSnapshot | undefined;
   private fresh = false;
   private startedMs = 0;
@@ -98,7 +100,6 @@ export class LinuxWorld implements World {
       onViolation: this.options.onViolation ?? "stop",
     };
     this.session = await asUnavailable(() => LabSession.prepare(plan));
-    this.table = GuestTable.of(this.session.qemu.ram, this.session.td.handOver!.stub);
     this.session.td.td.machine.trace.raw = (event) => this.hear(event);
     return asUnavailable(() => bootGuest(this.session!, guest.autoOnline));
   }

@@ -1,0 +1,126 @@
+import { BLOCKED, Frame, type Procedure, TASK_WORDS } from "../../flat/procedure.ts";
+import { AcceptingList } from "../../linux/accepting-list.ts";
+import type { Boundary } from "../../linux/boundary.ts";
+import type { Design } from "../../linux/design.ts";
+import { X86_64 } from "../../linux/geometry.ts";
+import { Cpus, KERNEL_PROCEDURES, type Kernel } from "../../linux/kernel.ts";
+import { Locks } from "../../linux/locks.ts";
+import { TDX_PLATFORM } from "../../machine/guest.ts";
+import { NotModelled } from "../../not-modelled.ts";
+import { TD_WORD } from "../../tdx-module/td.ts";
+import { GuestStopped } from "../enforce/enforcer.ts";
+import type { GuestTable } from "../td/guest-table.ts";
+import type { TrustDomain } from "../td/trust-domain.ts";
+
+/** One call of a design at a time: the guest stands still meanwhile. */
+const TASK = 0;
+
+const beyond = (what: string): never => {
+  throw new NotModelled(`a design's use of the kernel's ${what} in the linux world`);
+};
+
+/** What a design reaches outside itself here: our TDX module, on the registers of the CPU whose hook was met. */
+const boundaryOf = (td: TrustDomain): Boundary => ({
+  regs: (vcpu) => td.machine.cpus.regs(vcpu),
+  tdcall: (vcpu) => td.attempt(vcpu),
+  access: () => beyond("memory"),
+  memory: () => beyond("memory"),
+  virtioMem: [],
+  acpi: undefined,
+});
+
+/** The parts of a kernel that a design may use wherever it runs. What only the model's kernel has is out of reach. */
+class KernelOutside implements Kernel {
+  readonly geometry = X86_64;
+  readonly variant: Kernel["variant"];
+  readonly options: Kernel["options"];
+  readonly hw: Boundary;
+  readonly platform = TDX_PLATFORM;
+  readonly design: Design;
+  readonly table: GuestTable | undefined;
+  readonly accepting = new AcceptingList(TASK + 1);
+  readonly locks: Locks;
+  readonly cpus: Cpus;
+  readonly printk: Kernel["printk"];
+
+  constructor(td: TrustDomain, design: Design, table: GuestTable | undefined, printk: Kernel["printk"]) {
+    const { config } = td.machine;
+    this.variant = config.variant;
+    this.options = config.options;
+    this.hw = boundaryOf(td);
+    this.design = design;
+    this.table = table;
+    this.locks = new Locks(config.virtioMem.length);
+    this.cpus = new Cpus(config.vcpus);
+    this.cpus.configFlags = td.machine.td.words[TD_WORD.CONFIG_FLAGS]!;
+    this.cpus.gpaWidth = td.machine.td.gpaw;
+    this.printk = printk;
+  }
+
+  get mm(): never {
+    return beyond("memmap");
+  }
+  get zones(): never {
+    return beyond("zones");
+  }
+  get memblock(): never {
+    return beyond("memblock");
+  }
+  get boot(): never {
+    return beyond("boot layout");
+  }
+  get iomem(): never {
+    return beyond("resource tree");
+  }
+  get firmwareMap(): never {
+    return beyond("firmware map");
+  }
+  get blocks(): never {
+    return beyond("memory blocks");
+  }
+  get groups(): never {
+    return beyond("memory groups");
+  }
+  get virtioMem(): never {
+    return beyond("virtio-mem driver");
+  }
+  get acpiMemory(): never {
+    return beyond("ACPI driver");
+  }
+}
+
+/** Runs a design's procedures for a kernel that is not ours, with our TDX module under them. */
+export class DesignHost {
+  readonly design: Design;
+  readonly table: GuestTable | undefined;
+  private readonly kernel: Kernel;
+
+  constructor(td: TrustDomain, design: Design, table: GuestTable | undefined, printk: Kernel["printk"]) {
+    this.design = design;
+    this.table = table;
+    this.kernel = new KernelOutside(td, design, table, printk);
+  }
+
+  /**
+   * Runs a hook to its end on a guest that stands still: what the kernel accepted is taken in before, and it is
+   * shown the bits after.
+   *
+   * @returns what the hook returns; 0 if the design has none there
+   * @throws GuestStopped if the design panics; NotModelled if it needs what only the model's kernel has
+   */
+  run(hook: Procedure<Kernel> | undefined, vcpu: number, a = 0, b = 0, c = 0): number {
+    if (hook === undefined) return 0;
+    this.table?.takeIn();
+    const frame = new Frame(KERNEL_PROCEDURES, new Float64Array(TASK_WORDS), TASK, vcpu);
+    frame.start(hook, a, b, c);
+    while (!frame.idle) if (frame.step(this.kernel) === BLOCKED) this.blocked();
+    this.table?.show();
+    return frame.result;
+  }
+
+  private blocked(): never {
+    const { cpus } = this.kernel;
+    if (cpus.panicked) throw new GuestStopped(`Kernel panic - not syncing: ${cpus.panicMessage}`);
+    throw new NotModelled("a design that waits for another CPU, in the linux world");
+  }
+}
