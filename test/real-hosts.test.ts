@@ -56,7 +56,7 @@ describe.skipIf(withData)("real hosts (skipped without the collection of real lo
     expect([log.error, log.memory.length]).toEqual([-28, 17]);
     const host = hostOf(log.memory, log.cmrs);
     expect(enableTdxNow(host)).toBe(-28);
-    expect(host.log.dmesg().slice(1)).toEqual([
+    expect(host.log.dmesg().slice(2)).toEqual([
       "virt/tdx: initialization failed: TDMR [0x0, 0x80000000): reserved areas exhausted.",
       "virt/tdx: module initialization failed (-28)",
     ]);
@@ -73,13 +73,13 @@ describe.skipIf(withData)("real hosts (skipped without the collection of real lo
     const host = hostOf(asMemory(ranges), ranges);
     expect(enableTdxNow(host)).toBe(0);
     expect(pamtKb).toBe(8_396_820);
-    expect(host.log.dmesg()[1]).toBe(`virt/tdx: ${pamtKb} KB allocated for PAMT`);
+    expect(host.log.dmesg()[2]).toBe(`virt/tdx: ${pamtKb} KB allocated for PAMT`);
   });
   it("a host whose early module refuses TDH.SYS.RD fails with the call and the status that its log names", () => {
     const { ranges } = factsOf("canonical/tdx/issues/331");
     const host = hostOf(asMemory(ranges), ranges, {}, { readsEarly: false });
     expect(enableTdxNow(host)).toBe(-5);
-    expect(host.log.dmesg()[1]).toBe("virt/tdx: SEAMCALL (0x0000000000000022) failed: 0xc000050500000000");
+    expect(host.log.dmesg()[2]).toBe("virt/tdx: SEAMCALL (0x0000000000000022) failed: 0xc000050500000000");
   });
   it("256 GiB cost one page more than four TDMRs do: that host's low memory took two", () => {
     const { ranges, pamtKb } = factsOf("intel/tdx-linux/issues/5");

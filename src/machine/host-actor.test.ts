@@ -36,7 +36,7 @@ describe("the host as an actor", () => {
     expect(events.filter(({ what }) => what === "TDH.SYS.TDMR.INIT").map(({ count }) => count)).toEqual([
       512, 1536,
     ]);
-    expect(events.filter(({ actor: who }) => who === "host-log").length).toBe(3);
+    expect(events.filter(({ actor: who }) => who === "host-log").length).toBe(4);
     events.length = 0;
     expect(actor.hotAdd({ start: 64 * GIB, end: 65 * GIB, node: 1 })).toBe(0);
     expect(actor.online(512, 519)).toBe(-1);

@@ -19,6 +19,7 @@ describe("a host that brings TDX up", () => {
     // 8 GiB of 4 MiB, 8 KiB; and a page for each TDMR's 1 GiB entries.
     expect(host.log.dmesg()).toEqual([
       "virt/tdx: BIOS enabled: private KeyID range [32, 64)",
+      "virt/tdx: Disable ACPI S3. Turn off TDX in the BIOS to use ACPI S3.",
       `virt/tdx: ${8 * 4096 + 8 * 8 + 2 * 4} KB allocated for PAMT`,
       "virt/tdx: TDX-Module initialized",
     ]);
@@ -78,6 +79,7 @@ describe("a host that brings TDX up", () => {
     const features = ["NO_RBP_MOD", "DYNAMIC_PAMT"] as const;
     const host = hostRig({ features, policy: { dynamicPamt: true } });
     expect(enableTdxNow(host)).toBe(0);
+    expect(host.log.dmesg()[2]).toBe("virt/tdx: Enable Dynamic PAMT");
     expect(host.pamtBytes).toBe(8 * (32 + 8) * KIB + 2 * 4 * KIB);
     // INIT, 4 LP.INIT, 12 fields, CONFIG, 2 KEY.CONFIG.
     expect(host.words[HOST_WORD.SEAMCALLS]).toBe(1 + 4 + 12 + 1 + 2 + 8 * 64);
@@ -107,11 +109,20 @@ describe("a host that brings TDX up", () => {
 });
 
 describe("a host that cannot bring TDX up", () => {
+  it("has too few private key ids", () => {
+    const host = hostRig({ platform: { hkidBits: 6, firstPrivateHkid: 63 } });
+    expect(enableTdxNow(host)).toBe(-19);
+    expect(host.log.dmesg()).toEqual([
+      "virt/tdx: BIOS enabled: private KeyID range [63, 64)",
+      "virt/tdx: initialization failed: too few private KeyIDs available.",
+      "virt/tdx: TDX not supported by the host platform",
+    ]);
+  });
   it("runs out of TDMRs when memory is in more pieces than the module takes", () => {
     const memory = [0, 2, 4, 6].map((gib) => ({ start: gib * GIB, end: (gib + 1) * GIB, node: 0 }));
     const host = hostRig({ memory, sys: { maxTdmrs: 3 } });
     expect(enableTdxNow(host)).toBe(-28);
-    expect(host.log.dmesg().slice(1)).toEqual([
+    expect(host.log.dmesg().slice(2)).toEqual([
       "virt/tdx: initialization failed: TDMRs exhausted.",
       "virt/tdx: TDX-Module initialization failed (-28)",
     ]);
@@ -120,7 +131,7 @@ describe("a host that cannot bring TDX up", () => {
   it("warns when it is close to that", () => {
     const host = hostRig({ sys: { maxTdmrs: 5 } });
     expect(enableTdxNow(host)).toBe(0);
-    expect(host.log.dmesg()[1]).toBe("virt/tdx: consumed TDMRs reaching limit: 2 used out of 5");
+    expect(host.log.dmesg()[2]).toBe("virt/tdx: consumed TDMRs reaching limit: 2 used out of 5");
   });
   it("runs out of reserved areas, and gives the metadata back", () => {
     const memory = Array.from({ length: 17 }, (_, i) => ({
@@ -131,7 +142,7 @@ describe("a host that cannot bring TDX up", () => {
     const host = hostRig({ memory });
     const before = host.pages.freeBytes;
     expect(enableTdxNow(host)).toBe(-28);
-    expect(host.log.dmesg()[1]).toBe(
+    expect(host.log.dmesg()[2]).toBe(
       "virt/tdx: initialization failed: TDMR [0x0, 0x40000000): reserved areas exhausted.",
     );
     expect(host.pages.freeBytes).toBe(before);
@@ -145,7 +156,7 @@ describe("a host that cannot bring TDX up", () => {
   it("has memory that is not convertible, which the module refuses", () => {
     const host = hostRig({ cmrs: [{ start: MIB, end: 8 * GIB }], policy: { kernel: "6.12" } });
     expect(enableTdxNow(host)).toBe(-5);
-    expect(host.log.dmesg().slice(1)).toEqual([
+    expect(host.log.dmesg().slice(2)).toEqual([
       // TDMR 1 of TDMRs 0 and 1; leaf 45.
       "virt/tdx: SEAMCALL (0x000000000000002d) failed: 0xc0000a0200000001",
       "virt/tdx: module initialization failed (-5)",
@@ -154,13 +165,13 @@ describe("a host that cannot bring TDX up", () => {
   it("has a module that clobbers RBP", () => {
     const host = hostRig({ features: [] });
     expect(enableTdxNow(host)).toBe(-22);
-    expect(host.log.dmesg()[1]).toBe("virt/tdx: frame pointer (RBP) clobber bug present, upgrade TDX module");
+    expect(host.log.dmesg()[2]).toBe("virt/tdx: frame pointer (RBP) clobber bug present, upgrade TDX module");
   });
   it("prints the registers when a field cannot be read", () => {
     const host = hostRig();
     host.module.faults.nextSeamcall(TDH["TDH.SYS.RD"], status("SYS_NOT_READY"));
     expect(enableTdxNow(host)).toBe(-5);
-    expect(host.log.dmesg().slice(1)).toEqual([
+    expect(host.log.dmesg().slice(2)).toEqual([
       "virt/tdx: SEAMCALL (0x0000000000000022) failed: 0xc000050500000000",
       "virt/tdx: RCX 0x0000000000000000 RDX 0x0a00000300000008 R08 0x0000000000000000",
       "virt/tdx: R09 0x0000000000000000 R10 0x0000000000000000 R11 0x0000000000000000",
@@ -179,6 +190,8 @@ describe("a host that cannot bring TDX up", () => {
       expect(enableTdxNow(host)).toBe(-5);
       const code = TDH[leaf].toString(16).padStart(16, "0");
       expect(host.log.dmesg()).toContain(`virt/tdx: SEAMCALL (0x${code}) failed: 0x8000020200000000`);
+      const saysSo = host.log.dmesg().at(-1) === "virt/tdx: TDX-Module initialization failed (-5)";
+      expect(saysSo).toBe(leaf === "TDH.SYS.KEY.CONFIG" || leaf === "TDH.SYS.TDMR.INIT");
     }
   });
 });

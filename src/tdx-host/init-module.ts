@@ -21,6 +21,7 @@ const { v, at, define } = HOST_PROCEDURES.declare("tdx_enable", {
   args: [],
   locals: ["lp", "tdmr", "error"],
   steps: [
+    "detect",
     "sys-init",
     "lp-init",
     "metadata",
@@ -32,6 +33,7 @@ const { v, at, define } = HOST_PROCEDURES.declare("tdx_enable", {
     "extensions",
     "after-extensions",
     "fail",
+    "give-up",
   ],
 });
 
@@ -45,16 +47,23 @@ const { v, at, define } = HOST_PROCEDURES.declare("tdx_enable", {
  *   erratum
  */
 export const enableTdx = define({
-  "sys-init": (host, f) => {
+  detect: (host, f) => {
     const { firstPrivateHkid, hkidBits } = host.module.platform;
     host.log.tdx("info", `BIOS enabled: private KeyID range [${firstPrivateHkid}, ${2 ** hkidBits})`);
-    return callOrFail(host, f, "TDH.SYS.INIT", 0, at["lp-init"]);
+    if (2 ** hkidBits - firstPrivateHkid < 2) {
+      host.log.tdx("err", "initialization failed: too few private KeyIDs available.");
+      if (host.policy.kernel !== "6.12") host.log.tdx("err", "TDX not supported by the host platform");
+      return giveUp(f, ERRNO.ENODEV);
+    }
+    host.log.tdx("info", "Disable ACPI S3. Turn off TDX in the BIOS to use ACPI S3.");
+    return at["sys-init"];
   },
+  "sys-init": (host, f) => callOrGiveUp(host, f, "TDH.SYS.INIT", 0, at["lp-init"]),
   "lp-init": (host, f) => {
     const lp = f.get(v.lp);
     const last = lp + 1 === host.module.sys.logicalProcessors;
     f.set(v.lp, last ? 0 : lp + 1);
-    return callOrFail(host, f, "TDH.SYS.LP.INIT", lp, last ? at.metadata : at["lp-init"]);
+    return callOrGiveUp(host, f, "TDH.SYS.LP.INIT", lp, last ? at.metadata : at["lp-init"]);
   },
   metadata: (host, f) => failOr(f, readSysInfo(host), at["construct-tdmrs"]),
   "construct-tdmrs": (host, f) => failOr(f, constructTdmrs(host), at.config),
@@ -68,13 +77,10 @@ export const enableTdx = define({
     const lp = f.get(v.lp);
     const next = lp + logicalProcessors / packages;
     f.set(v.lp, next);
-    return callOrFail(
-      host,
-      f,
-      "TDH.SYS.KEY.CONFIG",
-      lp,
-      next === logicalProcessors ? at["tdmr-init"] : at["key-config"],
-    );
+    const result = host.seamcall("TDH.SYS.KEY.CONFIG", {}, lp);
+    if (result === SUCCESS) return next === logicalProcessors ? at["tdmr-init"] : at["key-config"];
+    host.printSeamcallError("TDH.SYS.KEY.CONFIG", result);
+    return failOr(f, ERRNO.EIO, at.fail);
   },
   "tdmr-init": (host, f) => {
     const tdmr = host.tdmrs[f.get(v.tdmr)];
@@ -101,11 +107,14 @@ export const enableTdx = define({
     host.infoPages = -1;
     host.tdmrs = [];
     host.memlist = [];
-    host.state = "error";
-    host.words[HOST_WORD.ERROR] = error;
     const what = host.policy.kernel === "6.12" ? "module" : "TDX-Module";
     host.log.tdx("err", `${what} initialization failed (${error})`);
-    return f.returns(error);
+    return at["give-up"];
+  },
+  "give-up": (host, f) => {
+    host.state = "error";
+    host.words[HOST_WORD.ERROR] = f.get(v.error);
+    return f.returns(f.get(v.error));
   },
 });
 
@@ -117,17 +126,23 @@ const failOr = (f: Task, error: number, next: Next): Next => {
   return at.fail;
 };
 
-const callOrFail = (
+/** What fails before the module has anything: the kernel says no more than which call it was. */
+const giveUp = (f: Task, error: number): Next => {
+  f.set(v.error, error);
+  return at["give-up"];
+};
+
+const callOrGiveUp = (
   host: TdxHost,
   f: Task,
-  leaf: "TDH.SYS.INIT" | "TDH.SYS.LP.INIT" | "TDH.SYS.KEY.CONFIG",
+  leaf: "TDH.SYS.INIT" | "TDH.SYS.LP.INIT",
   lp: number,
   next: Next,
 ): Next => {
   const result = host.seamcall(leaf, {}, lp);
   if (result === SUCCESS) return next;
   host.printSeamcallError(leaf, result);
-  return failOr(f, ERRNO.EIO, next);
+  return giveUp(f, ERRNO.EIO);
 };
 
 /** construct_tdmrs() and what goes before it. 0 or the error, after which nothing is kept. */
@@ -157,6 +172,7 @@ const configModule = (host: TdxHost): number => {
     pointers.setBigUint64(8 * i, BigInt(base + i * TDMR_INFO_BYTES), true);
   });
   host.module.host.write(array, new Uint8Array(pointers.buffer));
+  if (host.limits.bitmapBits > 0) host.log.tdx("info", "Enable Dynamic PAMT");
   const version = host.addOnFeatures === 0n ? 0 : 1;
   const operands = {
     RCX: array,

@@ -105,7 +105,7 @@ describe("memory added before TDX comes up", () => {
     const host = hostRig();
     new HostMemoryHotplug(host, BLOCK).hotAdd({ start: 16 * GIB, end: 17 * GIB, node: 0 });
     expect(enableTdxNow(host)).toBe(-5);
-    expect(host.log.dmesg()[1]).toContain("failed: 0xc0000a0200000002");
+    expect(host.log.dmesg()[2]).toContain("failed: 0xc0000a0200000002");
   });
 });
 

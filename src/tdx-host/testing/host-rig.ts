@@ -1,4 +1,3 @@
-import type { ModuleBehaviour } from "../../tdx-module/behaviour.ts";
 import { type ModuleOptions, TdxModule } from "../../tdx-module/module.ts";
 import type { SysInfo } from "../../tdx-module/sys-info.ts";
 import { GIB, MIB } from "../../units.ts";
@@ -10,7 +9,7 @@ export interface HostRig extends Partial<Omit<HostOptions, "module">> {
   readonly cmrs?: readonly ByteRange[];
   readonly sys?: Partial<SysInfo>;
   readonly features?: ModuleOptions["features"];
-  readonly behaviour?: Partial<ModuleBehaviour>;
+  readonly platform?: ModuleOptions["platform"];
 }
 
 /** 2 GiB below and 6 GiB above the hole under 4 GiB, on one node. */
@@ -20,7 +19,7 @@ export const SMALL_HOST: readonly MemoryRange[] = [
 ];
 
 /** A host and its module, neither of them initialised. */
-export const hostRig = ({ cmrs, sys, features, behaviour, ...options }: HostRig = {}): TdxHost => {
+export const hostRig = ({ cmrs, sys, features, platform, ...options }: HostRig = {}): TdxHost => {
   const memory = options.memory ?? SMALL_HOST;
   const convertible = cmrs ?? memory.map(({ start, end }) => ({ start: Math.max(start, MIB), end }));
   const module = new TdxModule({
@@ -31,7 +30,7 @@ export const hostRig = ({ cmrs, sys, features, behaviour, ...options }: HostRig 
       ...sys,
     },
     ...(features === undefined ? {} : { features }),
-    ...(behaviour === undefined ? {} : { behaviour }),
+    ...(platform === undefined ? {} : { platform }),
   });
   return new TdxHost({ ...options, memory, module });
 };
