@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Qemu } from "../qemu/qemu.ts";
 
 const QEMU = "qemu-system-x86_64";
 
@@ -10,12 +11,6 @@ export const qemuInstalled: boolean = spawnSync(QEMU, ["--version"], { stdio: "i
 
 /** Time for QEMU to make its sockets on a busy machine. */
 const PATIENCE_MS = 20_000;
-
-/** QEMU processes that still run; the process that started them does not end before they do. */
-const alive = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of alive) child.kill("SIGKILL");
-});
 
 /** A QEMU that a test runs, paused before its first instruction. */
 export interface QemuForTest {
@@ -53,21 +48,14 @@ export const withQemu = async <T>(
   work: (qemu: QemuForTest) => Promise<T>,
 ): Promise<T> => {
   const folder = mkdtempSync(join(tmpdir(), "tidemark-"));
-  const child = spawn(QEMU, argumentsFor(folder, more), { stdio: ["ignore", "ignore", "pipe"] });
-  alive.add(child);
-  let printed = "";
-  child.stderr.on("data", (chunk) => {
-    printed += String(chunk);
-  });
   const ending = new AbortController();
-  const exited = new Promise<void>((resolve) => {
-    child.once("close", () => {
-      alive.delete(child);
-      ending.abort(new Error(`QEMU ended: ${printed.trim()}`));
-      resolve();
-    });
-  });
+  let qemu: Qemu | undefined;
   try {
+    qemu = await Qemu.start(argumentsFor(folder, more));
+    const exited = qemu.ended.then(({ complaint }) => {
+      // What it wrote before it ended lies in the sockets already, and is read before this.
+      setImmediate(() => ending.abort(new Error(`QEMU ended: ${complaint}`)));
+    });
     return await work({
       gdbPath: join(folder, "gdb"),
       qmpPath: join(folder, "qmp"),
@@ -76,8 +64,7 @@ export const withQemu = async <T>(
       exited,
     });
   } finally {
-    child.kill("SIGKILL");
-    await exited;
+    await qemu?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 };
