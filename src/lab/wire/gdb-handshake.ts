@@ -19,7 +19,7 @@ export interface Agreement {
   readonly layout: RegisterLayout;
   /** Whether `vCont` is there, which steps one vCPU while the others rest. */
   readonly vCont: boolean;
-  /** Whether memory can be named by guest-physical address. QEMU has it since 4.2. */
+  /** Whether memory can be named by guest-physical address, which is QEMU's own addition to the protocol. */
   readonly physical: boolean;
 }
 
