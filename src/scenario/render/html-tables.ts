@@ -4,6 +4,7 @@ import { formatAddress, formatRange, formatSize } from "../quantity.ts";
 import type { Judgement, ReportedViolation, RunReport } from "../report.ts";
 import type { TranscriptSection } from "../transcript.ts";
 import { SUCCESS } from "../world.ts";
+import { faultText, isTold } from "./fault-text.ts";
 import { type FlatRow, flatRows, timesInAll, whoText } from "./flat-rows.ts";
 import { html, type Markup } from "./markup.ts";
 import { toneOf } from "./tone.ts";
@@ -69,6 +70,14 @@ export const renderCounterTable = ({ counters, countersBefore }: RunReport): Mar
     return html`<tr><td class="mono">${name}</td><td class="num">${countersBefore[name] ?? 0}</td><td class="num">${value}</td><td>${unit === "count" ? "" : unit}</td></tr>`;
   });
   return html`<details><summary>All counters</summary><table><thead><tr><th>counter</th><th class="num">before</th><th class="num">after</th><th>unit</th></tr></thead><tbody>${rows}</tbody></table></details>`;
+};
+
+/** Faults that were asked for, and those drawn ones that struck. */
+export const renderFaultList = ({ faults }: RunReport): Markup => {
+  const told = faults.filter(isTold);
+  if (told.length === 0) return html``;
+  const items = told.map((fault) => html`<li>${faultText(fault)}</li>`);
+  return html`<h2 id="faults">Faults</h2><ul>${items}</ul>`;
 };
 
 export const renderCostTable = ({ cost }: RunReport): Markup => {

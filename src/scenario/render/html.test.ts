@@ -67,3 +67,16 @@ it("is whole for a scenario in which nothing happens", async () => {
   expect(text).toContain("held");
   expect(text).not.toMatch(/undefined|NaN/);
 });
+
+it("lists the faults, those drawn only if they struck", async () => {
+  const { report } = await playText(MACHINE + STEPS);
+  const fault = {
+    ...{ call: "vm0 PLUG", at: 1, times: 1, answer: "BUSY", lateNs: 0, optional: false, line: 3, column: 1 },
+    ...{ seen: 4, struck: 1, firstStep: 77, lastStep: 77 },
+  };
+  const drawn = { ...fault, call: "TDH.MEM.TRACK", at: null, times: null, struck: 0 };
+  const text = renderHtml({ ...report, faults: [fault, drawn] }, []);
+  expect(text).toContain("<li>vm0 PLUG at 1 answers BUSY: struck 1 of 4, step 77</li>");
+  expect(text).not.toContain("TDH.MEM.TRACK");
+  expect(renderHtml(report, [])).not.toContain("Faults");
+});

@@ -6,6 +6,7 @@ import { STYLE } from "./html-style.ts";
 import {
   renderCostTable,
   renderCounterTable,
+  renderFaultList,
   renderGuestView,
   renderProblems,
   renderTranscriptTable,
@@ -43,6 +44,7 @@ export const renderHtml = (report: RunReport, frames: readonly MapPicture[]): st
 ${facts(report)}
 </header>
 ${renderProblems(report)}
+${renderFaultList(report)}
 ${renderMapSection(report, frames)}
 ${renderTimeline(report)}
 ${renderTranscriptTable(report)}

@@ -3,6 +3,7 @@ import { counterLine } from "../kernel-counters.ts";
 import { formatAddress, formatDuration, formatSize } from "../quantity.ts";
 import type { RunReport } from "../report.ts";
 import type { DeviceState, MemoryBlock } from "../world.ts";
+import { faultText, isTold } from "./fault-text.ts";
 import { glyphs, type Paint, printable, type Screen, wrap } from "./paint.ts";
 
 /** Counters at the end as the kernel prints them, and what they were. */
@@ -109,14 +110,4 @@ export const renderVerbatim = (lines: readonly string[], screen: Screen): string
 
 /** Faults that were asked for, and those drawn ones that struck. */
 export const renderFaults = ({ faults }: RunReport): string[] =>
-  faults
-    .filter(({ at, struck }) => at !== null || struck > 0)
-    .map(({ call, at, answer, lateNs, struck, seen, firstStep, lastStep }) => {
-      const which = at === null ? "drawn" : `at ${at}`;
-      const late = lateNs === 0 ? "" : `${answer === "late" ? "" : " and"} late by ${formatDuration(lateNs)}`;
-      const what = answer === "late" ? late : ` answers ${printable(answer)}${late}`;
-      const steps = firstStep === lastStep ? `step ${firstStep}` : `steps ${firstStep} to ${lastStep}`;
-      const outcome =
-        struck === 0 ? `never struck in ${seen} calls` : `struck ${struck} of ${seen}, ${steps}`;
-      return `  ${printable(call)} ${which}${what}: ${outcome}`;
-    });
+  faults.filter(isTold).map((fault) => `  ${printable(faultText(fault))}`);
