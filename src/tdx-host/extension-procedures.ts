@@ -1,6 +1,6 @@
 import { TDH } from "../abi/tdx/leaves.ts";
 import { getBig, RAX, RCX, setBig } from "../abi/tdx/regs.ts";
-import { type Status, status, statusWord } from "../abi/tdx/status.ts";
+import { status } from "../abi/tdx/status.ts";
 import type { Frame } from "../flat/procedure.ts";
 import { PAGE_SIZE } from "../units.ts";
 import { ERRNO } from "./errno.ts";
@@ -57,7 +57,7 @@ export const addExtensions = define({
       host.caches.becamePrivate(page);
     }
     if (result === INTERRUPTED) return at.add;
-    if (result !== SUCCESS) return strand(host, f, result);
+    if (result !== SUCCESS) return strand(host, f);
     return pool.isComplete ? at.consumed : at["fill-list"];
   },
   consumed: (host) => {
@@ -75,9 +75,7 @@ export const addExtensions = define({
     host.regs[2 * RAX + 1] = 0;
     const result = host.repeatSeamcall();
     if (result === INTERRUPTED) return at.init;
-    if (result === SUCCESS) return f.returns(0);
-    host.printSeamcallError("TDH.EXT.INIT", result);
-    return f.returns(ERRNO.EFAULT);
+    return f.returns(result === SUCCESS ? 0 : ERRNO.EFAULT);
   },
 });
 
@@ -87,25 +85,19 @@ const poolOf = (host: TdxHost): ExtensionPool => {
   return pool;
 };
 
-/** v2 prints the whole amount, whether the module took it or not. */
+/** The whole amount, whether the module took it or not. */
 const printConsumed = (host: TdxHost, pool: ExtensionPool): void => {
   host.log.tdx("info", `${pool.cost.bytes / 1024} KB consumed for TDX module extensions`);
 };
 
-/**
- * The pool stays out of the allocator for good. One line says how much the module has and how much it never got; its wording
- * is ours, the review asked for one that names the stranded pages.
- */
-const strand = (host: TdxHost, f: Frame<TdxHost>, result: Status): number => {
+/** The pool stays out of the allocator for good: what the module has, and what it never got. WARN() takes no prefix. */
+const strand = (host: TdxHost, f: Frame<TdxHost>): number => {
   const pool = poolOf(host);
-  const code = statusWord(result).toString(16).padStart(16, "0");
-  const all = pool.pages.length;
-  printConsumed(host, pool);
-  host.log.tdx(
-    "err",
-    `TDH.EXT.MEM.ADD failed: 0x${code}: ${all} pages (${(all * PAGE_SIZE) / 1024} KB) stranded, ` +
-      `${pool.given} of them in the TDX module, which never gives them back`,
+  host.log.print(
+    "warning",
+    `Fatal: TDX module rejected (${ERRNO.EFAULT}) memory for extensions, stranded all pages`,
   );
+  printConsumed(host, pool);
   pool.freeList(host.pages);
   return f.returns(ERRNO.EFAULT);
 };

@@ -90,12 +90,10 @@ export const enableTdx = define({
     if (end >= tdmr.end) f.set(v.tdmr, f.get(v.tdmr) + 1);
     return at["tdmr-init"];
   },
-  extensions: (host, f) => {
-    host.log.tdx("info", `${host.pamtBytes / 1024} KB allocated for PAMT`);
-    return f.call(addExtensions, at["after-extensions"]);
-  },
+  extensions: (_host, f) => f.call(addExtensions, at["after-extensions"]),
   "after-extensions": (host, f) => {
     if (f.result !== 0) return failOr(f, f.result, at.fail);
+    host.log.tdx("info", `${host.pamtBytes / 1024} KB allocated for PAMT`);
     host.log.tdx("info", host.policy.kernel === "6.12" ? "module initialized" : "TDX-Module initialized");
     host.state = "initialized";
     return f.returns(0);
