@@ -19,6 +19,7 @@ export const addInspect = (tidemark: Command, system: System, finish: (status: n
     .argument("<file...>", "logs, ACPI tables, files of /proc and /sys, transcripts; folders, archives, -")
     .option("--json", "print one JSON document (docs/schema/inspect-report.schema.json)")
     .option("--lsmem", "print lsmem's columns, and PLUGGED, UNACCEPTED, PRIVATE")
+    .option("--fields", "print every field of every ACPI table, as iasl -d lists them")
     .option("--scenario <file>", "write the scenario of that machine, for tidemark run")
     .addHelpText("after", HELP)
     .action(async (files: string[], options: InspectOptions) => {

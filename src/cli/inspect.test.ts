@@ -201,6 +201,20 @@ describe("--lsmem prints lsmem's columns and three more", () => {
   });
 });
 
+describe("--fields prints tables as iasl lists them", () => {
+  it("field by field", async () => {
+    const { out } = await inspect(write("SRAT", SRAT), "--fields");
+    expect(out).toContain('[000h 0000   4]                    Signature : "SRAT"');
+    expect(out).toContain("[030h 0048   1]                Subtable Type : 01 [Memory Affinity]");
+    expect(out).toContain("                               Hot Pluggable : 1");
+  });
+  it("and says what is missing without tables", async () => {
+    expect((await inspect(write("dmesg", LOG), "--fields")).err).toContain(
+      "expected ACPI tables for --fields",
+    );
+  });
+});
+
 describe("--scenario writes a machine that can be played", () => {
   const play = async (...files: readonly string[]) => {
     const { status, err, system } = await inspect(...files, "--scenario", "machine.yaml");

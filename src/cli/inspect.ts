@@ -2,6 +2,7 @@ import { FactSink } from "../artifacts/fact-sink.ts";
 import type { Survey } from "../artifacts/map/survey.ts";
 import { describe, oneLine } from "../scenario/scenario-error.ts";
 import { EXIT, UsageError } from "./exit-status.ts";
+import { renderFields } from "./inspect-fields.ts";
 import { ArtifactFiles } from "./inspect-files.ts";
 import { renderLsmem } from "./inspect-lsmem.ts";
 import { type InspectReport, inspectJson, inspectReport } from "./inspect-report.ts";
@@ -13,6 +14,7 @@ import type { System } from "./system.ts";
 export interface InspectOptions {
   readonly json?: boolean;
   readonly lsmem?: boolean;
+  readonly fields?: boolean;
   readonly scenario?: string;
 }
 
@@ -32,19 +34,23 @@ export const inspect = async (
   for (const file of files) await artifacts.read(file);
   const { report, survey } = inspectReport(sink, artifacts.sources);
   if (options.scenario !== undefined) writeScenario(survey, files, options.scenario, system);
-  const shown = options.lsmem === true ? lsmem(survey, files) : undefined;
+  const shown =
+    options.lsmem === true
+      ? (renderLsmem(survey) ?? missing(files, "memory blocks for --lsmem", LSMEM_ADVICE))
+      : options.fields === true
+        ? (renderFields(survey) ??
+          missing(files, "ACPI tables for --fields", "give them as bytes or as acpidump"))
+        : undefined;
   if (shown !== undefined) system.stdout.write(shown);
   else if (options.json === true) system.stdout.write(inspectJson(report));
   else system.stdout.write(renderInspection(report, screenOf(system.stdout, system)));
   return statusOf(report, system);
 };
 
-const lsmem = (survey: Survey, files: readonly string[]): string => {
-  const shown = renderLsmem(survey);
-  if (shown !== undefined) return shown;
-  const given = describe(files.join(" "));
-  const said = `${given}: expected memory blocks for --lsmem, found none; give /sys/devices/system/memory or an lsmem`;
-  throw new UsageError(oneLine(said));
+const LSMEM_ADVICE = "give /sys/devices/system/memory or an lsmem";
+
+const missing = (files: readonly string[], what: string, advice: string): never => {
+  throw new UsageError(oneLine(`${describe(files.join(" "))}: expected ${what}, found none; ${advice}`));
 };
 
 const writeScenario = (survey: Survey, files: readonly string[], out: string, system: System): void => {

@@ -14,6 +14,7 @@ export const LOG_RULES: readonly LineRule[] = [
 ];
 
 const RUNTIME_MAP = "efi: EFI runtime memory map";
+const LITERALS: readonly string[] = [...new Set([...LOG_RULES.map(({ literal }) => literal), RUNTIME_MAP])];
 const STAMP = /\[ *(\d{1,9}\.\d{1,9})\]/;
 /** How many lines a mailer may make of one. */
 const MOST_PIECES = 4;
@@ -74,7 +75,7 @@ const joined = (held: Held, text: string): Held | undefined => {
 export class KernelLog implements LineReader {
   readonly kind = "kernel log";
   readonly absent = "no line in which a kernel tells of memory (e820, efi, SRAT, TDX, SNP, hotplug)";
-  readonly literals = [...new Set([...LOG_RULES.map(({ literal }) => literal), RUNTIME_MAP])];
+  readonly literals = LITERALS;
   private held: Held | undefined;
   private count = 0;
   private boots = 0;

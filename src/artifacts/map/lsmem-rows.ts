@@ -1,5 +1,5 @@
 import type { Range } from "../facts.ts";
-import { intersection, overlaps, total } from "./ranges.ts";
+import { difference, intersection, roundDown, roundUp, total } from "./ranges.ts";
 import type { Survey } from "./survey.ts";
 
 /** One row of lsmem, with what lsmem does not know. Bytes are undefined where nothing that was read tells them. */
@@ -61,21 +61,20 @@ const devicePlugged = (survey: Survey, range: Range): number | undefined => {
   return bytes;
 };
 
+const SECTION = 2 ** 27;
+
 const pluggedOf = (survey: Survey, range: Range): number | undefined => {
-  const { ram, ramSource, devices, blockBytes = 2 ** 27 } = survey;
-  const parts: Range[] = [];
-  for (let at = range.start; at < range.end; at += blockBytes)
-    parts.push({ start: at, end: Math.min(at + blockBytes, range.end) });
+  const { ram, ramSource, devices, blockBytes } = survey;
   if (ramSource === undefined || ramSource === "lsmem") return undefined;
-  let bytes = 0;
-  for (const part of parts) {
-    // A block with RAM of the boot is backed as a whole: firmware keeps some of it for itself.
-    if (ram.some((boot) => overlaps(boot, part))) bytes += part.end - part.start;
-    else {
-      const known = devices.length === 0 ? undefined : devicePlugged(survey, part);
-      if (known === undefined) return undefined;
-      bytes += known;
-    }
+  // A block with RAM of the boot is backed as a whole: firmware keeps some of it for itself.
+  const block = blockBytes === undefined || blockBytes === 0 ? SECTION : blockBytes;
+  const whole = ram.map(({ start, end }) => ({ start: roundDown(start, block), end: roundUp(end, block) }));
+  const boot = intersection(whole, [range]);
+  let bytes = total(boot);
+  for (const rest of difference([range], boot)) {
+    const known = devices.length === 0 ? undefined : devicePlugged(survey, rest);
+    if (known === undefined) return undefined;
+    bytes += known;
   }
   return bytes;
 };

@@ -1,5 +1,13 @@
 import { EFI_MEMORY_TYPE } from "../../abi/efi/memory-descriptor.ts";
-import type { Fact, FactKind, FactOf, Place, Range, Role } from "../facts.ts";
+import {
+  ADDRESS_LIMIT,
+  type Fact,
+  type FactKind,
+  type FactOf,
+  type Place,
+  type Range,
+  type Role,
+} from "../facts.ts";
 import { type Boot, bootsOf, factsOfBoot, lastPicture, shownBoot } from "./boots.ts";
 import { devicesOf, type SurveyedDevice } from "./devices.ts";
 import { union } from "./ranges.ts";
@@ -67,6 +75,7 @@ const blocksOf = (of: Survey["of"], blockBytes: number | undefined): SurveyedBlo
   for (const { block, state, zones, node, at } of facts) {
     // Of several pictures of the same machine the last one counts; a saved tree has a file for each field.
     if (at.source !== source && !isTree(at.source)) continue;
+    if ((block + 1) * blockBytes > ADDRESS_LIMIT) continue;
     const before = byNumber.get(block);
     byNumber.set(block, {
       block,

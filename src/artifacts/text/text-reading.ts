@@ -7,6 +7,20 @@ const LONGEST_LINE = 2 ** 16;
 
 const escaped = (literal: string): string => literal.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
+/** The readers are the same for every text, so their pattern is made once. */
+const patterns = new Map<string, RegExp>();
+
+/** Finds any of these literals, the longest where several begin. */
+const anyOf = (literals: readonly string[]): RegExp => {
+  const source = literals
+    .toSorted((a, b) => b.length - a.length)
+    .map(escaped)
+    .join("|");
+  const known = patterns.get(source) ?? new RegExp(source, "g");
+  patterns.set(source, known);
+  return known;
+};
+
 /**
  * Reads a text as it comes, in pieces of any size. Every reader sees every line that may be its own; a session that
  * holds a log, a table and a transcript is read by three of them.
@@ -31,8 +45,7 @@ export class TextReading {
         else list.push(reader);
       }
     }
-    const longestFirst = [...this.byLiteral.keys()].sort((a, b) => b.length - a.length);
-    this.interest = new RegExp(longestFirst.map(escaped).join("|"), "g");
+    this.interest = anyOf([...this.byLiteral.keys()]);
   }
 
   feed(text: string): void {
