@@ -100,6 +100,22 @@ describe("a TDX host", () => {
     expect(ids(CMR + holed(14))).toEqual([]);
     expect(found(CMR + holed(15))[0]).toContain("the RAM at boot leaves 17 holes in TDMR [0x0, 0x40000000)");
   });
+  it("whose CMRs alone have so many holes runs out of reserved areas too", () => {
+    const cmrs = (count: number): string =>
+      Array.from({ length: count }, (_, i) => {
+        const start = ((1 + 2 * i) * MIB).toString(16);
+        return `virt/tdx: CMR: [0x${start}, 0x${((2 + 2 * i) * MIB).toString(16)})\n`;
+      }).join("");
+    expect(ids(cmrs(15))).toEqual([]);
+    expect(found(cmrs(16))[0]).toContain("the CMRs leave 17 holes in TDMR [0x0, 0x40000000)");
+  });
+  it("has 64 TDMRs", () => {
+    const apart = (count: number): string =>
+      Array.from({ length: count }, (_, i) => e820(2 * i * GIB, (2 * i + 1) * GIB)).join("");
+    const one = "virt/tdx: CMR: [0x0, 0x10000000000)\n";
+    expect(ids(one + apart(64))).toEqual([]);
+    expect(ids(one + apart(65))).toEqual(["error tdmrs-exhausted"]);
+  });
   it("refuses to hot-add what was no RAM at boot, in so many blocks, and leaves devdax", () => {
     expect(found(CMR + RAM + srat(0, 0, 2 * GIB) + srat(0, 4 * GIB, 8 * GIB, " hotplug"))[0]).toBe(
       'warning tdx-host-refuses-hot-add: hot-pluggable 0x100000000-0x1ffffffff was no RAM at boot: onlining it gives -EPERM for each of its memory blocks (32 of 128M), or, with the check at hot-add, -EINVAL once and "virt/tdx: Reject hot-adding memory range: 0x100000000-0x200000000 for TDX compatibility."; devdax stays possible',

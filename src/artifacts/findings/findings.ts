@@ -33,6 +33,7 @@ import {
   RESERVED_AREAS,
   RESERVED_AREAS_SEEN,
   RMP_EDGES,
+  TDMRS,
 } from "./tdx-host-rules.ts";
 import { ADD_FAILED, BLOCK_ALIGNMENT, REFUSED_REQUESTS, UNPLUG_STUCK } from "./unplug-rules.ts";
 
@@ -52,6 +53,7 @@ export const FINDING_RULES: readonly FindingRule[] = [
   STUB_TABLE,
   HOT_ADD_REFUSED,
   RESERVED_AREAS,
+  TDMRS,
   RESERVED_AREAS_SEEN,
   RAM_OUTSIDE_CMR,
   RMP_EDGES,

@@ -20,24 +20,42 @@ export const RESERVED_AREAS: FindingRule = {
     "Linux arch/x86/virt/vmx/tdx/tdx.c (tdmr_populate_rsvd_areas): TDX initialisation fails with -ENOSPC",
   judge: (survey) => {
     if (!isTdxHost(survey)) return [];
-    const memory = tdxMemory(survey);
     const cmrs = survey.of("cmr");
-    const place = survey.of("e820")[0]?.at ?? cmrs[0]?.at;
-    if (place === undefined) return [];
+    const ram = tdxMemory(survey);
+    // All TDX memory is convertible, so what the CMRs leave out is a hole even where no map tells the RAM.
+    const [who, memory] = ram.length > 0 ? ["the RAM at boot leaves", ram] : ["the CMRs leave", union(cmrs)];
+    const place = ram.length > 0 ? (survey.of("e820")[0] ?? survey.of("node-range")[0])?.at : cmrs[0]?.at;
     return tdmrsOf(memory).flatMap((tdmr): Found[] => {
       const holes = holesIn(tdmr, memory);
       if (holes.length <= MOST_RESERVED) return [];
-      const byCmr = cmrs.length === 0 ? undefined : holesIn(tdmr, cmrs).length;
+      const byCmr = cmrs.length === 0 || ram.length === 0 ? undefined : holesIn(tdmr, cmrs).length;
       const wayOut =
         byCmr === undefined ? "" : `; a kernel that takes the holes from the CMRs instead needs ${byCmr}`;
       return [
         {
-          text: `the RAM at boot leaves ${holes.length} holes in TDMR ${halfOpen(tdmr)}, and a TDMR has ${MOST_RESERVED} reserved areas: "TDMR ${halfOpen(tdmr)}: reserved areas exhausted", TDX does not initialise${wayOut}`,
+          text: `${who} ${holes.length} holes in TDMR ${halfOpen(tdmr)}, and a TDMR has ${MOST_RESERVED} reserved areas: "TDMR ${halfOpen(tdmr)}: reserved areas exhausted", TDX does not initialise${wayOut}`,
           range: tdmr,
-          at: [place],
+          at: place === undefined ? [] : [place],
         },
       ];
     });
+  },
+};
+
+/** TDMRs that every module so far takes (MAX_TDMRS). */
+const MOST_TDMRS = 64;
+
+export const TDMRS: FindingRule = {
+  id: "tdmrs-exhausted",
+  severity: "error",
+  what: "memory in more pieces than there are TDMRs",
+  source: "Linux arch/x86/virt/vmx/tdx/tdx.c (fill_out_tdmrs): TDX initialisation fails with -ENOSPC",
+  judge: (survey) => {
+    const ram = tdxMemory(survey);
+    const count = isTdxHost(survey) ? tdmrsOf(ram).length : 0;
+    if (count <= MOST_TDMRS) return [];
+    const text = `the RAM at boot needs ${count} TDMRs, and there are ${MOST_TDMRS}: "TDMRs exhausted", TDX does not initialise`;
+    return [{ text, range: ram[0]!, at: [] }];
   },
 };
 
