@@ -2,6 +2,7 @@ import type { Elf } from "./elf.ts";
 import { addressOfOffset } from "./elf-memory.ts";
 import { type KallsymsAddresses, readKallsymsAddresses } from "./kallsyms-addresses.ts";
 import { findKallsymsNames, type KallsymsNames } from "./kallsyms-names.ts";
+import { NameIndex } from "./name-index.ts";
 import type { SymbolPlace, SymbolTable } from "./symbol-table.ts";
 
 /** The kernel's own symbol list as flat arrays, in the order of addresses. */
@@ -76,7 +77,7 @@ export class Kallsyms implements SymbolTable {
   /** Address of the symbol that offsets count from (`_text`) in the running kernel. */
   readonly base: bigint;
   readonly #names: string;
-  readonly #byName: ReadonlyMap<string, number>;
+  readonly #byName: NameIndex;
   readonly #firstMoving: number;
 
   private constructor(data: KallsymsData, base: bigint, shared?: Kallsyms) {
@@ -86,7 +87,7 @@ export class Kallsyms implements SymbolTable {
       ? shared.#names
       : Buffer.from(data.text.buffer, data.text.byteOffset, data.text.length).toString("latin1");
     this.#firstMoving = shared ? shared.#firstMoving : data.absolute.lastIndexOf(1) + 1;
-    this.#byName = shared ? shared.#byName : this.#index();
+    this.#byName = shared ? shared.#byName : new NameIndex(data);
   }
 
   /** The symbols at the addresses that the image is linked for. */
@@ -101,13 +102,6 @@ export class Kallsyms implements SymbolTable {
 
   get count(): number {
     return this.data.values.length;
-  }
-
-  /** Index of the first symbol of each name. */
-  #index(): Map<string, number> {
-    const byName = new Map<string, number>();
-    for (let n = this.count - 1; n >= 0; n--) byName.set(this.nameAt(n), n);
-    return byName;
   }
 
   /** The name of the n-th symbol by address. */
@@ -126,14 +120,15 @@ export class Kallsyms implements SymbolTable {
   }
 
   addressOf(name: string): bigint | undefined {
-    const n = this.#byName.get(name);
+    const n = this.#byName.find(name);
     return n === undefined ? undefined : this.addressAt(n);
   }
 
   all(name: string): bigint[] {
     const addresses: bigint[] = [];
-    const first = this.#byName.get(name) ?? this.count;
-    for (let n = first; n < this.count; n++) if (this.nameAt(n) === name) addresses.push(this.addressAt(n));
+    const bytes = Buffer.from(name, "latin1");
+    const first = this.#byName.find(name) ?? this.count;
+    for (let n = first; n < this.count; n++) if (this.#byName.is(n, bytes)) addresses.push(this.addressAt(n));
     return addresses;
   }
 

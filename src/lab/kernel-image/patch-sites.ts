@@ -1,5 +1,5 @@
 import type { Elf } from "./elf.ts";
-import { bytesAt } from "./elf-memory.ts";
+import { bytesBetween } from "./elf-memory.ts";
 import type { SymbolTable } from "./symbol-table.ts";
 
 /**
@@ -34,36 +34,25 @@ export interface PatchSites {
  */
 export const readPatchSites = (elf: Elf, symbols: SymbolTable): PatchSites => {
   const origin = symbols.addressOf("_stext") ?? 0n;
-  const length = Number((symbols.addressOf("_etext") ?? 0n) - origin);
-  const places: number[] = [];
+  const text = Number((symbols.addressOf("_etext") ?? origin) - origin);
+  const length = Math.min(Math.max(0, text), elf.file.length);
+  /** 1 for each byte of text where a place is. */
+  const places = new Uint8Array(length);
   for (const [first, last] of TABLES) {
     const start = symbols.addressOf(first);
-    const end = symbols.addressOf(last);
-    const table =
-      start === undefined || end === undefined || end < start
-        ? undefined
-        : bytesAt(elf, start, Number(end - start));
+    const table = bytesBetween(elf, symbols, first, last);
     if (start === undefined || table === undefined) continue;
     const words = new DataView(table.buffer, table.byteOffset, table.byteLength);
     const distance = Number(start - origin);
     for (let at = 0; at + 4 <= table.length; at += 2) {
       const place = distance + at + words.getInt32(at, true);
-      if (0 <= place && place < length) places.push(place);
+      if (0 <= place && place < length) places[place] = 1;
     }
   }
-  const sorted = Float64Array.from(places).sort();
-  return { first: (start, end) => firstIn(sorted, origin, start, end) };
-};
-
-const firstIn = (sorted: Float64Array, origin: bigint, start: bigint, end: bigint): bigint | undefined => {
-  const from = Number(start - origin);
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sorted[middle]! < from) low = middle + 1;
-    else high = middle;
-  }
-  const place = sorted[low];
-  return place !== undefined && place < Number(end - origin) ? origin + BigInt(place) : undefined;
+  return {
+    first: (start, end) => {
+      const at = places.subarray(0, Math.max(0, Number(end - origin))).indexOf(1, Number(start - origin));
+      return at < 0 ? undefined : origin + BigInt(at);
+    },
+  };
 };

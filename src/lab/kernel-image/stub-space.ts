@@ -22,6 +22,8 @@ const INT3 = 0xcc;
 const KEPT = 16n;
 /** Functions that run only where their hypervisor was detected, which QEMU without KVM never is. */
 const OTHER_HYPERVISOR = /^(?:vmware|jailhouse|acrn|hv|hyperv|xen)_/;
+/** First letters of these names: most symbols are passed over by them. */
+const FIRST_LETTERS = new Set(Buffer.from("vjahx"));
 
 const up = (address: bigint, to: bigint): bigint => ((address + to - 1n) / to) * to;
 
@@ -52,9 +54,11 @@ const idleFunctions = (image: KernelImage): StubSpace[] => {
   const { symbols, elf } = image;
   const start = symbols.addressOf("_stext") ?? 0n;
   const end = symbols.addressOf("_etext") ?? 0n;
+  const { text, starts } = symbols.data;
   const patched = readPatchSites(elf, symbols);
   const spaces: StubSpace[] = [];
   for (let n = 0; n < symbols.count; n++) {
+    if (!FIRST_LETTERS.has(text[starts[n]! + 1]!)) continue;
     const name = symbols.nameAt(n);
     if (!OTHER_HYPERVISOR.test(name) || !/t/i.test(symbols.typeAt(n))) continue;
     const at = symbols.addressAt(n);
