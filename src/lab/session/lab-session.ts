@@ -4,14 +4,13 @@ import { memoryBlockSize } from "../../linux/memory-hotplug/block-size.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { Agent } from "../agent/agent.ts";
 import { Guest } from "../agent/guest.ts";
-import type { StoppedCpu } from "../cpu/cpu-control.ts";
 import { DesignHooks } from "../design/design-hooks.ts";
 import { DesignHost } from "../design/design-host.ts";
 import type { AnsweredRequest } from "../devices/device-log.ts";
 import { DeviceMirror } from "../devices/device-mirror.ts";
 import { DeviceWatcher, tookMemory } from "../devices/device-watcher.ts";
 import { Enforcer, type OnViolation } from "../enforce/enforcer.ts";
-import type { CodePlace, LabViolation } from "../enforce/violation.ts";
+import type { LabViolation } from "../enforce/violation.ts";
 import { RamFile } from "../guest-ram/ram-file.ts";
 import { readLoadedModule } from "../kernel-image/loaded-module.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
@@ -20,6 +19,7 @@ import { judgePageCall } from "../td/deeds.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
 import { GuestTable } from "../td/guest-table.ts";
 import { TdGuest } from "../td/td-guest.ts";
+import { StoppedPlaces } from "./stopped-places.ts";
 
 /** The driver's name as a module. */
 const DRIVER = "virtio_mem";
@@ -66,6 +66,7 @@ export class LabSession {
   failure: Error | undefined;
   /** QEMU is gone, or nobody serves the guest any more. */
   over = false;
+  private readonly places: StoppedPlaces;
   private readonly isGone: Promise<void>;
   private tellGone: () => void = () => {};
 
@@ -81,6 +82,7 @@ export class LabSession {
     this.devices = new DeviceWatcher(qemu.files.deviceLog, this.mirror);
     qemu.onClose(() => this.devices.close());
     this.devices.onRequest = (request) => this.afterRequest(request);
+    this.places = new StoppedPlaces(plan.kernel, td.place.slide);
     this.enforcer = new Enforcer({
       control: td.control,
       watch: td.watch,
@@ -88,7 +90,8 @@ export class LabSession {
       ram: qemu.ram,
       policy: plan.onViolation,
       sync: () => this.devices.sync(),
-      placeOf: (cpu) => this.placeOf(cpu),
+      placeOf: ({ registers, gdb }) =>
+        this.places.of(registers, (address, length) => gdb.readMemory(address, length)),
       accept: (start, end) => td.td.acceptForFirmware(start, end),
     });
     this.table = td.handOver === undefined ? undefined : GuestTable.of(qemu.ram, td.handOver.stub);
@@ -258,11 +261,5 @@ export class LabSession {
       return devices.map((device) => ({ start: device.addr, end: device.addr + device.regionSize }));
     const device = devices.find((each) => each.addr <= addr && addr < each.addr + each.regionSize);
     return device === undefined ? [] : [{ start: addr, end: addr + blocks * device.blockSize }];
-  }
-
-  private async placeOf({ registers }: StoppedCpu): Promise<CodePlace> {
-    const rip = registers.read("rip");
-    const symbol = this.plan.kernel.nameOf(rip - this.td.place.slide);
-    return { rip, symbol, backtrace: [] };
   }
 }

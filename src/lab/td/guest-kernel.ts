@@ -1,4 +1,6 @@
 import type { Btf } from "../kernel-image/btf.ts";
+import type { OrcTable } from "../kernel-image/orc.ts";
+import type { SymbolTable } from "../kernel-image/symbol-table.ts";
 
 /** What the lab must know of a guest's kernel image. Virtual addresses are as linked, before any relocation. */
 export interface GuestKernel {
@@ -24,6 +26,11 @@ export interface GuestKernel {
   symbol(name: string): bigint | undefined;
   /** Types of its structures, read when first asked for. @throws DecodeError if the kernel has none */
   types(): Btf;
-  /** `function+0x12` of an address. */
-  nameOf(address: bigint): string;
+  /**
+   * Its unwind table, read when first asked for; undefined if it was built without.
+   *
+   * @throws NotModelled if its form is not known; DecodeError if it is damaged
+   */
+  unwindTable(): OrcTable | undefined;
+  readonly symbols: SymbolTable;
 }

@@ -2,6 +2,7 @@ import type { Btf } from "../kernel-image/btf.ts";
 import { decompressorJump } from "../kernel-image/decompressor-jump.ts";
 import { bytesAt } from "../kernel-image/elf-memory.ts";
 import { type KernelImage, kernelTypes } from "../kernel-image/kernel-image.ts";
+import { kernelOrc } from "../kernel-image/orc.ts";
 import { prologueOf } from "../kernel-image/prologue.ts";
 import { relocatedPointer } from "../kernel-image/relocations.ts";
 import { instructionSites, TDCALL_FUNCTIONS } from "../kernel-image/sites.ts";
@@ -63,6 +64,7 @@ export const readGuestKernel = (image: KernelImage): GuestKernel => {
     tdcalls: tdcallsOf(image),
     symbol: (name) => symbols.addressOf(name),
     types: () => (types ??= kernelTypes(image)),
-    nameOf: (address) => placeText(symbols, address),
+    unwindTable: () => kernelOrc(image),
+    symbols,
   };
 };
