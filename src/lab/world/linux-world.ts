@@ -69,6 +69,7 @@ export class LinuxWorld implements World {
       throw new NotModelled("a machine that is not a q35, in the linux world");
     if (scenario.machine.firmware.srat.kind === "bytes")
       throw new NotModelled("an SRAT of its own, in the linux world: QEMU makes it");
+    if (scenario.machine.host !== null) throw new NotModelled("a TDX host in the linux world");
     if (scenario.faults.length > 0) throw new NotModelled("faults in the linux world");
     this.scenario = scenario;
     this.tools = await asUnavailable(() =>
