@@ -2,6 +2,7 @@ import { findNextClear, findNextSet } from "../../flat/bitmap.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { KERNEL_PROCEDURES } from "../../linux/kernel.ts";
 import { inWindow, setPlugged } from "../bitmaps/plugged-bits.ts";
+import { adopt } from "./adopt.ts";
 import { acceptGuard } from "./guard.ts";
 import { leave } from "./leave.ts";
 import { unitsOf } from "./units.ts";
@@ -9,14 +10,13 @@ import { unitsOf } from "./units.ts";
 const add = KERNEL_PROCEDURES.declare("tide_add_memory", {
   args: ["start", "size", "managed"],
   locals: [],
-  steps: ["enter", "guarded"],
+  steps: ["enter", "adopted", "guarded"],
 });
 
 /**
  * add_memory: a DIMM is plugged as a whole, which its presence says; what a driver manages has its bits already.
  *
- * Returns 0; -EINVAL for a range that no bits can stand for; -EBUSY where bits say that an earlier DIMM
- * could not be given back.
+ * Returns 0; -EINVAL for a range that no bits can stand for; -EBUSY where something is plugged already.
  */
 export const addMemory = add.define({
   enter: (k, f) => {
@@ -27,9 +27,9 @@ export const addMemory = add.define({
     if (table?.plugged === undefined || !inWindow(table, start, size)) return f.returns(ERRNO.EINVAL);
     const [first, end] = unitsOf(table, start, size);
     if (findNextSet(table.plugged, end, first) < end) return f.returns(ERRNO.EBUSY);
-    setPlugged(k, start, size, true);
-    return f.call(acceptGuard, add.at.guarded, start, size);
+    return f.call(adopt, add.at.adopted, start, size);
   },
+  adopted: (_k, f) => f.call(acceptGuard, add.at.guarded, f.get(add.v.start), f.get(add.v.size)),
   guarded: (_k, f) => f.returns(0),
 });
 
@@ -41,7 +41,8 @@ const remove = KERNEL_PROCEDURES.declare("tide_remove_memory", {
 
 /**
  * The end of remove_memory, or of an add_memory that failed: everything of a DIMM that is accepted is given back,
- * whoever accepted it, and it counts as gone. What a driver manages waits for the device.
+ * whoever accepted it, and it counts as gone. What cannot be given back keeps the bits "not unaccepted, not plugged", and
+ * who adds memory there again has to look. What a driver manages waits for the device.
  */
 export const removeMemory = remove.define({
   enter: (_k, f) => {
@@ -49,8 +50,8 @@ export const removeMemory = remove.define({
     return f.call(leave, remove.at.left, f.get(remove.v.start), f.get(remove.v.size));
   },
   left: (k, f) => {
-    if (f.result === 0) setPlugged(k, f.get(remove.v.start), f.get(remove.v.size), false);
-    else k.printk("tide: memory that could not be given back stays accepted");
+    if (f.result !== 0) k.printk("tide: memory that could not be given back may stay accepted");
+    setPlugged(k, f.get(remove.v.start), f.get(remove.v.size), false);
     k.accepting.left(f.task);
     return f.returns(0);
   },

@@ -6,8 +6,8 @@ const TO_PRIVATE = 1;
 
 const { v, at, define } = KERNEL_PROCEDURES.declare("tide_give_back", {
   args: ["start", "end"],
-  locals: ["failed"],
-  steps: ["enter", "released", "shared", "private", "accepted"],
+  locals: ["failed", "reached"],
+  steps: ["enter", "released", "shared", "private", "restore", "accepted"],
 });
 
 /**
@@ -17,8 +17,7 @@ const { v, at, define } = KERNEL_PROCEDURES.declare("tide_give_back", {
  * private pages, and back to private: two calls to the VMM for a range of any length, and whatever the VMM does at
  * the unplug, what comes back with the next plug is not accepted.
  *
- * Returns 1 when none of it is accepted any more; 0 when all of it still is, or is again. A VMM that does not let
- * the guest have private memory back makes the machine panic.
+ * Returns 1 when none of it is accepted any more; 0 when all of it still is, or is again.
  */
 export const giveBack = define({
   enter: (k, f) => {
@@ -30,14 +29,19 @@ export const giveBack = define({
   },
   released: (_k, f) => f.returns(f.result),
   shared: (k, f) => {
-    if (f.result !== f.get(v.end)) f.set(v.failed, 1);
-    return f.call(k.platform.convert, at.private, f.get(v.start), f.get(v.end), TO_PRIVATE);
+    const reached = f.result;
+    if (reached !== f.get(v.end)) f.set(v.failed, 1);
+    // What the VMM says it left alone need not come back.
+    if (reached === f.get(v.start)) return at.restore;
+    f.set(v.reached, reached);
+    return f.call(k.platform.convert, at.private, f.get(v.start), reached, TO_PRIVATE);
   },
   private: (k, f) => {
-    if (f.result !== f.get(v.end)) return panic(k, "tide: the VMM does not give private memory back");
-    if (f.get(v.failed) === 0) return f.returns(1);
-    // Some pages are gone, and nobody knows which.
-    return f.call(k.platform.acceptMissing, at.accepted, f.get(v.start), f.get(v.end));
+    // It is not accepted either way; if it comes back shared, an accept converts it implicitly.
+    if (f.result !== f.get(v.reached)) k.printk("tide: the VMM keeps memory shared that shall be private");
+    return f.get(v.failed) === 0 ? f.returns(1) : at.restore;
   },
+  // Some pages may be gone, and nobody knows which.
+  restore: (k, f) => f.call(k.platform.acceptMissing, at.accepted, f.get(v.start), f.get(v.end)),
   accepted: (k, f) => (f.result === 0 ? panic(k, k.platform.acceptPanic) : f.returns(0)),
 });

@@ -1,10 +1,13 @@
 import { expect, it } from "vitest";
+import { R10, setHalves } from "../../abi/tdx/regs.ts";
 import { findNextSet, getBit } from "../../flat/bitmap.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { USE } from "../../linux/mem-map.ts";
 import { MMOP } from "../../linux/memory-block.ts";
 import { addMemory } from "../../linux/memory-hotplug/add-memory.ts";
+import { offlineAndRemoveMemory } from "../../linux/memory-hotplug/offline-and-remove.ts";
 import { hotplugKernel } from "../../linux/memory-hotplug/testing/hotplug-kernel.ts";
+import type { FakeBoundary } from "../../linux/testing/fake-boundary.ts";
 import { interleave, newTask, run } from "../../linux/testing/fake-kernel.ts";
 import { acceptMemory } from "../../linux/unaccepted-memory.ts";
 import { VM } from "../../linux/virtio-mem/driver.ts";
@@ -24,19 +27,27 @@ const FIRST = 512;
 const PAGE_RELEASE = 0x40;
 const UNPLUG = 1;
 const BUSY = 2;
+const VMCALL = 0;
+const ATTR_RD = 23;
 const RELEASE = 30;
 
 interface Options {
   readonly accept?: "lazy" | "eager";
   readonly release?: boolean;
   readonly memmapOnMemory?: boolean;
+  readonly regionSize?: number;
 }
 
 /** 1 GiB of accepted RAM and a window of 1 GiB above, the first half of it the region of one device. */
-const start = ({ accept = "lazy", release = true, memmapOnMemory = false }: Options = {}) => {
-  const device = new FakeVirtioMem(WINDOW, (END - WINDOW) / 2);
+const start = ({
+  accept = "lazy",
+  release = true,
+  memmapOnMemory = false,
+  regionSize = 2 ** 29,
+}: Options = {}) => {
+  const device = new FakeVirtioMem(WINDOW, regionSize);
   const fake = hotplugKernel({
-    top: END,
+    top: 2 * END,
     ram: [{ start: RAM, end: WINDOW, node: 0 }],
     unaccepted: { window: { start: RAM, end: END }, ranges: [{ start: WINDOW, end: END }] },
     tableVersion: 2,
@@ -126,6 +137,54 @@ it("without PAGE_RELEASE it converts to shared and back, two calls for all of it
   expect(resize(0)).toBe(0);
   expect(hw.calls.slice(before).map(({ leaf }) => leaf)).toEqual([0, 0]);
   expect([bits(0), bits(63)]).toEqual(["10", "10"]);
+});
+
+/** The VMM refuses every conversion. */
+const refuseConversions = (hw: FakeBoundary): void => {
+  hw.script = ({ leaf }) => {
+    if (leaf === VMCALL) setHalves(hw.regs(0), R10, 0, 0x8000_0000);
+    return undefined;
+  };
+};
+
+it("without PAGE_RELEASE a conversion that is refused sends nothing and breaks nothing", () => {
+  const { hw, device, resize, bits, isMapped, vm } = start({ release: false, accept: "eager" });
+  resize(128 * MIB);
+  refuseConversions(hw);
+  expect(resize(0)).toBe(ERRNO.EBUSY);
+  expect([device.log, vm.has(VM.BROKEN), bits(63), isMapped(63)]).toEqual([
+    ["PLUG 0+64 ACK"],
+    false,
+    "01",
+    true,
+  ]);
+  expect(hw.doubles).toEqual([]);
+});
+
+it("a DIMM that could not be given back is looked at when memory comes there again", () => {
+  const { k, hw, bits } = start({ release: false, accept: "eager" });
+  const dimm = WINDOW + 512 * MIB;
+  const flags = k.iomem.intern("System RAM") * 256;
+  const before = hw.accepts;
+  expect(run(k, addMemory, 0, dimm, 128 * MIB, flags)).toBe(0);
+  expect(hw.accepts - before).toBe(64);
+  refuseConversions(hw);
+  expect(run(k, offlineAndRemoveMemory, dimm, 128 * MIB)).toBe(0);
+  expect([bits(256), bits(319)]).toEqual(["00", "00"]);
+  hw.script = undefined;
+  expect(run(k, addMemory, 0, dimm, 128 * MIB, flags)).toBe(0);
+  // Nothing is accepted a second time: ATTR.RD says that all of it is.
+  expect([bits(256), hw.accepts - before, hw.doubles]).toEqual(["01", 64, []]);
+  expect(hw.calls.some(({ leaf }) => leaf === ATTR_RD)).toBe(true);
+});
+
+it("memory is neither plugged nor added where no bit can stand for it", () => {
+  const { k, device, resize, log } = start({ regionSize: 2 ** 31 });
+  expect(resize(1152 * MIB)).toBe(ERRNO.ENOSPC);
+  expect(device.log.at(-1)).toBe("PLUG 448+64 ACK");
+  expect(log.at(-1)).toContain("lies outside the unaccepted table");
+  const flags = k.iomem.intern("System RAM") * 256;
+  expect(run(k, addMemory, 0, END + 2 ** 31, 128 * MIB, flags)).toBe(ERRNO.EINVAL);
 });
 
 it("a DIMM that cannot be added leaves no unit accepted, its guard unit neither", () => {

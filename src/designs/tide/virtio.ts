@@ -2,6 +2,7 @@ import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../../linux/kernel.ts";
 import { inWindow, setPlugged } from "../bitmaps/plugged-bits.ts";
+import { adopt } from "./adopt.ts";
 import { acceptGuard } from "./guard.ts";
 import { leave } from "./leave.ts";
 import { unitsOf } from "./units.ts";
@@ -38,15 +39,16 @@ const map = mapped.define({
 const after = KERNEL_PROCEDURES.declare("tide_virtio_plugged", {
   args: ["start", "size"],
   locals: [],
-  steps: ["enter", "mapped"],
+  steps: ["enter", "adopted", "mapped"],
 });
 
 /** After PLUG: the sub-blocks that were plugged, and no others, get their bits. */
 export const virtioPlugged = after.define({
   enter: (k, f) => {
-    setPlugged(k, f.get(after.v.start), f.get(after.v.size), true);
-    return f.call(map, after.at.mapped, f.get(after.v.start), f.get(after.v.size));
+    if (k.table === undefined) return f.returns(0);
+    return f.call(adopt, after.at.adopted, f.get(after.v.start), f.get(after.v.size));
   },
+  adopted: (_k, f) => f.call(map, after.at.mapped, f.get(after.v.start), f.get(after.v.size)),
   mapped: (_k, f) => f.returns(0),
 });
 

@@ -54,6 +54,12 @@ it("gives up after three answers without progress, and counts anew after progres
   });
 });
 
+it("a failure names the place it failed at", () => {
+  const { reached } = convert(0, [[INVALID_OPERAND, START + SHARED_BIT + 4 * MIB]]);
+  expect(reached).toBe(START + 4 * MIB);
+  expect(convert(1, [[INVALID_OPERAND, 0]]).reached).toBe(START);
+});
+
 it.each([
   ["another code", INVALID_OPERAND, START + SHARED_BIT],
   ["RETRY below the range", RETRY, START + SHARED_BIT - 4096],

@@ -45,7 +45,8 @@ const retry = (k: Kernel, f: Frame<Kernel>, regs: Regs): Next => {
 /**
  * tdx_map_gpa(start, end, 1 for private, 0 for shared) in bytes: asks the VMM to convert.
  *
- * Returns end, or the address up to which the VMM says that it converted; behind that anything may be the case.
+ * Returns end, or the address up to which the VMM says that it converted; behind that anything may be the case. Linux
+ * looks at nothing but whether it is the end.
  *
  * @source Linux arch/x86/coco/tdx/tdx.c, tdx_map_gpa; GHCI, TDG.VP.VMCALL<MapGPA>
  */
@@ -75,6 +76,7 @@ export const tdxMapGpa = define({
     setHalves(regs, R10, 0, 0);
     if (code[0] === 0 && code[1] === 0) return f.returns(f.get(v.end));
     if (code[0] === 1 && code[1] === 0) return retry(k, f, regs);
-    return f.returns(f.get(v.at));
+    const failedAt = getNumber(regs, R11) - sharedBit(k, f);
+    return f.returns(f.get(v.at) < failedAt && failedAt < f.get(v.end) ? failedAt : f.get(v.at));
   },
 });

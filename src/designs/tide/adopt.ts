@@ -1,0 +1,40 @@
+import { findNextClear, findNextSet } from "../../flat/bitmap.ts";
+import { KERNEL_PROCEDURES, panic } from "../../linux/kernel.ts";
+import { setPlugged } from "../bitmaps/plugged-bits.ts";
+import { unitsOf } from "./units.ts";
+
+const { v, at, define } = KERNEL_PROCEDURES.declare("tide_adopt", {
+  args: ["start", "size"],
+  locals: ["next", "end"],
+  steps: ["enter", "scan", "accepted"],
+});
+
+/**
+ * Sets the plugged bits of [start, start + size) bytes, which the VMM has just promised. Returns 0.
+ *
+ * Units that are neither unaccepted nor plugged by their bits may be anything: an earlier DIMM could not be given back
+ * there, or the SRAT does not speak of them. What of them is not accepted is accepted now, so that their bits are true.
+ */
+export const adopt = define({
+  enter: (k, f) => {
+    const [first, end] = unitsOf(k.table!, f.get(v.start), f.get(v.size));
+    f.set(v.next, first);
+    f.set(v.end, end);
+    return at.scan;
+  },
+  scan: (k, f) => {
+    const { unaccepted, physBase, unitSize } = k.table!;
+    const end = f.get(v.end);
+    const first = findNextClear(unaccepted, end, f.get(v.next));
+    if (first >= end) return f.returns(setPlugged(k, f.get(v.start), f.get(v.size), true));
+    const stop = findNextSet(unaccepted, end, first);
+    f.set(v.next, stop);
+    return f.call(
+      k.platform.acceptMissing,
+      at.accepted,
+      physBase + first * unitSize,
+      physBase + stop * unitSize,
+    );
+  },
+  accepted: (k, f) => (f.result === 0 ? panic(k, k.platform.acceptPanic) : at.scan),
+});
