@@ -102,6 +102,14 @@ it("an interrupted accept keeps its progress and takes up where it was", async (
   ]);
 });
 
+it("an accept is interrupted as often as it can be and still comes to its end", async () => {
+  // Each strike draws how far the accept gets, at least one chunk of 512; the last chunk cannot be interrupted.
+  const faults = "[{call: TDG.MEM.PAGE.ACCEPT, at: 1, times: 2000, answer: INTERRUPTED}]";
+  const { report } = await outcome(faults, []);
+  expect([report.fate.state, report.violations]).toEqual(["running", []]);
+  expect(report.faults[0]!.struck).toBeGreaterThan(100);
+});
+
 it("a fault that the guest does not survive is its end, by its own words", async () => {
   const { report } = await outcome(
     "[{call: TDG.MEM.PAGE.ACCEPT, at: 5, times: 3, answer: OPERAND_INVALID}]",

@@ -58,7 +58,7 @@ export class Injector implements GuestFaults {
       vcpu,
       start,
       start + bytes,
-      ({ answer, after }) => answer !== INTERRUPTED || this.chunksLeft(regs) > after,
+      ({ answer, after }) => answer !== INTERRUPTED || this.chunksLeft(regs) > Math.max(1, after),
     );
     if (rule === undefined || rule.answer === OWN_ANSWER) return;
     if (rule.answer === INTERRUPTED) {

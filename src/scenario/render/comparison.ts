@@ -36,12 +36,12 @@ const COSTS: readonly (readonly [string, readonly (readonly [string, (cost: Desi
     ],
   ],
   [
-    "TDCALLs and TD exits",
+    "TDCALLs (ACCEPT, RELEASE, others) and TD exits (by accept, access, ...)",
     [
       ["ACCEPT", ({ tdcalls }) => String(tdcalls[ACCEPT] ?? 0)],
       ["RELEASE", ({ tdcalls }) => String(tdcalls[RELEASE] ?? 0)],
       ["other", (cost) => String(otherCalls(cost))],
-      ["exits: accept", (cost) => exits(cost, "accept")],
+      ["accept", (cost) => exits(cost, "accept")],
       ["access", (cost) => exits(cost, "access")],
       ["TDVMCALL", (cost) => exits(cost, "TDVMCALL")],
       ["kick", (cost) => exits(cost, "host kick")],
@@ -58,6 +58,14 @@ const COSTS: readonly (readonly [string, readonly (readonly [string, (cost: Desi
   ],
 ];
 
+const SHOWN_NAMES = 4;
+
+const namesOf = (violations: readonly string[]): string => {
+  const more = violations.length - SHOWN_NAMES;
+  const shown = violations.slice(0, SHOWN_NAMES).join(" ");
+  return violations.length === 0 ? NONE : `${shown}${more > 0 ? ` +${more}` : ""}`;
+};
+
 const verdictTable = (designs: readonly DesignResult[]): Table => ({
   title: "Verdict",
   header: ["design", "verdict", "machine", "first violation", "all violations"],
@@ -66,7 +74,7 @@ const verdictTable = (designs: readonly DesignResult[]): Table => ({
     verdict,
     fate.state,
     first === null ? NONE : `${first.invariant} line ${first.line}`,
-    violations.length === 0 ? NONE : violations.slice(0, 6).join(" ") + (violations.length > 6 ? " ..." : ""),
+    namesOf(violations),
   ]),
 });
 

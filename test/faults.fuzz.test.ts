@@ -1,0 +1,54 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { DESIGN_NAMES } from "../src/designs/designs.ts";
+import { FAULT_CALLS } from "../src/machine/faults/fault-calls.ts";
+import { NotModelled } from "../src/not-modelled.ts";
+import { load, playInModel } from "./model-machine.ts";
+
+const SCENARIO = `
+name: fuzz
+machine: {memory: 3G, slots: 1, maxmem: 6G, virtioMem: [{id: vm0, size: 1G, blockSize: 2M}]}
+guest: {autoOnline: online_movable}
+vmm: {discard: both}
+steps:
+  - boot
+  - resize: {device: vm0, to: 132M}
+  - allocate: {name: heap, size: 8M}
+  - plug: {dimm: d0, size: 128M}
+  - free: {name: heap}
+  - parallel: [{unplug: {dimm: d0}}, {resize: {device: vm0, to: 0}}]
+  - wait: {for: idle, timeout: 20m}
+`;
+
+const fault = fc
+  .constantFrom(...FAULT_CALLS.filter(({ answers }) => answers.size > 0))
+  .chain(({ name, answers }) =>
+    fc.record({
+      call: fc.constant(name),
+      answer: fc.constantFrom(...answers.keys()),
+      at: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 300 })),
+      times: fc.integer({ min: 1, max: 6 }),
+      late: fc.constantFrom("0ns", "1ms", "3s"),
+      optional: fc.constant(true),
+    }),
+  );
+
+it("whatever fails, the machine goes on, or ends by its own rules", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fault, { minLength: 1, maxLength: 3 }),
+      fc.constantFrom(...DESIGN_NAMES),
+      fc.integer({ min: 1, max: 1000 }),
+      async (faults, design, seed) => {
+        const sets = [`faults=${JSON.stringify(faults)}`, `guest.design=${design}`, `seed=${seed}`];
+        try {
+          const { report } = await playInModel(load(SCENARIO, sets));
+          expect(["running", "panicked", "killed", "hung"]).toContain(report.fate.state);
+        } catch (error) {
+          if (!(error instanceof NotModelled)) throw error;
+        }
+      },
+    ),
+    { numRuns: 15 },
+  );
+}, 120_000);
