@@ -15,6 +15,13 @@ export interface Boundary {
    */
   tdcall(vcpu: number): number;
   /**
+   * Accepts whole units of 2 MiB from `start` on at once, where each call alone would be seen by nobody. Absent where it
+   * would.
+   *
+   * @param start guest-physical bytes, a multiple of 2 MiB @returns where it ended, at most `end`; `start` if it did nothing
+   */
+  acceptUnits?(vcpu: number, start: number, end: number): number;
+  /**
    * Loads or stores by the CPU through a private or shared mapping, from `gpa` upward.
    *
    * @param gpa byte address without the shared bit @param length bytes, at least 1

@@ -24,6 +24,7 @@ import { acpiPort } from "./acpi-port.ts";
 import type { MachineConfig } from "./config.ts";
 import { type HandOver, ramOf } from "./hand-over.ts";
 import type { Machine } from "./machine.ts";
+import { acceptWholeUnits } from "./whole-units.ts";
 
 /** The devices as the guest reaches them: each request and each eject wakes the VMM. */
 const boundaryOf = (machine: Machine, handOver: HandOver): Boundary => {
@@ -31,6 +32,8 @@ const boundaryOf = (machine: Machine, handOver: HandOver): Boundary => {
   return {
     regs: (vcpu) => cpus.regs(vcpu),
     tdcall: (vcpu) => cpus.tdcall(vcpu),
+    acceptUnits: (vcpu, start, end) =>
+      machine.trace.muted ? acceptWholeUnits(machine, vcpu, start, end) : start,
     access: (vcpu, gpa, length, write, shared) => cpus.access(vcpu, gpa, length, write, shared),
     memory: (gpa, length) => handOver.bytes(gpa, length) ?? new Uint8Array(length),
     virtioMem: vmm.mailboxes.map((_, device) => virtioMemPort(machine, device)),

@@ -78,6 +78,11 @@ export class Scheduler {
     this.words[2] = 0;
   }
 
+  /** The running step did the work of `steps` more. */
+  tookSteps(steps: number): void {
+    this.words[1]! += steps;
+  }
+
   /** Adds to a clock from outside any step. */
   chargeClock(clock: number, ns: number): void {
     this.clocks[clock]! += ns;

@@ -11,6 +11,8 @@ import { ChangedUnits } from "./changed-units.ts";
 import { ENTRIES, LEVELS, ROOT, SeptPool } from "./sept-pool.ts";
 
 const PAGE_BYTES = 4096;
+/** Number of no GiB. */
+const NO_GIB = -1;
 
 /**
  * The secure EPT of one TD: a radix tree of 512-entry tables.
@@ -38,6 +40,7 @@ export class Sept extends SeptPool {
   reset(levels: number, rootFrame: number): void {
     assert(levels === 4 || levels === 5, `a secure EPT has 4 or 5 levels, not ${levels}`);
     this.empty(levels, rootFrame);
+    this.gib = NO_GIB;
     this.changed.everything();
   }
 
@@ -50,7 +53,27 @@ export class Sept extends SeptPool {
     this.at = this.find(lo, hi, level);
   }
 
+  /** The GiB of the last walk that went down to its table of 2 MiB entries, and the number of that table's first entry. */
+  private gib = NO_GIB;
+  private gibTable = 0;
+
   private find(lo: number, hi: number, level: number): number {
+    const gib = ((lo >>> 30) | (hi << 2)) & 0x7fff_ffff;
+    if (gib !== this.gib || level > 1) {
+      const above = this.findTable(lo, hi, level);
+      if (this.level !== 1) return above;
+      this.gib = gib;
+      this.gibTable = above;
+    }
+    const at1 = this.gibTable | ((lo >>> 21) & 511);
+    this.level = 1;
+    if (level === 1 || this.state[at1] !== SEPT_NL_MAPPED) return at1;
+    this.level = 0;
+    return (this.payload[at1]! << 9) | ((lo >>> 12) & 511);
+  }
+
+  /** First entry of the table of 2 MiB entries, with `level` set to 1; or where the walk ends above it. */
+  private findTable(lo: number, hi: number, level: number): number {
     const state = this.state;
     const payload = this.payload;
     let slot = ROOT;
@@ -66,11 +89,8 @@ export class Sept extends SeptPool {
     const at2 = (payload[at3]! << 9) | (((lo >>> 30) | (hi << 2)) & 511);
     this.level = 2;
     if (level === 2 || state[at2] !== SEPT_NL_MAPPED) return at2;
-    const at1 = (payload[at2]! << 9) | ((lo >>> 21) & 511);
     this.level = 1;
-    if (level === 1 || state[at1] !== SEPT_NL_MAPPED) return at1;
-    this.level = 0;
-    return (payload[at1]! << 9) | ((lo >>> 12) & 511);
+    return payload[at2]! << 9;
   }
 
   /** State byte of the entry where the last walk ended. */
@@ -187,6 +207,7 @@ export class Sept extends SeptPool {
   /** Writes an entry. With an empty table below before or after, no page is in another state than it was. */
   private put(next: number, payload: number): void {
     const at = this.at;
+    if (this.level > 1) this.gib = NO_GIB;
     const before = this.state[at]!;
     this.state[at] = next;
     this.payload[at] = payload;
@@ -242,6 +263,7 @@ export class Sept extends SeptPool {
 
   override reserve(): void {
     super.reserve();
+    this.gib = NO_GIB;
     this.changed.clear();
   }
 }

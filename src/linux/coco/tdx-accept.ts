@@ -47,6 +47,12 @@ const acceptLoop = (name: string, warningsPass: boolean) => {
       if (at >= end) return f.returns(1);
       const level = fittingLevel(at, end, 2 - f.get(v.refused));
       if (level < 0) return f.returns(0);
+      const ahead = level === 1 ? (k.hw.acceptUnits?.(f.vcpu, at, end) ?? at) : at;
+      if (ahead > at) {
+        f.set(v.at, ahead);
+        f.set(v.refused, 0);
+        return label.page;
+      }
       const status = pageCall(k, f.vcpu, TDG_MEM_PAGE_ACCEPT, at, level);
       if (status < 0) return AGAIN;
       if (status === 0 || (warningsPass && !hasErrorBit(k, f.vcpu))) {
