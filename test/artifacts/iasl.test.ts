@@ -64,6 +64,12 @@ describe("tables made for the purpose", () => {
     expect(ownFields(table)).toEqual(fieldsOfListing(iaslListing(table)));
   });
 
+  it.skipIf(!hasIasl)("pointers are listed as iasl lists them (needs iasl)", () => {
+    const body = Uint8Array.from({ length: 24 }, (_, i) => i * 5);
+    for (const table of [acpiTable("XSDT", 1, body), acpiTable("RSDT", 1, body)])
+      expect(ownFields(table)).toEqual(fieldsOfListing(iaslListing(table)));
+  });
+
   it.skipIf(!hasIasl)("a SLIT of 18 localities is listed as iasl lists it (needs iasl)", () => {
     const count = 18;
     const body = new Uint8Array(8 + count * count);

@@ -3,6 +3,7 @@ import { type Diagnosis, tableError, tableWarning } from "./diagnosis.ts";
 import { HMAT_LISTING } from "./hmat.ts";
 import { MADT_LISTING } from "./madt.ts";
 import { MSCT_LISTING } from "./msct.ts";
+import { RSDT_LISTING, XSDT_LISTING } from "./pointer-tables.ts";
 import { SLIT_LISTING } from "./slit.ts";
 import { SRAT_LISTING } from "./srat-listing.ts";
 import { listSubtables, type TableBody } from "./subtable-listing.ts";
@@ -36,8 +37,10 @@ const BODIES: Readonly<Record<string, TableBody>> = {
   CEDT: CEDT_LISTING,
   HMAT: HMAT_LISTING,
   MSCT: MSCT_LISTING,
+  RSDT: RSDT_LISTING,
   SLIT: SLIT_LISTING,
   SRAT: SRAT_LISTING,
+  XSDT: XSDT_LISTING,
 };
 export const LISTED_SIGNATURES: readonly string[] = Object.keys(BODIES);
 
