@@ -10,9 +10,10 @@ export const EXIT = {
   world: 3,
   /** A defect of Tidemark itself (EX_SOFTWARE of sysexits.h). */
   defect: 70,
-  /** Ctrl-C: 128 + SIGINT. */
-  interrupted: 130,
 } as const;
+
+/** Exit status of a command that a signal ended, as shells have it: 128 and the signal's number. */
+export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** Wrong use of the command line, or a file that cannot be read or written. The message is one line. */
 export class UsageError extends Error {

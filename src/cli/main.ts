@@ -1,7 +1,10 @@
 import { Command, CommanderError, Option } from "commander";
+import { LabError } from "../lab/lab-error.ts";
+import { oneLine } from "../scenario/scenario-error.ts";
 import type { CompareOptions } from "./compare.ts";
 import { EXIT } from "./exit-status.ts";
 import { addInspect } from "./inspect-command.ts";
+import { addLinuxOptions } from "./linux-options.ts";
 import type { RunOptions } from "./run.ts";
 import type { System } from "./system.ts";
 import { VERSION } from "./version.ts";
@@ -12,6 +15,15 @@ const STATUS_OF: { readonly [name: string]: number } = {
   ScenarioError: EXIT.input,
   UsageError: EXIT.input,
   WorldUnavailable: EXIT.world,
+  KernelFileError: EXIT.input,
+  LayoutError: EXIT.world,
+  TdEnded: EXIT.world,
+};
+
+/** The exit status of an error that needs no more than its message; undefined for a defect of ours. */
+const statusOf = (error: unknown): number | undefined => {
+  if (error instanceof LabError) return EXIT.world;
+  return error instanceof Error ? STATUS_OF[error.name] : undefined;
 };
 
 /**
@@ -74,6 +86,7 @@ Examples:
   tidemark run scenarios/dimm-replug.yaml
   tidemark run boot-lazy-4g --set machine.memory=8G --json
   tidemark run worked-example --design bitmaps --html report.html
+  tidemark run boot-lazy-4g --world linux --kernel arch/x86/boot/bzImage
 `;
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
@@ -84,17 +97,19 @@ const addRun = (
   world: OpenWorld,
   finish: (status: number) => void,
 ): void => {
-  tidemark
-    .command("run")
-    .description("play a scenario and show what happened")
-    .argument("<file>", "scenario file (YAML), - for standard input, or the name of a bundled one")
-    .addOption(new Option("--world <name>", "where to play it").choices(WORLDS).default("model"))
-    .option("--design <name>", "design that does the guest's part of hotplug")
-    .option("--seed <n>", "seed of every choice that real machines leave open")
-    .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect)
-    .option("--json", "print one JSON document (docs/schema/run-report.schema.json)")
-    .option("--trace <file>", "write every step as a line of JSON")
-    .option("--html <file>", "write a page with maps, timeline and curves")
+  addLinuxOptions(
+    tidemark
+      .command("run")
+      .description("play a scenario and show what happened")
+      .argument("<file>", "scenario file (YAML), - for standard input, or the name of a bundled one")
+      .addOption(new Option("--world <name>", "where to play it").choices(WORLDS).default("model"))
+      .option("--design <name>", "design that does the guest's part of hotplug")
+      .option("--seed <n>", "seed of every choice that real machines leave open")
+      .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect)
+      .option("--json", "print one JSON document (docs/schema/run-report.schema.json)")
+      .option("--trace <file>", "write every step as a line of JSON")
+      .option("--html <file>", "write a page with maps, timeline and curves"),
+  )
     .addHelpText("after", RUN_HELP)
     .action(async (file: string, options: RunOptions) => {
       const { run } = await import("./run.ts");
@@ -159,8 +174,8 @@ const tell = (error: unknown, system: System): number => {
     if (error.code !== "commander.help") say(usageLine(error));
     return EXIT.input;
   }
-  const known = error instanceof Error ? STATUS_OF[error.name] : undefined;
-  if (known !== undefined) say((error as Error).message);
+  const known = statusOf(error);
+  if (known !== undefined && error instanceof Error) say(oneLine(error.message));
   else say(defectLine(error));
   const { TIDEMARK_DEBUG } = system.env;
   if (TIDEMARK_DEBUG === "1" && error instanceof Error) say(details(error));

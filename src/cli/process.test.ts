@@ -59,7 +59,11 @@ it("says nothing when the reader of its pipe leaves, and keeps its exit status",
   expect(await ended(child)).toEqual({ code: 0, stderr: "" });
 });
 
-it("ends with 130 on Ctrl-C", async () => {
+it.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const)("%s ends a world that waits, with status %i", async (signal, status) => {
   const child = start("run", "wait.yaml", "--trace", "trace.jsonl");
   const end = ended(child);
   await new Promise<void>((heard) => {
@@ -67,8 +71,8 @@ it("ends with 130 on Ctrl-C", async () => {
       if (text.toString().includes("breathing")) heard();
     });
   });
-  child.kill("SIGINT");
-  expect((await end).code).toBe(130);
+  child.kill(signal);
+  expect((await end).code).toBe(status);
 });
 
 it("writes trace and page to disk, whole", async () => {

@@ -33,8 +33,17 @@ export class Progress {
     const now = this.system.clock();
     if (now < this.nextAt) return;
     this.nextAt = now + INTERVAL;
+    this.show(`${this.doing}: ${step} steps, ${formatDuration(ns)} virtual`);
+  }
+
+  /** Says at once what is being done, for what takes long and has no steps. */
+  say(what: string): void {
+    this.doing = what;
+    if (this.shows) this.show(what);
+  }
+
+  private show(line: string): void {
     this.shown = true;
-    const line = `${this.doing}: ${step} steps, ${formatDuration(ns)} virtual`;
     this.system.stderr.write(`\r\u001b[K${line.slice(0, (this.system.stderr.columns ?? 80) - 1)}`);
   }
 

@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { AssertionError } from "../assert.ts";
+import { KernelFileError } from "../lab/kernel-package/image-release.ts";
+import { ProgramMissing } from "../lab/kernel-package/run-program.ts";
 import { NotModelled } from "../not-modelled.ts";
 import { reportSchema } from "../scenario/report-schema.ts";
 import { FakeWorld } from "../scenario/testing/fake-world.ts";
@@ -64,6 +66,22 @@ describe("the exit status says how it went", () => {
       "silent",
     ]);
   });
+  it("2 and 3: no kernel where one was named, no machine to run it; one line each", async () => {
+    const failing = (error: Error): OpenWorld => {
+      return async () => {
+        throw error;
+      };
+    };
+    const noKernel = failing(new KernelFileError("cannot read the kernel image /k: ENOENT"));
+    const linux = "run held.yaml --world linux --kernel /k";
+    expect(await told(linux, undefined, noKernel)).toEqual([
+      2,
+      "cannot read the kernel image /k: ENOENT\n",
+      "silent",
+    ]);
+    const noMachine = failing(new ProgramMissing("QEMU ended:\nno memory"));
+    expect(await told(linux, undefined, noMachine)).toEqual([3, "QEMU ended: no memory\n", "silent"]);
+  });
   it("3: the world does not model a step, and the line says which", async () => {
     class Partial extends FakeWorld {
       override perform(): never {
@@ -115,6 +133,18 @@ describe("wrong use of the command line is one line and status 2", () => {
       "--set machine.memory=1:1:22: machine.memory: expected at least 64M, found 1\n",
     ],
     [
+      "run held.yaml --on-violation report",
+      "--on-violation report: expected the linux world, found the model world; add --world linux\n",
+    ],
+    [
+      "run held.yaml --world linux --modules /lib/modules",
+      "--modules /lib/modules: expected the kernel they belong to, found none; add --kernel BZIMAGE\n",
+    ],
+    [
+      "run held.yaml --world linux --enforce maybe",
+      "tidemark: option '--enforce <how>' argument 'maybe' is invalid. Allowed choices are exact, audit; see tidemark --help\n",
+    ],
+    [
       "run held.yaml --html held.yaml",
       "--html held.yaml: expected a file of its own, found the scenario itself; name another file\n",
     ],
@@ -154,6 +184,21 @@ it("help and version are asked for, not errors", async () => {
   const nothing = await tidemark("");
   expect([nothing.status, nothing.system.out()]).toEqual([2, ""]);
   expect(nothing.system.err()).toContain("Usage: tidemark");
+});
+
+it("the linux world is told its options, and what is left out is left to it", async () => {
+  const asked: unknown[] = [];
+  const world: OpenWorld = async (_name, { linux }) => {
+    asked.push({ ...linux, kernel: { image: linux?.kernel?.image, modules: linux?.kernel?.modules } });
+    return new FakeWorld();
+  };
+  const line = "--kernel k --modules m --on-violation accept --enforce audit";
+  await tidemark(`run held.yaml --world linux ${line}`, undefined, world);
+  await tidemark("run held.yaml --world linux", undefined, world);
+  expect(asked).toEqual([
+    { kernel: { image: "k", modules: "m" }, onViolation: "accept", enforcement: "audit" },
+    { kernel: { image: undefined, modules: undefined } },
+  ]);
 });
 
 it("--json prints one document that follows its schema, and nothing else", async () => {

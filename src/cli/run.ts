@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { LinuxWorldOptions } from "../lab/world/linux-world.ts";
 import { NotModelled } from "../not-modelled.ts";
 import { type Played, play } from "../scenario/player.ts";
 import { renderJson } from "../scenario/render/json.ts";
@@ -9,6 +10,8 @@ import { oneLine } from "../scenario/scenario-error.ts";
 import { stepText } from "../scenario/step-text.ts";
 import { type World, WorldUnavailable } from "../scenario/world.ts";
 import { EXIT, UsageError } from "./exit-status.ts";
+import { Interruption } from "./interruption.ts";
+import { checkLinuxOptions, type LinuxOptions } from "./linux-options.ts";
 import { Progress } from "./progress.ts";
 import { readScenario, reason, type ScenarioOptions } from "./read-scenario.ts";
 import { screenOf } from "./screen.ts";
@@ -16,7 +19,7 @@ import type { System, TextFile } from "./system.ts";
 import { VERSION } from "./version.ts";
 import type { OpenWorld, WorldName } from "./worlds.ts";
 
-export interface RunOptions extends ScenarioOptions {
+export interface RunOptions extends ScenarioOptions, LinuxOptions {
   readonly world: WorldName;
   readonly json?: boolean;
   readonly trace?: string;
@@ -35,24 +38,45 @@ export const run = async (
   system: System,
   openWorld: OpenWorld,
 ): Promise<number> => {
+  checkLinuxOptions(options, options.world);
   const scenario = readScenario(file, options, system);
   refuseOverwrite(scenario.file, options);
-  const world = await openWorld(options.world, { breathe: () => system.breathe() });
+  const progress = new Progress(system);
+  const interruption = new Interruption(system);
+  const world = await openWorld(options.world, {
+    breathe: () => system.breathe(),
+    linux: linuxWorldOptions(options, progress, interruption),
+  });
   const trace = options.trace === undefined ? undefined : open(options.trace, system);
-  const undo = world.breathes ? dieOnInterrupt(system) : undefined;
+  if (world.breathes) interruption.listen();
   try {
-    const played = await playShowingProgress(scenario, world, options, system, trace);
+    const played = await playShowingProgress(scenario, world, options, progress, trace);
+    if (interruption.status !== undefined) return interruption.status;
     if (options.html !== undefined) await writeHtml(played, options.html, system);
     const { report } = played;
     const shown =
       options.json === true ? renderJson(report) : renderTerminal(report, screenOf(system.stdout, system));
     system.stdout.write(shown);
     return report.verdict === "held" ? EXIT.held : EXIT.broken;
+  } catch (error) {
+    // What a signal broke off has nothing more to say.
+    if (interruption.status !== undefined) return interruption.status;
+    throw error;
   } finally {
     trace?.close();
-    undo?.();
+    interruption.close();
   }
 };
+
+const linuxWorldOptions = (
+  { kernel, modules, onViolation, enforce }: LinuxOptions,
+  progress: Progress,
+  { signal }: Interruption,
+): LinuxWorldOptions => ({
+  kernel: { image: kernel, modules, signal, progress: (what) => progress.say(what) },
+  ...(onViolation === undefined ? {} : { onViolation }),
+  ...(enforce === undefined ? {} : { enforcement: enforce }),
+});
 
 const refuseOverwrite = (scenario: string, { trace, html }: RunOptions): void => {
   const taken = new Map([[resolve(scenario), "the scenario itself"]]);
@@ -95,19 +119,13 @@ const writeTrace = (trace: TextFile, line: string, path: string): void => {
   }
 };
 
-const dieOnInterrupt = (system: System): (() => void) =>
-  system.onInterrupt(() => {
-    system.exit(EXIT.interrupted);
-  });
-
 const playShowingProgress = async (
   scenario: Scenario,
   world: World,
   options: RunOptions,
-  system: System,
+  progress: Progress,
   trace: TextFile | undefined,
 ): Promise<Played> => {
-  const progress = new Progress(system);
   let playing: Step | undefined;
   try {
     return await play(scenario, world, {

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { SIGNAL_STATUS } from "./exit-status.ts";
 
 /** A stream of text to the user. Writing to one whose reader has gone does nothing. */
 export interface Output {
@@ -26,8 +27,10 @@ export interface System {
   /** Writes all or nothing: a reader never sees half a file. */
   writeText(path: string, text: string): void;
   openText(path: string): TextFile;
-  /** Calls `handler` on Ctrl-C instead of dying; answers how to undo that. */
-  onInterrupt(handler: () => void): () => void;
+  /** Calls `handler` with an exit status at Ctrl-C and its like instead of dying; answers how to undo that. */
+  onSignal(handler: (status: number) => void): () => void;
+  /** Calls `then` after so many milliseconds, if the process lives so long; answers how to undo that. */
+  after(ms: number, then: () => void): () => void;
   exit(status: number): void;
   /** Lets timers and signals be heard. */
   breathe(): Promise<void>;
@@ -84,6 +87,17 @@ const outputOf = (stream: NodeJS.WriteStream): Output => {
   };
 };
 
+const onSignal: System["onSignal"] = (handler) => {
+  const listeners = Object.entries(SIGNAL_STATUS).map(([signal, status]) => {
+    const heard = (): void => handler(status);
+    process.on(signal, heard);
+    return () => process.off(signal, heard);
+  });
+  return () => {
+    for (const stop of listeners) stop();
+  };
+};
+
 /** The real thing. */
 export const processSystem = (): System => ({
   env: process.env,
@@ -94,11 +108,10 @@ export const processSystem = (): System => ({
   readStdin: () => readFileSync(0, "utf8"),
   writeText,
   openText,
-  onInterrupt: (handler) => {
-    process.once("SIGINT", handler);
-    return () => {
-      process.removeListener("SIGINT", handler);
-    };
+  onSignal,
+  after: (ms, then) => {
+    const timer = setTimeout(then, ms).unref();
+    return () => clearTimeout(timer);
   },
   exit: (status) => {
     process.exit(status);

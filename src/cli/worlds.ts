@@ -1,3 +1,4 @@
+import type { LinuxWorldOptions } from "../lab/world/linux-world.ts";
 import type { World } from "../scenario/world.ts";
 
 export const WORLDS = ["model", "linux"] as const;
@@ -9,6 +10,8 @@ export type OpenWorld = (name: WorldName, options: WorldOptions) => Promise<Worl
 export interface WorldOptions {
   /** Awaited now and then by a world that breathes, so that Ctrl-C is heard. */
   readonly breathe: () => Promise<void>;
+  /** What the linux world is told; the model world has no use for it. */
+  readonly linux?: LinuxWorldOptions;
 }
 
 /** Designs that a scenario may name: the names of src/designs/designs.ts, here so that help needs no machine. */
@@ -25,10 +28,10 @@ export const DESIGNS: readonly string[] = [
 ];
 
 /** The one place where a command meets its world. */
-export const openWorld: OpenWorld = async (name, _options) => {
+export const openWorld: OpenWorld = async (name, options) => {
   if (name === "linux") {
     const { LinuxWorld } = await import("../lab/world/linux-world.ts");
-    return new LinuxWorld();
+    return new LinuxWorld(options.linux);
   }
   const { ModelWorld } = await import("../scenario/model/model-world.ts");
   return new ModelWorld();

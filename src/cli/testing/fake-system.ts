@@ -54,7 +54,8 @@ export const fakeSystem = (
         close: () => {},
       };
     },
-    onInterrupt: () => () => {},
+    onSignal: () => () => {},
+    after: () => () => {},
     exit: () => {},
     breathe: () => Promise.resolve(),
   };

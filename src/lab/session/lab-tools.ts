@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildGuestImage } from "../agent/guest-image.ts";
-import { loadKernelImage } from "../kernel-image/load.ts";
+import { loadKernelImage, naming } from "../kernel-image/load.ts";
 import { findKernel, type KernelWish } from "../kernel-package/find-kernel.ts";
 import { findBusybox, findQemu } from "../kernel-package/host-programs.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
@@ -43,7 +43,7 @@ export const findLabTools = async (wish: KernelWish = {}): Promise<LabTools> => 
   const image = await loadKernelImage(files.image);
   return {
     kernelFile: files.image,
-    kernel: readGuestKernel(image),
+    kernel: await naming(files.image, () => readGuestKernel(image)),
     initrd: buildGuestImage({ busybox: busybox.bytes, modules: moduleFiles(files.modules) }),
   };
 };

@@ -99,6 +99,7 @@ export class LinuxWorld implements World {
       append: commandLineOf(this.scenario!),
       enforcement: this.options.enforcement ?? "exact",
       onViolation: this.options.onViolation ?? "stop",
+      signal: this.options.kernel?.signal,
     };
     this.session = await asUnavailable(() => LabSession.prepare(plan));
     this.session.td.td.machine.trace.raw = (event) => this.hear(event);
