@@ -7,6 +7,9 @@ import { expectingName } from "./refusal.ts";
 import { invariant, text, whole } from "./scalar-schema.ts";
 import { stepSchema } from "./step-schema.ts";
 
+// A schema is used once in a run: making a function of it takes longer than that one use.
+z.config({ jitless: true });
+
 /** The scenario file. What depends on more than one field is checked afterwards. */
 export const scenarioSchema = z
   .strictObject({
