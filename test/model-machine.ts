@@ -9,11 +9,14 @@ import type { TraceEvent } from "../src/scenario/world.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
-/** Names of the bundled scenarios, with their folders below scenarios/ and without ending. */
+/** Folder of scenarios that only the linux world can play. */
+export const LINUX_ONLY = "linux-kexec/";
+
+/** Names of the bundled scenarios that the model can play, with their folders below scenarios/ and without ending. */
 export const bundledScenarios = (): string[] =>
   readdirSync(join(root, "scenarios"), { recursive: true, encoding: "utf8" })
     .map((file) => file.replaceAll("\\", "/"))
-    .filter((file) => file.endsWith(".yaml"))
+    .filter((file) => file.endsWith(".yaml") && !file.startsWith(LINUX_ONLY))
     .map((file) => file.slice(0, -".yaml".length));
 
 export const load = (text: string, overrides: readonly string[] = [], file = "test.yaml"): Scenario =>

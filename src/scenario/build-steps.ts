@@ -43,6 +43,10 @@ const buildAction = (draft: ActionDraft, place: Place): Action => {
       return { kind: "boot", place };
     case "reset":
       return { kind: "reset", place };
+    case "kexec":
+      return { kind: "kexec", place };
+    case "crash":
+      return { kind: "crash", place };
     case "touch": {
       const { kind: access, ...rest } = draft.touch!;
       return { kind: "touch", access, ...rest, place };

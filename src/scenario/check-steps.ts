@@ -2,7 +2,7 @@ import { checkRequested, type Refuse } from "./check-machine.ts";
 import type { Expectation } from "./expectation.ts";
 import { suggest } from "./nearest-name.ts";
 import { ADDRESS_LIMIT, formatAddress } from "./quantity.ts";
-import type { Action, Scenario } from "./scenario.ts";
+import type { Action, ActionKind, Scenario } from "./scenario.ts";
 import { describe, type Path } from "./scenario-error.ts";
 
 /** What the steps so far have made, so that a step can only name what exists. */
@@ -33,8 +33,13 @@ export const checkSteps = (scenario: Scenario, refuse: Refuse): void => {
   checkExpectations(scenario, scenario.expect, ["expect"], refuse);
 };
 
+/** Steps that nothing else happens beside. */
+const ALONE: readonly string[] = ["boot", "reset", "kexec", "crash", "host"] satisfies ActionKind[];
+/** Steps after which another kernel runs. */
+const RESTARTS: readonly string[] = ["reset", "kexec", "crash"] satisfies ActionKind[];
+
 const checkInside = (action: Action, path: Path, refuse: Refuse): void => {
-  if (action.kind !== "boot" && action.kind !== "reset" && action.kind !== "host") return;
+  if (!ALONE.includes(action.kind)) return;
   const found = `\`${action.kind}\``;
   refuse(path, { expected: "steps of a running machine", found, advice: "put it before `parallel`" });
 };
@@ -61,7 +66,7 @@ const checkAction = (
     const found = `\`${action.kind}\``;
     refuse(path, { expected: "`boot` before it", found, advice: "put `- boot` first" });
   }
-  if (action.kind === "reset") progress.allocations.clear();
+  if (RESTARTS.includes(action.kind)) progress.allocations.clear();
   if ("vcpu" in action) checkVcpu(scenario, action.vcpu, [...path, action.kind, "vcpu"], refuse);
   if ("node" in action && action.node !== null && action.node >= scenario.machine.nodes) {
     const expected = `a node below ${scenario.machine.nodes}`;

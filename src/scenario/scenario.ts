@@ -195,6 +195,10 @@ export type Action =
   | (Placed & { readonly kind: "boot" })
   /** System reset: the same machine starts again and boots. */
   | (Placed & { readonly kind: "reset" })
+  /** The running kernel starts another one, with the memory as it is. */
+  | (Placed & { readonly kind: "kexec" })
+  /** The kernel panics, and a crash kernel reads all of /proc/vmcore. */
+  | (Placed & { readonly kind: "crash" })
   | (Placed & {
       readonly kind: "plug";
       readonly dimm: string;

@@ -179,6 +179,16 @@ export class Guest {
     return this.agent.ready(signal, before);
   }
 
+  /** Makes the kernel panic, and waits for the agent that the crash kernel starts. @returns its boot id */
+  async crash(signal?: AbortSignal): Promise<string> {
+    const before = this.agent.boot;
+    // No answer comes: the next greeting refuses the request.
+    const trigger = this.#control("/proc/sysrq-trigger", "c", signal).catch(() => {});
+    const boot = await this.agent.ready(signal, before);
+    await trigger;
+    return boot;
+  }
+
   async #text(path: string, signal: AbortSignal | undefined): Promise<string> {
     return new TextDecoder().decode(await this.agent.readFile(path, signal));
   }

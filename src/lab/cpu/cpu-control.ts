@@ -56,6 +56,15 @@ export class CpuControl {
     if (this.hooks.delete(address)) await this.gdb.clearBreakpoint("hardware", address);
   }
 
+  /** Takes every hook away, whoever put it there: the kernel that they were in is gone. The guest must stand still. */
+  async unhookAll(): Promise<void> {
+    const addresses = [...this.hooks.keys()];
+    this.hooks.clear();
+    await this.gdb.batch(() =>
+      Promise.all(addresses.map((address) => this.gdb.clearBreakpoint("hardware", address))),
+    );
+  }
+
   /**
    * Does something while the guest stands still, and lets it go on: at once if it stands still already, as it does
    * within a hook. Rejected if the guest has gone.

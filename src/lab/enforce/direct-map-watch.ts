@@ -28,6 +28,12 @@ export class DirectMapWatch {
     await this.apply(this.control.gdb, { removed: [], added: this.set.ranges });
   }
 
+  /** Takes every watchpoint away and keeps in mind what is forbidden: a new kernel decides anew where to map it. */
+  async disarm(): Promise<void> {
+    await this.apply(this.control.gdb, { removed: this.set.ranges, added: [] });
+    this.base = undefined;
+  }
+
   /** Whether any of [start, end) is watched. */
   covers(start: number, end: number): boolean {
     return this.set.ranges.some((range) => range.start < end && start < range.end);

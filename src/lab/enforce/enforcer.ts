@@ -61,11 +61,11 @@ export class Enforcer {
     await watch.allowNow(roundDown(first.start, UNIT), roundUp(first.start + 1, UNIT));
   }
 
-  /** Looks at all pages that exist. @returns what was not known before */
-  async audit(): Promise<readonly LabViolation[]> {
+  /** Looks at all pages that exist. @param who touched those that are new @returns what was not known before */
+  async audit(who = "somebody touched it"): Promise<readonly LabViolation[]> {
     const before = this.violations.length;
     await this.parts.sync();
-    for (const span of await this.forbiddenPages(undefined)) this.record(span, undefined, undefined);
+    for (const span of await this.forbiddenPages(undefined)) this.record(span, undefined, undefined, who);
     return this.violations.slice(before);
   }
 
@@ -77,12 +77,12 @@ export class Enforcer {
     return auditPages(inside, (gpa) => this.known.has(gpa) || rights.mayTouch(gpa));
   }
 
-  private record(range: Span, place: CodePlace | undefined, vcpu: number | undefined): void {
+  private record(range: Span, place: CodePlace | undefined, vcpu: number | undefined, unseen = ""): void {
     const { rights } = this.parts;
     const septState = rights.stateName(range.start);
     const plugged = rights.isPlugged(range.start);
     const state = `${plugged ? "plugged" : "not plugged"}, its secure-EPT entry is ${septState}`;
-    const who = place === undefined ? "somebody touched it" : `touched by ${place.symbol}`;
+    const who = place === undefined ? unseen : `touched by ${place.symbol}`;
     this.violations.push({
       invariant: "I1",
       range,

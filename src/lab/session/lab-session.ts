@@ -13,6 +13,7 @@ import { Enforcer, type OnViolation } from "../enforce/enforcer.ts";
 import type { LabViolation } from "../enforce/violation.ts";
 import { RamFile } from "../guest-ram/ram-file.ts";
 import { readLoadedModule } from "../kernel-image/loaded-module.ts";
+import { KexecFollower } from "../kexec/kexec-follower.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
 import type { Span } from "../span.ts";
 import { judgePageCall } from "../td/deeds.ts";
@@ -60,7 +61,9 @@ export class LabSession {
   readonly host: DesignHost;
   /** What the design printed. */
   readonly designLog: string[] = [];
-  /** What the guest's page calls broke. */
+  /** What becomes of the guest when it starts another kernel. */
+  readonly kexec: KexecFollower;
+  /** What the guest's page calls and its kexec broke. */
   readonly deeds: LabViolation[] = [];
   /** Why serving the guest ended, if it failed. */
   failure: Error | undefined;
@@ -96,6 +99,15 @@ export class LabSession {
     });
     this.table = td.handOver === undefined ? undefined : GuestTable.of(qemu.ram, td.handOver.stub);
     this.host = new DesignHost(td.td, plan.design, this.table, (line) => this.designLog.push(line));
+    this.kexec = new KexecFollower({
+      td,
+      table: this.table,
+      enforcer: this.enforcer,
+      policy: plan.onViolation,
+      sync: () => this.devices.sync(),
+      onViolations: (violations) => this.deeds.push(...violations),
+      onEntered: () => this.hookDesign(),
+    });
     td.beforeCall = () => this.devices.sync();
     td.onPageCall = (call) => this.deeds.push(...judgePageCall(call, td.rights));
   }
@@ -149,6 +161,7 @@ export class LabSession {
     const session = new LabSession(plan, qemu, td, new Guest(agent));
     session.addDeviceMemory();
     await session.hookDesign();
+    await session.kexec.install();
     return session;
   }
 

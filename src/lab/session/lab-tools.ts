@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildGuestImage } from "../agent/guest-image.ts";
+import { buildGuestImage, type GuestImageParts } from "../agent/guest-image.ts";
 import { loadKernelImage, naming } from "../kernel-image/load.ts";
 import { findKernel, type KernelWish } from "../kernel-package/find-kernel.ts";
 import { findBusybox, findQemu } from "../kernel-package/host-programs.ts";
@@ -31,12 +31,29 @@ const moduleFiles = (folder: string | undefined): Map<string, Uint8Array> => {
   return files;
 };
 
+/** Where an initramfs has what the guest starts by kexec. */
+export const KEXEC_FILES = { kernel: "boot/vmlinuz", initrd: "boot/initrd" } as const;
+
+/** The initramfs for so many kernels started by kexec: each holds the next kernel, and the initramfs for that. */
+const guestImage = (parts: GuestImageParts, kernel: Uint8Array, kexecs: number): Uint8Array => {
+  let image = buildGuestImage(parts);
+  for (let n = 0; n < kexecs; n++) {
+    const extraFiles = [
+      { path: KEXEC_FILES.kernel, bytes: kernel },
+      { path: KEXEC_FILES.initrd, bytes: image },
+    ];
+    image = buildGuestImage({ ...parts, extraFiles });
+  }
+  return image;
+};
+
 /**
  * Finds what the linux world needs on this machine, and reads the kernel.
  *
+ * @param kexecs how many kernels the guest will start by itself, one after the other
  * @throws LabError if something is missing, with what to do; KernelFileError if a named kernel cannot be read
  */
-export const findLabTools = async (wish: KernelWish = {}): Promise<LabTools> => {
+export const findLabTools = async (wish: KernelWish = {}, kexecs = 0): Promise<LabTools> => {
   await findQemu();
   const busybox = findBusybox();
   const files = await findKernel(wish);
@@ -44,6 +61,10 @@ export const findLabTools = async (wish: KernelWish = {}): Promise<LabTools> => 
   return {
     kernelFile: files.image,
     kernel: await naming(files.image, () => readGuestKernel(image)),
-    initrd: buildGuestImage({ busybox: busybox.bytes, modules: moduleFiles(files.modules) }),
+    initrd: guestImage(
+      { busybox: busybox.bytes, modules: moduleFiles(files.modules) },
+      kexecs === 0 ? new Uint8Array() : readFileSync(files.image),
+      kexecs,
+    ),
   };
 };

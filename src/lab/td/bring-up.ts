@@ -22,11 +22,14 @@ export interface Placement {
   readonly slide: bigint;
 }
 
+/** A guest at a kernel's entry: guest-physical addresses. */
+export interface KernelEntered {
+  readonly entry: number;
+  readonly bootParams: number;
+}
+
 /** Lets a fresh guest run up to the decompressor's jump into the kernel. */
-export const runToKernel = async (
-  gdb: GdbClient,
-  kernel: GuestKernel,
-): Promise<{ readonly entry: number; readonly bootParams: number }> => {
+export const runToKernel = async (gdb: GdbClient, kernel: GuestKernel): Promise<KernelEntered> => {
   await gdb.setBreakpoint("hardware", kernel.lastJump);
   const stop = await gdb.resume();
   if (stop.kind !== "stopped") throw new LabError("QEMU ended before the kernel was entered");
@@ -78,7 +81,7 @@ export interface BringUp {
  */
 export const makeTd = async (
   { ram, td, kernel, design, unaccepted }: BringUp,
-  at: { readonly entry: number; readonly bootParams: number },
+  at: KernelEntered,
 ): Promise<{ readonly place: Placement; readonly handOver: LabHandOver }> => {
   const place = placementOf(ram, kernel, at.entry);
   const image = { start: place.physical, end: place.physical + kernel.initSize };

@@ -6,8 +6,11 @@ import type { SymbolTable } from "../kernel-image/symbol-table.ts";
 export interface GuestKernel {
   /** The kernel's own name for itself, such as 6.12.117+deb12-cloud-amd64. */
   readonly release: string;
-  /** Physical address of the decompressor's jump into the decompressed kernel. */
+  /** Physical address of the decompressor's jump into the decompressed kernel, if loaded below `preferred`. */
   readonly lastJump: bigint;
+  /** Address the kernel is linked for, and what its decompressor rounds its own address up to. Guest-physical bytes. */
+  readonly preferred: number;
+  readonly alignment: number;
   /** Bytes from the start of the decompressed kernel to its entry. */
   readonly entryOffset: number;
   /** Bytes that the kernel needs from its start. */

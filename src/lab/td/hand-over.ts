@@ -40,6 +40,23 @@ const EFI_OF: { readonly [type: number]: EfiMemoryType } = {
   [E820_TYPE.UNUSABLE]: "UNUSABLE",
 };
 
+/** Where firmware's tables and memory map lie, as boot parameters tell it. */
+const EFI_INFO = [
+  "efiSystab",
+  "efiMemdescSize",
+  "efiMemdescVersion",
+  "efiMemmap",
+  "efiMemmapSize",
+  "efiSystabHi",
+  "efiMemmapHi",
+] as const;
+
+/** Leads a kernel to the tables that another one was led to. */
+export const copyEfiInfo = (from: Uint8Array, to: Uint8Array): void => {
+  BOOT_PARAMS.put(to, "efiLoaderSignature", BOOT_PARAMS.get(from, "efiLoaderSignature"));
+  for (const field of EFI_INFO) BOOT_PARAMS.put(to, field, BOOT_PARAMS.get(from, field));
+};
+
 /** The BIOS's map as EFI would tell it: whole pages, RAM inwards, the rest outwards. */
 const baseMap = (entries: readonly E820Entry[]): FirmwareRange[] => {
   const ranges = entries.flatMap(({ addr, size, type }) => {

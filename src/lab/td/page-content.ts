@@ -28,6 +28,11 @@ export class PageContent {
     }
   }
 
+  /** The guest has written [start, end) already, and may: nothing of it is lost. */
+  inUse(start: number, end: number): void {
+    for (let at = roundDown(start, UNIT); at < end; at += UNIT) this.written.add(at / UNIT);
+  }
+
   /** The guest may not touch [start, end) any more. Its pages go. */
   async released(start: number, end: number): Promise<void> {
     if (end <= start || !this.ram.has(start, end - start)) return;

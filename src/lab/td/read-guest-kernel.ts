@@ -55,6 +55,8 @@ export const readGuestKernel = (image: KernelImage): GuestKernel => {
   return {
     release,
     lastJump: decompressorJump(bzImage),
+    preferred: Number(header.prefAddress),
+    alignment: header.kernelAlignment,
     entryOffset: Number(elf.entry - header.prefAddress),
     initSize: header.initSize,
     base,

@@ -1,19 +1,33 @@
+import { BOOT_PARAMS } from "../../abi/boot-params/boot-params.ts";
 import type { Regs } from "../../abi/tdx/regs.ts";
 import type { Design } from "../../linux/design.ts";
 import type { MachineConfig } from "../../machine/config.ts";
+import { MIB } from "../../units.ts";
 import { CpuControl } from "../cpu/cpu-control.ts";
 import { DirectMapWatch } from "../enforce/direct-map-watch.ts";
 import { PageRights } from "../enforce/page-rights.ts";
 import type { QemuGuest } from "../qemu/qemu-guest.ts";
 import type { Span } from "../span.ts";
 import { GdbClient } from "../wire/gdb-client.ts";
-import { announceTdx, makeTd, onceDirectMapIsKnown, type Placement, runToKernel } from "./bring-up.ts";
+import {
+  announceTdx,
+  type KernelEntered,
+  makeTd,
+  onceDirectMapIsKnown,
+  type Placement,
+  patchTdcalls,
+  placementOf,
+  runToKernel,
+} from "./bring-up.ts";
+
 import type { GuestKernel } from "./guest-kernel.ts";
-import { type LabHandOver, MAILBOX_PAGE } from "./hand-over.ts";
+import { copyEfiInfo, type LabHandOver, MAILBOX_PAGE } from "./hand-over.ts";
 import { type Caller, Mailbox } from "./mailbox.ts";
 import { MailboxLoop } from "./mailbox-loop.ts";
 import { PageContent } from "./page-content.ts";
 import { type PageCall, TrustDomain } from "./trust-domain.ts";
+
+const UNIT = 2 * MIB;
 
 export interface TdGuestOptions {
   readonly config: MachineConfig;
@@ -44,6 +58,8 @@ export class TdGuest {
   beforeCall: () => void | Promise<void> = () => {};
   /** Is told of each page call that the kernel made, with its status. */
   onPageCall: (call: PageCall) => void = () => {};
+  /** Boot parameters as the first kernel got them. */
+  private bootParams: Uint8Array = new Uint8Array(BOOT_PARAMS.size);
   private readonly mailbox: Mailbox;
   readonly loop: MailboxLoop;
   private pageCalls: PageCall[] = [];
@@ -80,12 +96,45 @@ export class TdGuest {
     const { place, handOver } = await makeTd({ ram, td: this.td, kernel, design, unaccepted }, at);
     this.place = place;
     this.handOver = handOver;
+    this.bootParams = ram.read(at.bootParams, BOOT_PARAMS.size);
     this.pageCalls = [];
-    await announceTdx(this.control, kernel, place.slide);
+    if (enforcement === "exact") {
+      for (const { start, end } of handOver.unaccepted) await this.watch.forbid(start, end);
+      if (window !== undefined) await this.watch.forbid(window.start, window.end);
+    }
+    await this.hookStart();
+  }
+
+  /** Hooks what a kernel does early: it asks whether it is in a TD, and decides where to map memory. */
+  private async hookStart(): Promise<void> {
+    const { kernel, enforcement } = this.options;
+    await announceTdx(this.control, kernel, this.place.slide);
     if (enforcement === "audit") return;
-    for (const { start, end } of handOver.unaccepted) await this.watch.forbid(start, end);
-    if (window !== undefined) await this.watch.forbid(window.start, window.end);
-    await onceDirectMapIsKnown(this.control, kernel, place.slide, (base) => this.watch.arm(base));
+    await onceDirectMapIsKnown(this.control, kernel, this.place.slide, (base) => this.watch.arm(base));
+  }
+
+  /**
+   * Makes another kernel a TD that the guest has started itself and whose entry it stands at. Its memory map is its
+   * own; firmware's tables are where they were. Nothing of the kernel before may be hooked or watched any more.
+   */
+  async enterAgain(at: KernelEntered): Promise<void> {
+    const { kernel } = this.options;
+    const { ram } = this.qemu;
+    this.place = placementOf(ram, kernel, at.entry);
+    const bootParams = ram.read(at.bootParams, BOOT_PARAMS.size);
+    copyEfiInfo(this.bootParams, bootParams);
+    ram.write(at.bootParams, bootParams);
+    patchTdcalls(ram, kernel, this.place);
+    await this.hookStart();
+  }
+
+  /** Accepts what is not accepted in whole units of [start, end), which hold something already. The guest stands still. */
+  async acceptInUse(start: number, end: number): Promise<void> {
+    for (let at = start; at < end; at += UNIT)
+      if (!this.rights.mayTouch(at)) this.td.acceptForFirmware(at, at + UNIT);
+    this.pageCalls = [];
+    this.content.inUse(start, end);
+    await this.watch.allowNow(start, end);
   }
 
   /** Lets the guest run. */

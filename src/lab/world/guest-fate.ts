@@ -5,10 +5,10 @@ import { TdEnded } from "../td/trust-domain.ts";
 
 const PANIC = /Kernel panic - not syncing: [^\r\n]*/;
 
-/** Whether the guest lives, by what its console said last and how serving it ended. */
+/** Whether the guest lives, by what the console of the kernel that runs said last and how serving it ended. */
 export const fateOf = (session: LabSession | undefined): Fate => {
   if (session === undefined) return { state: "off", why: "" };
-  const panic = PANIC.exec(session.qemu.consoleText())?.[0];
+  const panic = PANIC.exec(session.qemu.consoleText().slice(session.kexec.consoleStart))?.[0];
   if (panic !== undefined) return { state: "panicked", why: panic };
   const { failure } = session;
   if (failure instanceof GuestStopped || failure instanceof TdEnded)

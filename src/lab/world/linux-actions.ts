@@ -8,6 +8,7 @@ import { AgentError } from "../agent/agent.ts";
 import type { AutoOnline, OnlineKind } from "../agent/guest.ts";
 import type { LabSession } from "../session/lab-session.ts";
 import { QmpRefused } from "../wire/qmp-refused.ts";
+import { crash, startAnother } from "./another-kernel.ts";
 import { fateOf } from "./guest-fate.ts";
 import { deviceSettled, dimmGone, dimmTaken } from "./settling.ts";
 
@@ -19,13 +20,16 @@ const KIB = 1024;
 /** Lets the kernel go up to its agent, and makes the guest as the scenario wants it. */
 export const bootGuest = async (session: LabSession, autoOnline: AutoOnline): Promise<Outcome> => {
   if (!(await session.boot())) return ended(session, "BOOT_FAILED");
-  return guarded(session, async () => {
-    await session.guest.setAutoOnline(autoOnline);
-    if (session.plan.config.virtioMem.length === 0) return DONE;
-    await session.guest.loadModules(["virtio_mem"]);
-    for (const { id } of session.plan.config.virtioMem) await deviceSettled(session, id);
-    return DONE;
-  });
+  return guarded(session, () => furnish(session, autoOnline));
+};
+
+/** Makes a kernel that has just come up as the scenario wants it. */
+export const furnish = async (session: LabSession, autoOnline: AutoOnline): Promise<Outcome> => {
+  await session.guest.setAutoOnline(autoOnline);
+  if (session.plan.config.virtioMem.length === 0) return DONE;
+  await session.guest.loadModules(["virtio_mem"]);
+  for (const { id } of session.plan.config.virtioMem) await deviceSettled(session, id);
+  return DONE;
 };
 
 const ended = (session: LabSession, otherwise: string): Outcome => {
@@ -86,6 +90,10 @@ const act = async (session: LabSession, action: Action): Promise<Outcome> => {
       return storeBlocks(session, action);
     case "parallel":
       return parallel(session, action);
+    case "kexec":
+      return startAnother(session);
+    case "crash":
+      return crash(session);
     default:
       throw new NotModelled(`the step "${action.kind}" in the linux world`);
   }

@@ -24,6 +24,7 @@ import { LabError } from "../lab-error.ts";
 import { LabSession } from "../session/lab-session.ts";
 import { findLabTools, type LabTools } from "../session/lab-tools.ts";
 import type { GuestTable } from "../td/guest-table.ts";
+import { CRASH_MEMORY } from "./another-kernel.ts";
 import { fateOf } from "./guest-fate.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
@@ -73,7 +74,7 @@ export class LinuxWorld implements World {
     if (scenario.faults.length > 0) throw new NotModelled("faults in the linux world");
     this.scenario = scenario;
     this.tools = await asUnavailable(() =>
-      findLabTools({ line: scenario.guest.kernel, ...this.options.kernel }),
+      findLabTools({ line: scenario.guest.kernel, ...this.options.kernel }, kexecsOf(scenario)),
     );
     this.startedMs = performance.now();
   }
@@ -215,9 +216,14 @@ export class LinuxWorld implements World {
   }
 }
 
-const commandLineOf = ({ guest }: Scenario): string =>
+/** How many kernels the guest starts itself. */
+const kexecsOf = ({ steps }: Scenario): number =>
+  steps.filter(({ kind }) => kind === "kexec" || kind === "crash").length;
+
+const commandLineOf = ({ guest, steps }: Scenario): string =>
   [
     `accept_memory=${guest.accept}`,
+    ...(steps.some(({ kind }) => kind === "crash") ? [CRASH_MEMORY] : []),
     ...(guest.memmapOnMemory ? ["memory_hotplug.memmap_on_memory=1"] : []),
   ].join(" ");
 

@@ -5,6 +5,7 @@ import type { Machine } from "../../machine/machine.ts";
 import { storeBlockState } from "../../machine/operator.ts";
 import type { KernelTask } from "../../machine/tasks.ts";
 import { allocatedRuns, allocateMemory, freeOwned, readAcross, touchMemory } from "../../machine/workload.ts";
+import { NotModelled } from "../../not-modelled.ts";
 import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
 import { VmmError } from "../../vmm/vmm-error.ts";
 import type { Action, Target } from "../scenario.ts";
@@ -111,6 +112,9 @@ export class Actions {
           : { status: errnoName(ERRNO.EINVAL), detail: `nothing is allocated as ${action.name}` };
       case "parallel":
         return this.perform(action);
+      case "kexec":
+      case "crash":
+        throw new NotModelled(`the step "${action.kind}" in the model world`);
       case "boot":
       case "reset":
       case "host":

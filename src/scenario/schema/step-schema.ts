@@ -35,10 +35,16 @@ const touch = z
 
 const kind = oneOf("Zone to online to", ONLINE_KINDS).default("online");
 
+/** A step without any values. */
+const bare = (name: string) =>
+  z.union([z.null(), z.strictObject({})], { error: expecting(`nothing behind \`${name}\``) });
+
 /** Steps that a world performs, by their key. */
 const actions = {
-  boot: z.union([z.null(), z.strictObject({})], { error: expecting("nothing behind `boot`") }),
-  reset: z.union([z.null(), z.strictObject({})], { error: expecting("nothing behind `reset`") }),
+  boot: bare("boot"),
+  reset: bare("reset"),
+  kexec: bare("kexec"),
+  crash: bare("crash"),
   plug: z.strictObject({
     dimm: id("Name of the DIMM"),
     size: size("Size of the DIMM", { multipleOf: UNIT, least: UNIT }),
@@ -74,7 +80,7 @@ const optional = <T extends Record<string, z.ZodType>>(shape: T): { [K in keyof 
     [K in keyof T]: z.ZodOptional<T[K]>;
   };
 
-const words = ["boot", "reset"] as const;
+const words = ["boot", "reset", "kexec", "crash"] as const;
 
 const stepOf = <T extends Record<string, z.ZodType>>(shape: T) => {
   const names = Object.keys(shape);
