@@ -100,6 +100,8 @@ export class TdGuest {
     this.pageCalls = [];
     if (enforcement === "exact") {
       for (const { start, end } of handOver.unaccepted) await this.watch.forbid(start, end);
+      // The stub accepts itself what no bit can stand for, and a unit at the edge of what it leaves.
+      for (const { start, end } of handOver.stub.accepts) await this.watch.allow(start, end);
       if (window !== undefined) await this.watch.forbid(window.start, window.end);
     }
     await this.hookStart();
