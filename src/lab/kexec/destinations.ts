@@ -1,10 +1,12 @@
-import { MIB, PAGE_SIZE, roundUp } from "../../units.ts";
+import { PAGE_SIZE, roundUp } from "../../units.ts";
 import type { PageRights } from "../enforce/page-rights.ts";
 import type { LabViolation } from "../enforce/violation.ts";
 import { LabError } from "../lab-error.ts";
 import type { Span } from "../span.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
 import type { GuestTable } from "../td/guest-table.ts";
+
+const KIB = 1024;
 
 /** What is known of the acceptance of memory, by the kernel's table and by hardware. */
 export interface Acceptance {
@@ -91,11 +93,11 @@ export const judgeDestinations = (
   segments.flatMap((segment, index) => {
     const name = `segment ${index} of kexec${index === kernelIndex ? " (the kernel)" : ""}`;
     return findingsIn(segment, acceptance).map((found): LabViolation => {
-      const size = `${Math.round((10 * (found.end - found.start)) / MIB) / 10} MiB`;
+      const size = `${(found.end - found.start) / KIB} KiB`;
       return {
         invariant: "I41",
         range: { start: found.start, end: found.end },
-        why: `${name}, ${hex(segment.start)}-${hex(segment.end)}, goes to ${size} that ${verdict(found, acceptance)}`,
+        why: `${name}, ${hex(segment.start)}-${hex(segment.end)}, goes to memory that is not accepted: ${size} that ${verdict(found, acceptance)}`,
         place: undefined,
         vcpu: undefined,
         septState: acceptance.rights.stateName(found.start),
