@@ -99,6 +99,20 @@ const ROWS: readonly Row[] = [
     virtio-mem  both         no-release running   I10
     `,
   ),
+  // The table alone: the guard of boot memory's last unit lies in the window, where nothing is plugged (I2, I11); the VMM
+  // has memory there for a device's region, and none for a DIMM that has not come. Nothing is ever released (I32). What
+  // comes back counts as accepted, which it is only where the VMM kept the pages.
+  ...rows(
+    "window",
+    `
+    dimm        *            release    killed    I2 I11
+    dimm        *            no-release killed    I2 I11
+    virtio-mem  *            release    running   I2 I11 I32
+    virtio-mem  none         no-release running   I2 I11
+    virtio-mem  shared-only  no-release running   I2 I11
+    virtio-mem  both         no-release killed    I1 I2 I8 I10 I11 I21
+    `,
+  ),
   // RFC v2 lives with every VMM as long as the TD can release. Without PAGE_RELEASE it marks memory unaccepted that
   // hardware still has accepted (I6); where the VMM then keeps the private pages, the second accept finds them
   // accepted (I3) and Linux panics. A DIMM's private pages vanish with it, so there it does not come to that.

@@ -20,6 +20,7 @@ export const DESIGNS: readonly string[] = [
   "notifier",
   "notifier-strict",
   "callbacks",
+  "window",
   "bitmaps",
   "shared",
   "snp-hotplug",

@@ -7,6 +7,7 @@ import { shared } from "./shared.ts";
 import { snpHotplug } from "./snp-hotplug.ts";
 import { tide } from "./tide/tide.ts";
 import { uhp } from "./uhp.ts";
+import { window } from "./window.ts";
 
 /** Every design, in the order of tables and help. */
 export const DESIGNS: readonly Design[] = [
@@ -14,6 +15,7 @@ export const DESIGNS: readonly Design[] = [
   notifier,
   notifierStrict,
   callbacks,
+  window,
   bitmaps,
   shared,
   snpHotplug,

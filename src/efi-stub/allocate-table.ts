@@ -23,6 +23,8 @@ export interface TableRequest {
   readonly systemTable: number;
   readonly platform: StubPlatform;
   readonly tableVersion: UnacceptedTableVersion;
+  /** The window also covers the hot-pluggable ranges of the SRAT. */
+  readonly scansSrat: boolean;
   /** Bytes a bit of a new table stands for; a power of two. */
   readonly unitSize: number;
   /** Version 2: leave out the bits of an SRAT entry that holds no whole unit, as agreed after the RFC. */
@@ -128,9 +130,9 @@ const installTable = (request: TableRequest, result: TableResult): TableResult =
 };
 
 /**
- * Finds or makes the unaccepted-memory table, sized from the first memory map; a hole costs its bits. In version 2 the
- * window also covers the hot-pluggable ranges of the SRAT, even without unaccepted memory, and only on a platform that
- * accepts memory is there a table at all.
+ * Finds or makes the unaccepted-memory table, sized from the first memory map; a hole costs its bits. A stub that scans
+ * the SRAT makes the window cover its hot-pluggable ranges too, even without unaccepted memory. In version 2 only a
+ * platform that accepts memory has a table at all.
  *
  * @returns EFI_SUCCESS without a table if there is nothing to record; EFI_UNSUPPORTED if a table of another version is
  *   installed; EFI_OUT_OF_RESOURCES; what installing it returned; or why the machine stops
@@ -141,12 +143,12 @@ export const allocateUnacceptedTable = (
   request: TableRequest,
   map: readonly EfiMemoryDescriptor[],
 ): TableResult | Halt => {
-  const { memory, systemTable, tableVersion, platform } = request;
+  const { memory, systemTable, tableVersion, platform, scansSrat } = request;
   if (tableVersion === 2 && platform === "none") return { status: "EFI_SUCCESS" };
   const installed = findConfigurationTable(memory, BigInt(systemTable), EFI_GUID.LINUX_UNACCEPTED_MEM_TABLE);
   if (typeof installed === "bigint") return reuseTable(request, installed);
   if (installed !== undefined) return installed;
-  const ranges = tableVersion === 2 ? sratHotplugRanges(memory, BigInt(systemTable)) : [];
+  const ranges = scansSrat ? sratHotplugRanges(memory, BigInt(systemTable)) : [];
   if ("why" in ranges) return ranges;
   const bounds = boundsOf(map, ranges);
   if (bounds === undefined) return { status: "EFI_SUCCESS" };

@@ -34,6 +34,8 @@ export interface StubOptions {
   readonly platform: StubPlatform;
   /** The table version this kernel writes, and the only one it takes. Version 2 is RFC v2's. */
   readonly tableVersion: UnacceptedTableVersion;
+  /** The table also covers the hot-pluggable ranges of the SRAT; unless said otherwise in version 2 alone. */
+  readonly scansSrat?: boolean;
   /** Bytes a bit stands for, a power of two; 2 MiB on x86. */
   readonly unitSize?: number;
   /** CONFIG_UNACCEPTED_MEMORY; true unless said otherwise. */
@@ -243,6 +245,7 @@ export const runStub = (world: StubWorld, options: StubOptions): StubOutcome => 
       unacceptedSupport: true,
       softReserve: true,
       ignoreSubUnit: false,
+      scansSrat: options.tableVersion === 2,
       ...options,
     },
     accepts: [],

@@ -131,7 +131,7 @@ export const handOver = (
   });
   const stub = runStub(
     { memory, services, systemTable, bootParams, accept },
-    { platform: "tdx", tableVersion: config.design.tableVersion },
+    { platform: "tdx", tableVersion: config.design.tableVersion, scansSrat: config.design.stubScansSrat },
   );
   const table = stub.status === "EFI_SUCCESS" ? intake(stub) : undefined;
   return {

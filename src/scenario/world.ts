@@ -222,6 +222,10 @@ export interface World {
   /** null if there is no table. */
   bitmaps(): Eventually<Bitmaps | null>;
   cost(): Eventually<Cost>;
+  /** True if another step than the last time may meet the machine's death: a real kernel touches memory when it likes. */
+  readonly wavers?: boolean;
+  /** Numbers of the invariants that this world can see broken; all if left out. */
+  readonly invariants?: ReadonlySet<string>;
   /** All seen so far, in the order they were seen. */
   violations(): Eventually<readonly Violation[]>;
   /** The TDX host; null without one, absent in a world that has none. */

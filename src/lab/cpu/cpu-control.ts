@@ -1,11 +1,12 @@
 import type { RegisterBlock } from "../../protocol/gdb-remote/register-block.ts";
 import { GDB_SIGNAL } from "../../protocol/gdb-remote/stop-reply.ts";
-import { vcpuOf } from "../../protocol/gdb-remote/thread-id.ts";
+import { type ThreadId, vcpuOf } from "../../protocol/gdb-remote/thread-id.ts";
 import type { GdbClient, RegisterValues, Stop } from "../wire/gdb-client.ts";
 
 /** Where the guest stands: one vCPU stopped it, and all are stopped. */
 export interface StoppedCpu {
   readonly vcpu: number;
+  readonly thread: ThreadId | undefined;
   readonly registers: RegisterBlock;
   readonly gdb: GdbClient;
 }
@@ -128,7 +129,7 @@ export class CpuControl {
     if (stop.signal === GDB_SIGNAL.INT) return {};
     const vcpu = stop.thread === undefined ? 0 : vcpuOf(stop.thread);
     const registers = await this.gdb.readRegisters();
-    const cpu = { vcpu, registers, gdb: this.gdb };
+    const cpu = { vcpu, thread: stop.thread, registers, gdb: this.gdb };
     if (stop.reason.kind === "watchpoint") {
       this.stops.watches++;
       await this.onWatch(cpu, stop.reason.address);
@@ -159,9 +160,8 @@ export class CpuControl {
     const passed = PASSED.find((bytes) => bytes.every((byte, i) => code[i] === byte));
     if (passed !== undefined) return { ...change, rip: address + BigInt(passed.length) };
     await this.gdb.writeRegisters(change, cpu.registers);
-    await this.gdb.clearBreakpoint("hardware", address);
-    await this.gdb.step();
-    await this.gdb.setBreakpoint("hardware", address);
+    // A step passes over a breakpoint that is set; the other CPUs rest meanwhile.
+    await this.gdb.step(cpu.thread);
     return {};
   }
 }

@@ -1,10 +1,8 @@
 import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import type { Design } from "../../linux/design.ts";
-import { memoryBlockSize } from "../../linux/memory-hotplug/block-size.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { Agent } from "../agent/agent.ts";
 import { Guest } from "../agent/guest.ts";
-import { DesignHooks } from "../design/design-hooks.ts";
 import { DesignHost } from "../design/design-host.ts";
 import type { AnsweredRequest } from "../devices/device-log.ts";
 import { DeviceMirror } from "../devices/device-mirror.ts";
@@ -12,7 +10,6 @@ import { DeviceWatcher, tookMemory } from "../devices/device-watcher.ts";
 import { Enforcer, type OnViolation } from "../enforce/enforcer.ts";
 import type { LabViolation } from "../enforce/violation.ts";
 import { RamFile } from "../guest-ram/ram-file.ts";
-import { readLoadedModule } from "../kernel-image/loaded-module.ts";
 import { KexecFollower } from "../kexec/kexec-follower.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
 import type { Span } from "../span.ts";
@@ -20,10 +17,9 @@ import { judgePageCall } from "../td/deeds.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
 import { GuestTable } from "../td/guest-table.ts";
 import { TdGuest } from "../td/td-guest.ts";
+import type { PageCall } from "../td/trust-domain.ts";
+import { hookDesign } from "./hook-design.ts";
 import { StoppedPlaces } from "./stopped-places.ts";
-
-/** The driver's name as a module. */
-const DRIVER = "virtio_mem";
 
 /** What a guest in the lab is made of. */
 export interface LabPlan {
@@ -109,7 +105,7 @@ export class LabSession {
       onEntered: () => this.hookDesign(),
     });
     td.beforeCall = () => this.devices.sync();
-    td.onPageCall = (call) => this.deeds.push(...judgePageCall(call, td.rights));
+    td.onPageCall = (call) => this.judge(call);
   }
 
   /**
@@ -165,41 +161,9 @@ export class LabSession {
     return session;
   }
 
-  /** The design's hooks in the kernel now, and in the virtio-mem driver when it is loaded. */
-  private async hookDesign(): Promise<void> {
-    const { control, place } = this.td;
-    const { kernel, config } = this.plan;
-    const ramEnd = config.layout.ram.reduce((end, { start, size }) => Math.max(end, start + size), 0);
-    const hooks = new DesignHooks({
-      control,
-      host: this.host,
-      blockBytes: memoryBlockSize({ endOfRam: ramEnd, guest: true }),
-      afterHook: () => this.td.applyPageCalls(),
-      regionOf: (addr) => this.regionOf(addr),
-      sync: () => this.devices.sync(),
-    });
-    const running = (name: string): bigint | undefined => {
-      const address = kernel.symbol(name);
-      return address === undefined ? undefined : address + place.slide;
-    };
-    await hooks.installInKernel(running);
-    const loads = running("do_init_module");
-    if (!hooks.needsDriver || config.virtioMem.length === 0 || loads === undefined) return;
-    await control.hook(loads, async ({ registers, gdb }) => {
-      const read = (address: bigint, length: number) => gdb.readMemory(address, length);
-      const module = await readLoadedModule(kernel.types(), read, registers.read("rdi"));
-      if (module.name === DRIVER) await hooks.installInDriver((name) => module.symbols.addressOf(name));
-      return {};
-    });
-  }
-
-  /** The region of the virtio-mem device that has an address, or of the first one; empty if there is none. */
-  private regionOf(addr: number | undefined): { start: number; size: number } {
-    const { devices } = this.td.td.machine.vmm;
-    const device = devices.find(
-      (each) => addr === undefined || (each.addr <= addr && addr < each.addr + each.regionSize),
-    );
-    return device === undefined ? { start: 0, size: 0 } : { start: device.addr, size: device.regionSize };
+  private hookDesign(): Promise<void> {
+    const { td, host, plan } = this;
+    return hookDesign({ kernel: plan.kernel, td, host, sync: () => this.devices.sync() });
   }
 
   /** The files behind the memory devices that are there from the start. */
@@ -247,6 +211,15 @@ export class LabSession {
     } catch (error) {
       if (this.over) return false;
       throw error;
+    }
+  }
+
+  /** A call that is made again breaks the same rule again, and is told of once. */
+  private judge(call: PageCall): void {
+    for (const found of judgePageCall(call, this.td.rights)) {
+      const last = this.deeds.at(-1);
+      if (last?.invariant !== found.invariant || last.range.start !== found.range.start)
+        this.deeds.push(found);
     }
   }
 

@@ -25,7 +25,7 @@ export const judgePageCall = (call: PageCall, rights: PageRights): LabViolation[
     plugged: rights.isPlugged(start),
   });
   const found: LabViolation[] = [];
-  if (call.status !== 0 && withoutDetails(call.status as Status) === ALREADY_ACCEPTED)
+  if (call.status > 0 && withoutDetails(call.status as Status) === ALREADY_ACCEPTED)
     found.push(violation("I3", "TDG.MEM.PAGE.ACCEPT found the page accepted already"));
   let plugged = true;
   for (let at = start; at < end && plugged; at += UNIT) plugged = rights.isPlugged(at);

@@ -138,7 +138,7 @@ export const labHandOver = (
   });
   const stub = runStub(
     { memory, services, systemTable, bootParams: entry.bootParams, accept },
-    { platform: "tdx", tableVersion: design.tableVersion },
+    { platform: "tdx", tableVersion: design.tableVersion, scansSrat: design.stubScansSrat },
   );
   if (stub.status !== "EFI_SUCCESS") {
     throw new LabError(`the EFI stub does not enter the kernel: ${stub.log.join("; ") || stub.status}`);

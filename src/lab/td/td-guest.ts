@@ -56,7 +56,7 @@ export class TdGuest {
   ended: Promise<void> = Promise.resolve();
   /** Is called before each TDCALL is executed: what devices did before it is known then. */
   beforeCall: () => void | Promise<void> = () => {};
-  /** Is told of each page call that the kernel made, with its status. */
+  /** Is told of each page call, before anything follows from it. */
   onPageCall: (call: PageCall) => void = () => {};
   /** Boot parameters as the first kernel got them. */
   private bootParams: Uint8Array = new Uint8Array(BOOT_PARAMS.size);
@@ -68,7 +68,10 @@ export class TdGuest {
     this.qemu = qemu;
     this.options = options;
     this.td = new TrustDomain(options.config);
-    this.td.onPageCall = (call) => this.pageCalls.push(call);
+    this.td.onPageCall = (call) => {
+      this.onPageCall(call);
+      if (call.status >= 0) this.pageCalls.push(call);
+    };
     this.control = new CpuControl(gdb);
     this.watch = new DirectMapWatch(this.control);
     this.rights = new PageRights(this.td);
@@ -160,10 +163,7 @@ export class TdGuest {
     const calls = this.pageCalls;
     if (calls.length === 0) return;
     this.pageCalls = [];
-    for (const call of calls) {
-      this.onPageCall(call);
-      if (call.status === 0) await this.applyPageCall(call);
-    }
+    for (const call of calls) if (call.status === 0) await this.applyPageCall(call);
   }
 
   private async applyPageCall({ leaf, start, end }: PageCall): Promise<void> {

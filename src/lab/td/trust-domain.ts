@@ -24,12 +24,13 @@ export class TdEnded extends Error {
   override name = "TdEnded";
 }
 
-/** A page call that the guest made, once it has its status. */
+/** A page call that the guest made. One that left the guest is made again, and told of again. */
 export interface PageCall {
   readonly leaf: "TDG.MEM.PAGE.ACCEPT" | "TDG.MEM.PAGE.RELEASE";
   readonly vcpu: number;
   readonly start: number;
   readonly end: number;
+  /** Packed status; negative if the call did not retire. */
   readonly status: number;
 }
 
@@ -45,7 +46,7 @@ const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30];
  */
 export class TrustDomain {
   readonly machine: Machine;
-  /** Is told of each page call after it. */
+  /** Is told of each page call, before the VMM handles the exit that it may have caused. */
   onPageCall: (call: PageCall) => void = () => {};
 
   constructor(config: MachineConfig) {
@@ -79,8 +80,9 @@ export class TrustDomain {
     const leaf = PAGE_LEAVES.get(getNumber(own, RAX) & 0xffff);
     const operand = getNumber(own, RCX);
     const outcome = this.machine.cpus.tdcall(vcpu);
+    // Told before the VMM acts on it: a VMM may end the TD for what was asked.
+    if (leaf !== undefined) this.tell(leaf, vcpu, operand, outcome);
     if (outcome < 0) this.settle();
-    else if (leaf !== undefined) this.tell(leaf, vcpu, operand, outcome);
     return outcome;
   }
 

@@ -25,6 +25,7 @@ import { LabSession } from "../session/lab-session.ts";
 import { findLabTools, type LabTools } from "../session/lab-tools.ts";
 import type { GuestTable } from "../td/guest-table.ts";
 import { CRASH_MEMORY } from "./another-kernel.ts";
+import { consoleLog } from "./console-log.ts";
 import { fateOf } from "./guest-fate.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
@@ -43,6 +44,9 @@ export interface LinuxWorldOptions {
 export class LinuxWorld implements World {
   readonly name = "linux";
   readonly breathes = true;
+  readonly wavers = true;
+  /** Those of accesses and of page calls; what Linux does with its pages is not seen from outside. */
+  readonly invariants: ReadonlySet<string> = new Set(["I1", "I2", "I3"]);
   private readonly options: LinuxWorldOptions;
   private listener: (event: TraceEvent) => void = () => {};
   private scenario: Scenario | undefined;
@@ -161,7 +165,9 @@ export class LinuxWorld implements World {
   async dmesg(): Promise<readonly LogLine[]> {
     const { session } = this;
     const messages = await asked(session, ({ guest }) => guest.dmesg());
-    this.log = messages?.map(({ seconds, text }) => ({ ns: Math.round(seconds * 1e9), text })) ?? this.log;
+    if (messages !== undefined)
+      this.log = messages.map(({ seconds, text }) => ({ ns: Math.round(seconds * 1e9), text }));
+    else if (session !== undefined) this.log = consoleLog(session.qemu.consoleText());
     return this.log;
   }
 

@@ -3,7 +3,7 @@ import type { LabSession } from "../session/lab-session.ts";
 /** How long a guest may take over something before a step goes on without it. It is emulated, on a shared machine. */
 const PATIENCE_MS = 60_000;
 /** A virtio-mem driver that has asked nothing for so long waits for something else, such as its retry timer. */
-const QUIET_MS = 2_000;
+const QUIET_MS = 6_000;
 const LOOK_MS = 20;
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, LOOK_MS));
