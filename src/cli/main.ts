@@ -1,6 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { LabError } from "../lab/lab-error.ts";
 import { oneLine } from "../scenario/scenario-error.ts";
+import { addBoot, startGuest } from "./boot-command.ts";
+import type { StartGuest } from "./booted-guest.ts";
 import type { CompareOptions } from "./compare.ts";
 import { EXIT } from "./exit-status.ts";
 import { addInspect } from "./inspect-command.ts";
@@ -36,20 +38,26 @@ export const main = async (
   args: readonly string[],
   system: System,
   world: OpenWorld = openWorld,
+  guest: StartGuest = startGuest,
 ): Promise<number> => {
   let status: number = EXIT.held;
   const finish = (code: number): void => {
     status = code;
   };
   try {
-    await program(system, world, finish).parseAsync([...args], { from: "user" });
+    await program(system, world, guest, finish).parseAsync([...args], { from: "user" });
     return status;
   } catch (error) {
     return tell(error, system);
   }
 };
 
-const program = (system: System, world: OpenWorld, finish: (status: number) => void): Command => {
+const program = (
+  system: System,
+  world: OpenWorld,
+  guest: StartGuest,
+  finish: (status: number) => void,
+): Command => {
   const tidemark = new Command("tidemark")
     .description("Runs the memory of a confidential VM on any machine, bit by bit.")
     .version(VERSION, "-V, --version", "print the version")
@@ -70,6 +78,7 @@ const program = (system: System, world: OpenWorld, finish: (status: number) => v
   addRun(tidemark, system, world, finish);
   addCompare(tidemark, system, world, finish);
   addInspect(tidemark, system, finish);
+  addBoot(tidemark, system, guest, finish);
   return tidemark;
 };
 

@@ -4,9 +4,12 @@ import { SIGNAL_STATUS } from "./exit-status.ts";
 /** A stream of text to the user. Writing to one whose reader has gone does nothing. */
 export interface Output {
   readonly isTerminal: boolean;
-  /** Columns of the terminal; undefined if it does not say. */
+  /** Columns and rows of the terminal; undefined if it does not say. */
   readonly columns: number | undefined;
+  readonly rows: number | undefined;
   write(text: string): void;
+  /** Calls `then` once the reader has gone; answers how to undo that. */
+  onGone(then: () => void): () => void;
 }
 
 /** A file written piece by piece. */
@@ -24,6 +27,10 @@ export interface System {
   clock(): number;
   readBytes(path: string): Uint8Array;
   readStdin(): string;
+  /** Whether standard input is a terminal. */
+  readonly hasKeyboard: boolean;
+  /** Takes every key as it is typed, Ctrl-C too; answers how to give the terminal back as it was. */
+  openKeyboard(take: (bytes: Uint8Array) => void): () => void;
   /** Writes all or nothing: a reader never sees half a file. */
   writeText(path: string, text: string): void;
   openText(path: string): TextFile;
@@ -73,17 +80,40 @@ const writeText = (path: string, text: string): void => {
 
 const outputOf = (stream: NodeJS.WriteStream): Output => {
   let open = true;
+  const waiting = new Set<() => void>();
   stream.on("error", (error: NodeJS.ErrnoException) => {
     open = false;
     // The reader of a pipe may leave when it has seen enough: `tidemark run ... | head`.
     if (error.code !== "EPIPE") throw error;
+    for (const then of waiting) then();
   });
   return {
     isTerminal: stream.isTTY === true,
-    columns: stream.columns,
+    get columns() {
+      return stream.columns || undefined;
+    },
+    get rows() {
+      return stream.rows || undefined;
+    },
     write: (text) => {
       if (open) stream.write(text);
     },
+    onGone: (then) => {
+      if (!open) then();
+      waiting.add(then);
+      return () => waiting.delete(then);
+    },
+  };
+};
+
+const openKeyboard: System["openKeyboard"] = (take) => {
+  const { stdin } = process;
+  stdin.setRawMode(true);
+  stdin.on("data", take);
+  return () => {
+    stdin.off("data", take);
+    stdin.setRawMode(false);
+    stdin.pause();
   };
 };
 
@@ -106,6 +136,10 @@ export const processSystem = (): System => ({
   clock: () => performance.now(),
   readBytes: (path) => readFileSync(path),
   readStdin: () => readFileSync(0, "utf8"),
+  get hasKeyboard() {
+    return process.stdin.isTTY === true;
+  },
+  openKeyboard,
   writeText,
   openText,
   onSignal,

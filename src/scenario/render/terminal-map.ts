@@ -25,7 +25,7 @@ const STYLE: { readonly [fact in Fact]: Style } = {
 };
 
 /** The memory map before and after: for each region a bar a fact, one cell a unit or a run of units. */
-export const renderMap = ({ map }: RunReport, screen: Screen): string[] => {
+export const renderMap = ({ map }: Pick<RunReport, "map">, screen: Screen): string[] => {
   const paint = painter(screen);
   const marks = glyphs(screen);
   const bar = Math.max(8, Math.min(WIDEST_BAR, screen.width - 2 - FACT_COLUMN - WHEN_COLUMN));
@@ -36,14 +36,19 @@ export const renderMap = ({ map }: RunReport, screen: Screen): string[] => {
     printable(map.after.label),
     paint("dim", `${levels.at(-1)} all of a cell, ${some} a part, ${levels[0]} nothing`),
   ];
+  const facts = FACTS.filter((fact) => fact !== "in use" || isUseKnown(map));
   for (const region of regionsOf([map.before, map.after])) {
     lines.push("", ...regionTitle(region, cellBytes(region, bar), screen, paint));
-    for (const fact of FACTS) lines.push(...factLines(map, region, fact, bar, marks, paint));
+    for (const fact of facts) lines.push(...factLines(map, region, fact, bar, marks, paint));
   }
   const leftOut = map.before.leftOut + map.after.leftOut;
   if (leftOut > 0) lines.push("", `${leftOut} runs of memory are not in this picture`);
   return lines;
 };
+
+/** A real kernel does not tell what it does with its pages. */
+const isUseKnown = ({ before, after }: RunReport["map"]): boolean =>
+  ![...before.runs, ...after.runs].some(({ use }) => use === "unknown");
 
 const regionTitle = (region: Region, cell: number, screen: Screen, paint: Paint): string[] => {
   const { owner, start, end } = region;
