@@ -1,17 +1,17 @@
+import type { UnacceptedTable } from "../../linux/unaccepted-table.ts";
 import { PAGE_SIZE, roundUp } from "../../units.ts";
 import type { PageRights } from "../enforce/page-rights.ts";
 import type { LabViolation } from "../enforce/violation.ts";
 import { LabError } from "../lab-error.ts";
 import type { Span } from "../span.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
-import type { GuestTable } from "../td/guest-table.ts";
 
 const KIB = 1024;
 
 /** What is known of the acceptance of memory, by the kernel's table and by hardware. */
 export interface Acceptance {
   /** As last taken in; undefined if the guest has none. */
-  readonly table: GuestTable | undefined;
+  readonly table: UnacceptedTable | undefined;
   readonly rights: Pick<PageRights, "mayTouch" | "stateName" | "isPlugged">;
 }
 
@@ -42,7 +42,7 @@ export const lastJumpAt = (
 };
 
 /** Whether the table calls the unit of a page unaccepted. */
-const isUnaccepted = (table: GuestTable | undefined, gpa: number): boolean => {
+const isUnaccepted = (table: UnacceptedTable | undefined, gpa: number): boolean => {
   if (table === undefined || gpa < table.physBase || gpa >= table.end) return false;
   const bit = Math.floor((gpa - table.physBase) / table.unitSize);
   const { unaccepted, plugged } = table;

@@ -1,0 +1,86 @@
+import { expect, it } from "vitest";
+import type { OnViolation } from "../src/lab/enforce/enforcer.ts";
+import { findBusybox } from "../src/lab/kernel-package/host-programs.ts";
+import { qemuInstalled } from "../src/lab/testing/qemu-for-test.ts";
+import { realKernels } from "../src/lab/testing/real-kernel.ts";
+import { LinuxWorld } from "../src/lab/world/linux-world.ts";
+import { play } from "../src/scenario/player.ts";
+import type { RunReport } from "../src/scenario/report.ts";
+import { LINUX_ONLY, type load, loadBundled } from "./model-machine.ts";
+
+const hasBusybox = (() => {
+  try {
+    return findBusybox().bytes.length > 0;
+  } catch {
+    return false;
+  }
+})();
+
+/** Modules are for the one with a virtio-mem device. */
+const kernel = realKernels().find(
+  ({ release, modules }) => /^6\.12\./.test(release) && modules !== undefined,
+);
+const canRun = qemuInstalled && hasBusybox && kernel !== undefined;
+const NEEDS = "(needs QEMU, a static busybox and a 6.12 kernel: npm run setup:lab)";
+/** Two boots, emulated, on a machine that may be busy. */
+const PATIENCE_MS = 300_000;
+
+const playWith = async (
+  scenario: ReturnType<typeof load>,
+  onViolation: OnViolation = "stop",
+): Promise<RunReport> => {
+  const world = new LinuxWorld({
+    kernel: { image: kernel?.image, modules: kernel?.modules },
+    onViolation,
+  });
+  return (await play(scenario, world, { version: "test" })).report;
+};
+
+const resultOf = ({ verdict, expectations, violations }: RunReport): unknown => ({
+  verdict,
+  unmet: expectations.filter(({ held }) => !held).map(({ what, found }) => `${what}: ${found}`),
+  unexpected: violations.filter((violation) => !violation.expected).map(({ why }) => why),
+});
+const HELD = { verdict: "held", unmet: [], unexpected: [] };
+
+it.skipIf(!canRun)(
+  `a kernel started by kexec is a TD again and accepts nothing twice ${NEEDS}`,
+  async () => {
+    const report = await playWith(loadBundled(`${LINUX_ONLY}kexec-plain`));
+    expect(resultOf(report)).toEqual(HELD);
+    expect(report.cost.tdcalls["TDG.VP.INFO"]).toBe(2);
+  },
+  PATIENCE_MS,
+);
+
+it.skipIf(!canRun)(
+  `after kexec the driver of a half plugged virtio-mem device unplugs all and plugs anew ${NEEDS}`,
+  async () => {
+    const report = await playWith(loadBundled(`${LINUX_ONLY}virtio-mem-half`));
+    expect(resultOf(report)).toEqual(HELD);
+    expect(report.cost.tdcalls["TDG.MEM.PAGE.RELEASE"]).toBeGreaterThan(0);
+  },
+  PATIENCE_MS,
+);
+
+it.skipIf(!canRun)(
+  `a crash kernel is a TD and reads all of /proc/vmcore without touching what is unaccepted ${NEEDS}`,
+  async () => {
+    const report = await playWith(loadBundled(`${LINUX_ONLY}kdump`));
+    expect(resultOf(report)).toEqual(HELD);
+    expect(report.played.at(-1)?.detail).toMatch(/^\/proc\/vmcore: \d+\+\d+ records out$/);
+  },
+  PATIENCE_MS,
+);
+
+it.skipIf(!canRun)(
+  `segments of a kexec that go to memory nobody accepted are told of, and end the TD (B12) ${NEEDS}`,
+  async () => {
+    const report = await playWith(loadBundled(`${LINUX_ONLY}B12-unaccepted-destination`));
+    expect(resultOf(report)).toEqual(HELD);
+    const kernelSegment = report.violations.find(({ why }) => why.includes("(the kernel)"));
+    expect(kernelSegment).toMatchObject({ invariant: "I41", expected: true });
+    expect(kernelSegment!.range!.start).toBeGreaterThanOrEqual(2 ** 32);
+  },
+  PATIENCE_MS,
+);
