@@ -1,12 +1,15 @@
 import { expect, it } from "vitest";
 import type { OnViolation } from "../src/lab/enforce/enforcer.ts";
+import { RangeSet } from "../src/lab/enforce/range-set.ts";
 import { findBusybox } from "../src/lab/kernel-package/host-programs.ts";
+import type { Span } from "../src/lab/span.ts";
 import { qemuInstalled } from "../src/lab/testing/qemu-for-test.ts";
 import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld } from "../src/lab/world/linux-world.ts";
+import { NotModelled } from "../src/not-modelled.ts";
 import { play } from "../src/scenario/player.ts";
 import type { RunReport } from "../src/scenario/report.ts";
-import { LINUX_ONLY, type load, loadBundled } from "./model-machine.ts";
+import { LINUX_ONLY, load, loadBundled, playInModel } from "./model-machine.ts";
 
 const hasBusybox = (() => {
   try {
@@ -84,3 +87,33 @@ it.skipIf(!canRun)(
   },
   PATIENCE_MS,
 );
+
+/** Bytes that some ranges cover, as few ranges. */
+const covered = (violations: RunReport["violations"], invariant: string): readonly Span[] => {
+  const set = new RangeSet();
+  for (const violation of violations)
+    if (violation.invariant === invariant) set.add(violation.range!.start, violation.range!.end);
+  return set.ranges;
+};
+
+it.skipIf(!canRun)(
+  `kexec touches exactly the pages of the destinations that were told of (B12, the guest goes on) ${NEEDS}`,
+  async () => {
+    const report = await playWith(loadBundled(`${LINUX_ONLY}B12-unaccepted-destination`), "report");
+    expect(report.fate.state).toBe("running");
+    expect(covered(report.violations, "I41")).not.toEqual([]);
+    expect(covered(report.violations, "I1")).toEqual(covered(report.violations, "I41"));
+  },
+  PATIENCE_MS,
+);
+
+it.each(["kexec", "crash"])("the model world says that it has no step %s", async (step) => {
+  const scenario = load(`name: none\nmachine: {memory: 1G}\nsteps: [boot, ${step}]\n`);
+  await expect(playInModel(scenario)).rejects.toThrow(NotModelled);
+  await expect(playInModel(scenario)).rejects.toThrow(`the step "${step}" in the model world`);
+});
+
+it.each(["kexec", "crash"])("a step %s has nothing beside it", (step) => {
+  const text = `name: both\nmachine: {memory: 1G}\nsteps: [boot, {parallel: [${step}, {pressure: {leave: 64M}}]}]\n`;
+  expect(() => load(text)).toThrow("put it before `parallel`");
+});

@@ -107,6 +107,8 @@ it("reads every step", () => {
   - note: half way
   - expect: {Unaccepted: 0}
   - reset
+  - kexec
+  - crash: {}
 `;
   const { steps: read } = load(around("  virtioMem: [{id: vm0, size: 1G}]\n", steps));
   const bare = JSON.parse(
@@ -168,8 +170,10 @@ it("reads every step", () => {
       ],
     },
     { kind: "reset" },
+    { kind: "kexec" },
+    { kind: "crash" },
   ]);
-  expect(read.map(({ place }) => place.line)).toEqual(Array.from({ length: 18 }, (_, i) => i + 7));
+  expect(read.map(({ place }) => place.line)).toEqual(Array.from({ length: 20 }, (_, i) => i + 7));
 });
 
 it("reads every expectation", () => {
