@@ -9,6 +9,7 @@ import type { GuestTable } from "../td/guest-table.ts";
 import type { TdGuest } from "../td/td-guest.ts";
 import { judgeDestinations, kernelSegment, lastJumpAt } from "./destinations.ts";
 import { type KexecImage, readKexecImage } from "./kexec-image.ts";
+import { judgeShared, sharedRam } from "./shared-ram.ts";
 
 const UNIT = 2 * MIB;
 
@@ -87,7 +88,7 @@ export class KexecFollower {
     const unacceptedUnits = table === undefined ? 0 : countSet(table.unaccepted, 0, table.units);
     this.jumps.push({ image, kernelIndex, unacceptedUnits, consoleBytes: undefined });
     const violations = judgeDestinations(image.segments, kernelIndex, { table, rights: td.rights });
-    onViolations(violations);
+    onViolations([...violations, ...this.stillShared()]);
     if (violations.length > 0 && policy === "stop") throw new GuestStopped(violations[0]!.why);
     if (policy === "accept") await this.acceptFor(violations.map(({ range }) => range));
     const stop = lastJumpAt(kernel, image.segments[kernelIndex]!.start);
@@ -99,6 +100,12 @@ export class KexecFollower {
       },
       true,
     );
+  }
+
+  private stillShared(): LabViolation[] {
+    const { td } = this.parts;
+    const said = td.qemu.consoleText().slice(this.consoleStart);
+    return judgeShared(sharedRam(td.td.machine.vmm), said, { stateName: (gpa) => td.rights.stateName(gpa) });
   }
 
   /** The decompressor is about to jump into the next kernel. */
