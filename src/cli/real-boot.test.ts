@@ -121,6 +121,17 @@ it.skipIf(!canBoot)(
   TIMEOUT,
 );
 
+it.skipIf(!canBoot)(
+  `a machine that QEMU cannot be is one line in QEMU's words, and status 3 ${canBoot ? "" : needs}`,
+  async () => {
+    const { child, ended } = start("--memory", "4000G");
+    const { code, err } = await ended;
+    expect([code, err]).toEqual([3, expect.stringMatching(/^QEMU cannot start: [^\n]+\n$/)]);
+    await nothingStays(child.pid!);
+  },
+  TIMEOUT,
+);
+
 it.skipIf(!canBoot).each([
   ["SIGINT", 130],
   ["SIGTERM", 143],

@@ -4,6 +4,7 @@ import { Cleanup } from "../cleanup.ts";
 import { bootPieces } from "../guest-ram/boot-pieces.ts";
 import { GuestRam } from "../guest-ram/guest-ram.ts";
 import { RamFile } from "../guest-ram/ram-file.ts";
+import { LabError } from "../lab-error.ts";
 import { Connection } from "../wire/connection.ts";
 import { QmpClient } from "../wire/qmp-client.ts";
 import { type LabFiles, nodeBackend, nodeSizes, type QemuMachine, qemuArguments } from "./command-line.ts";
@@ -75,7 +76,13 @@ export class QemuGuest {
       await qemu.stop();
     });
     const options = { patienceMs: START_MS, ...(signal === undefined ? {} : { signal }) };
-    const qmp = await Promise.race([QmpClient.connect(files.qmp, options), qemu.died()]);
+    const qmp = await Promise.race([QmpClient.connect(files.qmp, options), qemu.died()]).catch(
+      async (cause: unknown) => {
+        // A QEMU that cannot have what it was asked for closes its sockets, and says why.
+        const { complaint } = await qemu.stop();
+        throw complaint === "" ? cause : new LabError(`QEMU cannot start: ${complaint}`, { cause });
+      },
+    );
     cleanup.add(() => qmp.close());
     const ram = new GuestRam();
     cleanup.add(() => ram.close());
