@@ -102,6 +102,12 @@ const socket = (id: string, path: string, log = ""): string[] => [
 ];
 
 /**
+ * One thread emulates all CPUs. With one each, QEMU 7.2 now and then lets a CPU execute an int3 that the kernel has
+ * already taken out of its text again, which panics one boot in some thirty.
+ */
+const ACCELERATOR = "tcg,thread=single";
+
+/**
  * Arguments of qemu-system-x86_64 for a machine.
  *
  * Plain emulation, all RAM in shared files, the CPUs stopped before their first instruction if it is to be a TD. A
@@ -109,7 +115,7 @@ const socket = (id: string, path: string, log = ""): string[] => [
  */
 export const qemuArguments = (machine: QemuMachine, files: LabFiles): string[] => [
   ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-  ...["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", String(machine.vcpus)],
+  ...["-machine", "q35", "-accel", ACCELERATOR, "-cpu", CPU, "-smp", String(machine.vcpus)],
   ...memory(machine, files),
   ...socket("console", files.console, `,logfile=${files.consoleLog}`),
   ...["-serial", "chardev:console"],

@@ -21,6 +21,9 @@ import type { PageCall } from "../td/trust-domain.ts";
 import { hookDesign } from "./hook-design.ts";
 import { StoppedPlaces } from "./stopped-places.ts";
 
+/** How long the rest of a machine may take to end once a part of it has. */
+const END_MS = 20_000;
+
 /** What a guest in the lab is made of. */
 export interface LabPlan {
   readonly config: MachineConfig;
@@ -66,6 +69,8 @@ export class LabSession {
   /** QEMU is gone, or nobody serves the guest any more. */
   over = false;
   private readonly places: StoppedPlaces;
+  /** The agent's line is closed: the guest is over, or will be at once. */
+  private lost = false;
   private readonly isGone: Promise<void>;
   private tellGone: () => void = () => {};
 
@@ -153,8 +158,14 @@ export class LabSession {
         take = listener;
       },
     });
-    connection.listen({ take: (chunk) => take(chunk), ended: (error) => agent.guestDied(error.message) });
     const session = new LabSession(plan, qemu, td, new Guest(agent));
+    connection.listen({
+      take: (chunk) => take(chunk),
+      ended: (error) => {
+        session.lost = true;
+        agent.guestDied(error.message);
+      },
+    });
     session.addDeviceMemory();
     await session.hookDesign();
     await session.kexec.install();
@@ -209,7 +220,7 @@ export class LabSession {
       await this.guest.agent.ready(this.plan.signal);
       return true;
     } catch (error) {
-      if (this.over) return false;
+      if (await this.isOver()) return false;
       throw error;
     }
   }
@@ -221,6 +232,15 @@ export class LabSession {
       if (last?.invariant !== found.invariant || last.range.start !== found.range.start)
         this.deeds.push(found);
     }
+  }
+
+  /** Whether the guest is over. Where the first sign of it was seen, the rest is waited for. */
+  async isOver(): Promise<boolean> {
+    if (this.lost && !this.over) {
+      const patience = new Promise<void>((resolve) => setTimeout(resolve, END_MS).unref());
+      await Promise.race([this.isGone, patience]);
+    }
+    return this.over;
   }
 
   /** Fulfilled once the guest is over. */

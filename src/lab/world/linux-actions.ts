@@ -43,7 +43,7 @@ const guarded = async (session: LabSession, deed: () => Promise<Outcome>): Promi
   try {
     return await deed();
   } catch (error) {
-    if (session.over) return ended(session, "ENDED");
+    if (await session.isOver()) return ended(session, "ENDED");
     if (error instanceof QmpRefused) return { status: "GenericError", detail: error.message };
     if (error instanceof AgentError) return { status: errnoOf(error.message), detail: error.message };
     throw error;

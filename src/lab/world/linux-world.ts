@@ -248,7 +248,7 @@ const asked = async <T>(
   try {
     return await ask(session);
   } catch (error) {
-    if (session.over) return undefined;
+    if (await session.isOver()) return undefined;
     throw error;
   }
 };
