@@ -45,7 +45,6 @@ export interface KexecParts {
  * accepted, the place that it unpacks the kernel to, is accepted for it when it is done.
  *
  * @missing another kernel image than the one the guest was booted with: its decompressor would have to be read first
- * @missing KEXEC_PRESERVE_CONTEXT, from which the first kernel comes back
  */
 export class KexecFollower {
   /** Every jump so far. */

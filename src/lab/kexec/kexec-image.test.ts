@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { NotModelled } from "../../not-modelled.ts";
 import { Btf } from "../kernel-image/btf.ts";
 import { LayoutError } from "../kernel-image/btf-layout.ts";
 import type { ReadMemory } from "../kernel-image/memory-struct.ts";
@@ -77,4 +78,14 @@ it("what has more segments than a kimage can hold is none, and its segments are 
 it("a kernel whose kimage has no such bitfield is refused", async () => {
   const types = Btf.decode(encodeBtf([LONG, SEGMENT, image(0)]));
   await expect(readKexecImage(types, memory(2n, 0), IMAGE)).rejects.toThrow(LayoutError);
+});
+
+it("a kexec that comes back to its kernel is not modelled", async () => {
+  const jump: TinyType = {
+    ...image(1),
+    count: 4,
+    words: [...(image(1).words ?? []), "preserve_context", 1, 2 ** 24 + 8 * 80 + 1],
+  };
+  const types = Btf.decode(encodeBtf([LONG, SEGMENT, jump]));
+  await expect(readKexecImage(types, memory(2n, 0), IMAGE)).rejects.toThrow(NotModelled);
 });

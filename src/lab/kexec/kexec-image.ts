@@ -1,3 +1,4 @@
+import { NotModelled } from "../../not-modelled.ts";
 import type { Btf } from "../kernel-image/btf.ts";
 import { findMember, LayoutError, sizeOf } from "../kernel-image/btf-layout.ts";
 import { MemoryStruct, type ReadMemory } from "../kernel-image/memory-struct.ts";
@@ -36,7 +37,7 @@ const bitfield = async (
  * Reads a struct kimage of the running kernel.
  *
  * @param address virtual
- * @throws LabError if what lies there is no kimage; LayoutError if the kernel's types are others
+ * @throws NotModelled for one that comes back; LabError if what lies there is no kimage; LayoutError if the kernel's types are others
  */
 export const readKexecImage = async (types: Btf, read: ReadMemory, address: bigint): Promise<KexecImage> => {
   const image = new MemoryStruct(types, read, "kimage", address);
@@ -50,6 +51,9 @@ export const readKexecImage = async (types: Btf, read: ReadMemory, address: bigi
     const start = Number(await segment.u64("mem"));
     segments.push({ start, end: start + Number(await segment.u64("memsz")) });
   }
+  const comesBack = findMember(types, "kimage", "preserve_context") !== undefined;
+  if (comesBack && (await bitfield(types, read, "kimage", "preserve_context", address)) === 1)
+    throw new NotModelled("a kexec that comes back to the kernel before (KEXEC_PRESERVE_CONTEXT)");
   const type = await bitfield(types, read, "kimage", "type", address);
   return { segments, onCrash: type === CRASH };
 };
