@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { AssertionError } from "../assert.ts";
-import { KernelFileError } from "../lab/kernel-package/image-release.ts";
+import { KernelFileError } from "../lab/kernel-file-error.ts";
 import { ProgramMissing } from "../lab/kernel-package/run-program.ts";
 import { NotModelled } from "../not-modelled.ts";
 import { reportSchema } from "../scenario/report-schema.ts";

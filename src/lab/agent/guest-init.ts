@@ -28,7 +28,7 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs -o size=0 fill /run/fill
 echo 1 >/proc/sys/kernel/sysrq
 exec 3<>/dev/ttyS1
-stty -F /dev/ttyS1 4000000 raw -echo
+stty -F /dev/ttyS1 4000000 raw -echo 2>/dev/null
 in=/run/agent/in out=/run/agent/out err=/run/agent/err
 
 # What the verbs do. Each leaves its exit status and what it says on fd 2; its output is the answer's. A snippet

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, expect, it } from "vitest";
+import { KernelFileError } from "../kernel-file-error.ts";
 import { readKernelImage } from "./kernel-image.ts";
-import { KernelFileError, loadKernelImage } from "./load.ts";
+import { loadKernelImage } from "./load.ts";
 import { tinyBzImage } from "./testing/tiny-bzimage.ts";
 import { TEXT, tinyVmlinux } from "./testing/tiny-kernel.ts";
 

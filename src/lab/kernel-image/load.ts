@@ -1,12 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { DecodeError } from "../../abi/bytes.ts";
 import { NotModelled } from "../../not-modelled.ts";
+import { KernelFileError } from "../kernel-file-error.ts";
 import { type KernelImage, readKernelImage } from "./kernel-image.ts";
-
-/** A file that should be a kernel or a module cannot be read as one. The message names the file: wrong input. */
-export class KernelFileError extends Error {
-  override name = "KernelFileError";
-}
 
 /** The bytes of a file. @throws KernelFileError if it cannot be read */
 export const readKernelFile = async (path: string): Promise<Uint8Array> => {

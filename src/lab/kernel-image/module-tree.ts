@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { KernelFileError, naming, readKernelFile } from "./load.ts";
+import { KernelFileError } from "../kernel-file-error.ts";
+import { naming, readKernelFile } from "./load.ts";
 import { type KernelModule, moduleName, readModule } from "./module-file.ts";
 
 /** A module with the file it was read from. */

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, expect, it } from "vitest";
+import { KernelFileError } from "../kernel-file-error.ts";
 import { cachedKernel, findKernel } from "./find-kernel.ts";
-import { KernelFileError } from "./image-release.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tidemark-kernels-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));

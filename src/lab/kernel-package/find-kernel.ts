@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { KernelFileError } from "../kernel-file-error.ts";
 import { compareDebianVersions } from "./debian-version.ts";
 import { fetchKernel } from "./fetch-kernel.ts";
-import { imageRelease, KernelFileError } from "./image-release.ts";
+import { imageRelease } from "./image-release.ts";
 import {
   cacheFolder,
   entriesOf,

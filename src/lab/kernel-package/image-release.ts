@@ -1,9 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
-
-/** An image or a folder of modules that the user named, and that is none. One line; exit status 2. */
-export class KernelFileError extends Error {
-  override name = "KernelFileError";
-}
+import { KernelFileError } from "../kernel-file-error.ts";
 
 /** The boot sector and the set-up code have at most 64 sectors of 512 bytes. */
 const SETUP_BYTES = 64 * 512;

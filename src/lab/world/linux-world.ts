@@ -168,7 +168,17 @@ export class LinuxWorld implements World {
     if (messages !== undefined)
       this.log = messages.map(({ seconds, text }) => ({ ns: Math.round(seconds * 1e9), text }));
     else if (session !== undefined) this.log = consoleLog(session.qemu.consoleText());
-    return this.log;
+    return [...this.log, ...this.remarks()];
+  }
+
+  /** What the lab itself has to say: what a design printed, and where QEMU and our VMM are not of one mind. */
+  private remarks(): LogLine[] {
+    const ns = this.now();
+    const { designLog = [], mirror } = this.session ?? {};
+    return [
+      ...designLog.map((text) => ({ ns, text: `tidemark: design: ${text}` })),
+      ...(mirror?.disagreements ?? []).map((text) => ({ ns, text: `tidemark: ${text}` })),
+    ];
   }
 
   async iomem(): Promise<string[]> {
