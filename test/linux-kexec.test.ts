@@ -48,36 +48,37 @@ const HELD = { verdict: "held", unmet: [], unexpected: [] };
 
 it.skipIf(!canRun)(
   `a kernel started by kexec is a TD again and accepts nothing twice ${NEEDS}`,
+  { timeout: PATIENCE_MS, retry: 1 },
   async () => {
     const report = await playWith(loadBundled(`${LINUX_ONLY}kexec-plain`));
     expect(resultOf(report)).toEqual(HELD);
     expect(report.cost.tdcalls["TDG.VP.INFO"]).toBe(2);
   },
-  PATIENCE_MS,
 );
 
 it.skipIf(!canRun)(
   `after kexec the driver of a half plugged virtio-mem device unplugs all and plugs anew ${NEEDS}`,
+  { timeout: PATIENCE_MS, retry: 1 },
   async () => {
     const report = await playWith(loadBundled(`${LINUX_ONLY}virtio-mem-half`));
     expect(resultOf(report)).toEqual(HELD);
     expect(report.cost.tdcalls["TDG.MEM.PAGE.RELEASE"]).toBeGreaterThan(0);
   },
-  PATIENCE_MS,
 );
 
 it.skipIf(!canRun)(
   `a crash kernel is a TD and reads all of /proc/vmcore without touching what is unaccepted ${NEEDS}`,
+  { timeout: PATIENCE_MS, retry: 1 },
   async () => {
     const report = await playWith(loadBundled(`${LINUX_ONLY}kdump`));
     expect(resultOf(report)).toEqual(HELD);
     expect(report.played.at(-1)?.detail).toMatch(/^\/proc\/vmcore: \d+\+\d+ records out$/);
   },
-  PATIENCE_MS,
 );
 
 it.skipIf(!canRun)(
   `segments of a kexec that go to memory nobody accepted are told of, and end the TD (B12) ${NEEDS}`,
+  { timeout: PATIENCE_MS, retry: 1 },
   async () => {
     const report = await playWith(loadBundled(`${LINUX_ONLY}B12-unaccepted-destination`));
     expect(resultOf(report)).toEqual(HELD);
@@ -85,7 +86,6 @@ it.skipIf(!canRun)(
     expect(kernelSegment).toMatchObject({ invariant: "I41", expected: true });
     expect(kernelSegment!.range!.start).toBeGreaterThanOrEqual(2 ** 32);
   },
-  PATIENCE_MS,
 );
 
 /** Bytes that some ranges cover, as few ranges. */
@@ -98,13 +98,13 @@ const covered = (violations: RunReport["violations"], invariant: string): readon
 
 it.skipIf(!canRun)(
   `kexec touches exactly the pages of the destinations that were told of (B12, the guest goes on) ${NEEDS}`,
+  { timeout: PATIENCE_MS, retry: 1 },
   async () => {
     const report = await playWith(loadBundled(`${LINUX_ONLY}B12-unaccepted-destination`), "report");
     expect(report.fate.state).toBe("running");
     expect(covered(report.violations, "I41")).not.toEqual([]);
     expect(covered(report.violations, "I1")).toEqual(covered(report.violations, "I41"));
   },
-  PATIENCE_MS,
 );
 
 it.each(["kexec", "crash"])("the model world says that it has no step %s", async (step) => {
