@@ -4,9 +4,12 @@ import { type Outcome, SUCCESS } from "../../scenario/world.ts";
 import { MIB, PAGE_SIZE } from "../../units.ts";
 import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
 import { handleEject } from "../../vmm/eject.ts";
+import { VmmError } from "../../vmm/vmm-error.ts";
 import { AgentError } from "../agent/agent.ts";
 import type { AutoOnline, OnlineKind } from "../agent/guest.ts";
+import { Cleanup } from "../cleanup.ts";
 import type { LabSession } from "../session/lab-session.ts";
+import type { Span } from "../span.ts";
 import { QmpRefused } from "../wire/qmp-refused.ts";
 import { crash, startAnother } from "./another-kernel.ts";
 import { fateOf } from "./guest-fate.ts";
@@ -44,7 +47,8 @@ const guarded = async (session: LabSession, deed: () => Promise<Outcome>): Promi
     return await deed();
   } catch (error) {
     if (await session.isOver()) return ended(session, "ENDED");
-    if (error instanceof QmpRefused) return { status: "GenericError", detail: error.message };
+    if (error instanceof QmpRefused || error instanceof VmmError)
+      return { status: "GenericError", detail: error.message };
     if (error instanceof AgentError) return { status: errnoOf(error.message), detail: error.message };
     throw error;
   }
@@ -99,26 +103,63 @@ const act = async (session: LabSession, action: Action): Promise<Outcome> => {
   }
 };
 
-const plug = async (session: LabSession, { dimm, size, slot, node, addr }: Act<"plug">): Promise<Outcome> => {
-  const { vmm } = session.td.td.machine;
+/** A DIMM in our VMM. @throws VmmError if it refuses; it is as before then */
+const plugInModel = ({ td }: LabSession, { dimm, size, slot, node, addr }: Act<"plug">): void => {
+  const { vmm } = td.td.machine;
+  const place = { ...(slot === null ? {} : { slot }), ...(addr === null ? {} : { addr }) };
+  const isNew = vmm.backend(dimm) === undefined;
+  if (isNew) vmm.addBackend(dimm, size);
+  try {
+    plugDimm(vmm, { memdev: dimm, node, ...place }, true);
+  } catch (error) {
+    if (isNew) vmm.deleteBackend(dimm);
+    throw error;
+  }
+};
+
+/** A DIMM is gone: what our VMM and the secure EPT had of it goes too. @returns where it lay */
+const removeFromModel = ({ td }: LabSession, dimm: string, slot: number): Span => {
+  const { machine } = td.td;
+  const area = machine.vmm.areaOfSlot(slot);
+  const span = { start: machine.vmm.map.start(area) * PAGE_SIZE, end: machine.vmm.map.end(area) * PAGE_SIZE };
+  machine.vmm.dimms.setEjecting(slot, true);
+  machine.runVmm(machine.tasks.ejectLoop, handleEject);
+  td.td.settle();
+  machine.vmm.deleteBackend(dimm);
+  return span;
+};
+
+const plug = async (session: LabSession, step: Act<"plug">): Promise<Outcome> => {
+  const { dimm, size, slot, node, addr } = step;
   const { qmp, files } = session.qemu;
   const memdev = `${dimm}-mem`;
-  const place = { ...(slot === null ? {} : { slot }), ...(addr === null ? {} : { addr }) };
-  await qmp.executeAny("object-add", {
-    "qom-type": "memory-backend-file",
-    id: memdev,
-    size,
-    "mem-path": files.ram(memdev),
-    share: true,
-  });
   // Our VMM first: the guest may use the memory before QEMU's answer is here.
-  if (vmm.backend(dimm) === undefined) vmm.addBackend(dimm, size);
-  plugDimm(vmm, { memdev: dimm, node, ...place }, true);
-  session.addMemory(dimm, session.dimmAddress(dimm), size);
-  const taken = dimmTaken(session, dimm);
-  await qmp.executeAny("device_add", { driver: "pc-dimm", id: dimm, memdev, node, ...place });
-  await taken;
-  return DONE;
+  plugInModel(session, step);
+  const undo = new Cleanup();
+  undo.add(() => void removeFromModel(session, dimm, slotOf(session, dimm)));
+  try {
+    const backend = {
+      "qom-type": "memory-backend-file",
+      id: memdev,
+      size,
+      "mem-path": files.ram(memdev),
+      share: true,
+    };
+    await qmp.executeAny("object-add", backend);
+    undo.add(() => qmp.execute("object-del", { id: memdev }).then(() => {}));
+    const start = session.dimmAddress(dimm);
+    session.addMemory(dimm, start, size);
+    undo.add(() => session.qemu.ram.remove(start));
+    const taken = dimmTaken(session, dimm);
+    taken.catch(() => {});
+    const place = { ...(slot === null ? {} : { slot }), ...(addr === null ? {} : { addr }) };
+    await qmp.executeAny("device_add", { driver: "pc-dimm", id: dimm, memdev, node, ...place });
+    await taken;
+    return DONE;
+  } catch (error) {
+    if (error instanceof QmpRefused) await undo.run();
+    throw error;
+  }
 };
 
 const slotOf = (session: LabSession, dimm: string): number => {
@@ -131,18 +172,12 @@ const slotOf = (session: LabSession, dimm: string): number => {
 
 const unplug = async (session: LabSession, { dimm }: Act<"unplug">): Promise<Outcome> => {
   const slot = slotOf(session, dimm);
-  const { machine } = session.td.td;
-  const start = session.dimmAddress(dimm);
   const gone = dimmGone(session, dimm);
+  gone.catch(() => {});
   await session.qemu.qmp.execute("device_del", { id: dimm });
-  requestUnplugDimm(machine.vmm, slot);
+  requestUnplugDimm(session.td.td.machine.vmm, slot);
   if (!(await gone)) return DONE;
-  const area = machine.vmm.areaOfSlot(slot);
-  const end = start + (machine.vmm.map.end(area) - machine.vmm.map.start(area)) * PAGE_SIZE;
-  machine.vmm.dimms.setEjecting(slot, true);
-  machine.runVmm(machine.tasks.ejectLoop, handleEject);
-  session.td.td.settle();
-  machine.vmm.deleteBackend(dimm);
+  const { start, end } = removeFromModel(session, dimm, slot);
   session.qemu.ram.remove(start);
   session.td.content.discarded(start, end);
   if (session.plan.enforcement === "exact") await session.td.watch.forbid(start, end);
@@ -153,12 +188,15 @@ const unplug = async (session: LabSession, { dimm }: Act<"unplug">): Promise<Out
 const resize = async (session: LabSession, { device, to }: Act<"resize">): Promise<Outcome> => {
   const { vmm } = session.td.td.machine;
   const index = vmm.devices.findIndex(({ id }) => id === device);
+  const before = vmm.devices[index]?.requestedSize ?? 0;
   vmm.setRequestedSize(index, to);
-  await session.qemu.qmp.executeAny("qom-set", {
-    path: `/machine/peripheral/${device}`,
-    property: "requested-size",
-    value: to,
-  });
+  const path = `/machine/peripheral/${device}`;
+  try {
+    await session.qemu.qmp.executeAny("qom-set", { path, property: "requested-size", value: to });
+  } catch (error) {
+    vmm.setRequestedSize(index, before);
+    throw error;
+  }
   await deviceSettled(session, device);
   return DONE;
 };
