@@ -7,7 +7,7 @@ import {
   SEPT_PENDING,
 } from "../abi/tdx/sept-entry.ts";
 import { assert } from "../assert.ts";
-import { ChangedUnits } from "./changed-units.ts";
+import { ChangedUnits } from "../flat/changed-units.ts";
 import { ENTRIES, LEVELS, ROOT, SeptPool } from "./sept-pool.ts";
 
 const PAGE_BYTES = 4096;
