@@ -41,7 +41,10 @@ export interface System {
    */
   fingerprint?(halves: Uint32Array): void;
 
-  /** Number of choices to try in the current state; 0 when nothing is left to do. */
+  /**
+   * Number of choices to try in the current state, 65,535 at most; 0 when nothing is left to do. Indexes belong to
+   * the state in which this was called last: the explorer restores that very state before each of its choices.
+   */
   choices(): number;
   /**
    * Takes choice `index` of the current state, 0 to choices() - 1.

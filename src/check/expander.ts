@@ -1,0 +1,136 @@
+import { assertFits, type Links } from "./links.ts";
+import { type FrontierWriter, RECORD_HEADER, recordBytes, type Segment } from "./segment.ts";
+import { DISABLED, type System, TAKEN } from "./system.ts";
+import type { VisitedSet } from "./visited-set.ts";
+
+/**
+ * What becomes of a state that breaks a rule: "stop" ends the search at the end of its level, "prune" goes on
+ * elsewhere, "continue" goes on from it too. All keep the first violation of each number.
+ */
+export type AfterViolation = "stop" | "prune" | "continue";
+
+/** A violation: the choice that showed it in the state of this number, or REST. */
+export interface Found {
+  readonly violation: number;
+  readonly parent: number;
+  readonly choice: number;
+}
+
+/** In place of a choice: nothing could be taken, and that was wrong. */
+export const REST = -1;
+
+export interface ExpanderParts {
+  readonly system: System;
+  readonly visited: VisitedSet;
+  readonly links: Links;
+  readonly frontier: FrontierWriter;
+  readonly after: AfterViolation;
+  /** Whether the system's ample choices are enough. The visited set has to keep levels. */
+  readonly partialOrder: boolean;
+}
+
+/** Takes every choice of the states of a level and keeps what is new. The same for one thread and for many. */
+export class Expander {
+  transitions = 0;
+  /** States in which nothing could be taken. */
+  resting = 0;
+  /** States whose choices were all taken. */
+  expanded = 0;
+  /** Level of the deepest new state. */
+  deepest = 0;
+  /** By the violation's number: where it was met first. */
+  readonly found = new Map<number, Found>();
+  /** Level of the states that are made now. */
+  level = 0;
+
+  private readonly parts: ExpanderParts;
+  private readonly marks: Uint8Array;
+  private segment: Segment | undefined;
+  private at = 0;
+  private number = 0;
+  private taken = 0;
+  private freshAhead = false;
+  private moved = false;
+
+  constructor(parts: ExpanderParts) {
+    this.parts = parts;
+    this.marks = new Uint8Array(parts.partialOrder ? 2 ** 16 : 0);
+  }
+
+  /** Expands records until the segment is done or the visited set has to grow. @returns whether it is done */
+  expand(segment: Segment): boolean {
+    const { visited } = this.parts;
+    this.segment = segment;
+    while (segment.begin < segment.used) {
+      if (visited.crowded) return false;
+      const at = segment.begin;
+      this.number = segment.words[at >>> 2]!;
+      const length = segment.words[(at >>> 2) + 1]!;
+      this.at = at;
+      this.expandRecord(length);
+      this.expanded++;
+      segment.begin = at + recordBytes(length);
+    }
+    return true;
+  }
+
+  private expandRecord(length: number): void {
+    const { system, partialOrder } = this.parts;
+    system.restore(this.segment!.bytes, this.at + RECORD_HEADER, length);
+    const count = system.choices();
+    assertFits(count);
+    this.taken = 0;
+    this.moved = false;
+    if (partialOrder && this.expandAmple(count, length)) return;
+    if (!partialOrder) for (let choice = 0; choice < count; choice++) this.take(choice, length);
+    if (this.taken === 0) this.rest(length);
+  }
+
+  /** Takes the ample choices, and the others unless one of these led ahead. @returns whether anything was taken */
+  private expandAmple(count: number, length: number): boolean {
+    const { system } = this.parts;
+    const { marks } = this;
+    marks.fill(0, 0, count);
+    const ample = system.ample?.(marks) === true;
+    this.freshAhead = false;
+    if (ample) {
+      for (let choice = 0; choice < count; choice++) if (marks[choice] === 1) this.take(choice, length);
+      // Somebody who goes on at a later level takes what was put off here. Without one it is taken now.
+      if (this.freshAhead) return true;
+    }
+    for (let choice = 0; choice < count; choice++)
+      if (!ample || marks[choice] === 0) this.take(choice, length);
+    return this.taken > 0;
+  }
+
+  private take(choice: number, length: number): void {
+    const { system, visited, links, frontier, partialOrder } = this.parts;
+    if (this.moved) system.restore(this.segment!.bytes, this.at + RECORD_HEADER, length);
+    this.moved = true;
+    const result = system.choose(choice);
+    if (result === DISABLED) return;
+    this.taken++;
+    this.transitions++;
+    const goesOn = result === TAKEN || this.goesOn(result, choice);
+    if (visited.add(system, this.level)) {
+      this.deepest = this.level;
+      const number = links.add(this.number, choice);
+      if (goesOn) frontier.append(system, number);
+      this.freshAhead ||= goesOn;
+    } else if (partialOrder && visited.lastLevel === this.level) this.freshAhead = true;
+  }
+
+  /** Notes a violation. @returns whether the state that shows it is expanded as well */
+  private goesOn(violation: number, choice: number): boolean {
+    if (!this.found.has(violation)) this.found.set(violation, { violation, parent: this.number, choice });
+    return this.parts.after === "continue";
+  }
+
+  private rest(length: number): void {
+    const { system } = this.parts;
+    this.resting++;
+    if (this.moved) system.restore(this.segment!.bytes, this.at + RECORD_HEADER, length);
+    const result = system.atRest();
+    if (result !== TAKEN) this.goesOn(result, REST);
+  }
+}

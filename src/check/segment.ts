@@ -1,0 +1,86 @@
+import type { System } from "./system.ts";
+
+/** Bytes of a record before its state: the state's number, and the length of what was saved. */
+export const RECORD_HEADER = 8;
+const USUAL_BYTES = 2 ** 16;
+const FEWEST_RECORDS = 4;
+
+/** Bytes that a segment has, so that a few of the longest states fit. */
+export const segmentBytes = (stateBytes: number): number =>
+  Math.max(USUAL_BYTES, FEWEST_RECORDS * recordBytes(stateBytes));
+
+/** Bytes that a state of this length takes in a segment. */
+export const recordBytes = (length: number): number => RECORD_HEADER + 4 * Math.ceil(length / 4);
+
+/** A stretch of a frontier: saved states one after the other, each to be expanded once. */
+export class Segment {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  /** Bytes in use. */
+  used = 0;
+  /** Where the first record that is still to do begins. */
+  begin = 0;
+
+  constructor(buffer: ArrayBufferLike) {
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Uint32Array(buffer);
+  }
+}
+
+/** Where the states go that are to be expanded next. It fills one segment after the other. */
+export class FrontierWriter {
+  /** Segments that hold something, the one being filled included. */
+  segments: Segment[] = [];
+  /** Bytes of all segments that were ever made; they are used again and never given back. */
+  bytes = 0;
+  /** States that were ever appended. */
+  appended = 0;
+  private readonly free: Segment[] = [];
+  private filling: Segment | undefined;
+  private readonly capacity: number;
+  private readonly longest: number;
+  private readonly allocate: (bytes: number) => ArrayBufferLike;
+
+  constructor(stateBytes: number, allocate: (bytes: number) => ArrayBufferLike) {
+    this.capacity = segmentBytes(stateBytes);
+    this.longest = recordBytes(stateBytes);
+    this.allocate = allocate;
+  }
+
+  append(system: System, number: number): void {
+    let segment = this.filling;
+    if (segment === undefined || segment.used + this.longest > this.capacity) segment = this.next();
+    const at = segment.used;
+    const length = system.save(segment.bytes, at + RECORD_HEADER);
+    segment.words[at >>> 2] = number;
+    segment.words[(at >>> 2) + 1] = length;
+    segment.used = at + recordBytes(length);
+    this.appended++;
+  }
+
+  /** Takes away what was written so far. */
+  take(): Segment[] {
+    const { segments } = this;
+    this.segments = [];
+    this.filling = undefined;
+    return segments;
+  }
+
+  /** Gives back a segment whose records are all done. */
+  recycle(segment: Segment): void {
+    segment.used = 0;
+    segment.begin = 0;
+    this.free.push(segment);
+  }
+
+  private next(): Segment {
+    let segment = this.free.pop();
+    if (segment === undefined) {
+      segment = new Segment(this.allocate(this.capacity));
+      this.bytes += this.capacity;
+    }
+    this.segments.push(segment);
+    this.filling = segment;
+    return segment;
+  }
+}
