@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { onPath } from "../src/lab/kernel-package/host-programs.ts";
 import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld } from "../src/lab/world/linux-world.ts";
-import { type Played, play } from "../src/scenario/player.ts";
+import { playBoth } from "../src/scenario/lockstep/lockstep.ts";
+import type { LockstepReport } from "../src/scenario/lockstep/lockstep-report.ts";
+import { ModelWorld } from "../src/scenario/model/model-world.ts";
 import { bundledScenarios, loadBundled } from "./model-machine.ts";
 
 /** What a guest needs here; a test that skips says which it lacks. */
@@ -16,26 +18,25 @@ const NEEDS = missing.length === 0 ? "" : ` (skipped: no ${missing.join(", no ")
 /** An emulated guest on a busy machine takes its time. */
 const PATIENCE = { timeout: 600_000, retry: 1 };
 
-const playInLinux = (name: string): Promise<Played> =>
-  play(loadBundled(name), new LinuxWorld(), { version: "test" });
+const playInBoth = (name: string): Promise<LockstepReport> =>
+  playBoth(loadBundled(name), { model: new ModelWorld(), linux: new LinuxWorld() }, { version: "test" });
 
 describe.skipIf(missing.length > 0)(`an unmodified kernel${NEEDS}`, () => {
   it.each(bundledScenarios().filter((name) => name.startsWith("linux/")))(
-    "%s holds as it does in the model",
+    "%s holds, and shows what the model shows after each step",
     PATIENCE,
     async (name) => {
-      const { report } = await playInLinux(name);
-      const unmet = report.expectations
+      const { worlds, differences } = await playInBoth(name);
+      const { linux } = worlds;
+      const unmet = linux.expectations
         .filter(({ held }) => !held)
         .map(({ line, what, found }) => ({ line, what, found }));
-      expect({
-        verdict: report.verdict,
-        unmet,
-        violations: report.violations.filter(({ expected }) => !expected),
-      }).toEqual({
+      const unexpected = linux.violations.filter(({ expected }) => !expected);
+      expect({ verdict: linux.verdict, unmet, unexpected, differences }).toEqual({
         verdict: "held",
         unmet: [],
-        violations: [],
+        unexpected: [],
+        differences: [],
       });
     },
   );

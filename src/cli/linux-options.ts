@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { OnViolation } from "../lab/enforce/enforcer.ts";
 import { oneLine } from "../scenario/scenario-error.ts";
 import { UsageError } from "./exit-status.ts";
-import type { WorldName } from "./worlds.ts";
+import type { Playground } from "./worlds.ts";
 
 /** As src/lab/enforce/enforcer.ts has them; here so that help needs no lab. */
 const ON_VIOLATION = ["stop", "report", "accept"] as const satisfies readonly OnViolation[];
@@ -44,10 +44,10 @@ export const addLinuxOptions = (command: Command): Command =>
     );
 
 /** @throws UsageError if options of the linux world are given with another one, or do not go together */
-export const checkLinuxOptions = (options: LinuxOptions, world: WorldName): void => {
+export const checkLinuxOptions = (options: LinuxOptions, world: Playground): void => {
   const names: readonly (keyof LinuxOptions)[] = ["kernel", "modules", "onViolation", "enforce"];
   const given = names.find((name) => options[name] !== undefined);
-  if (world !== "linux" && given !== undefined) {
+  if (world === "model" && given !== undefined) {
     const said = `${FLAGS[given]} ${options[given]}: expected the linux world, found the ${world} world; add --world linux`;
     throw new UsageError(oneLine(said));
   }

@@ -10,7 +10,7 @@ import { addLinuxOptions } from "./linux-options.ts";
 import type { RunOptions } from "./run.ts";
 import type { System } from "./system.ts";
 import { VERSION } from "./version.ts";
-import { type OpenWorld, openWorld, WORLDS } from "./worlds.ts";
+import { type OpenWorld, openWorld, PLAYGROUNDS } from "./worlds.ts";
 
 /** Errors whose message is all a user needs, by class name: their modules load only when they are used. */
 const STATUS_OF: { readonly [name: string]: number } = {
@@ -96,6 +96,7 @@ Examples:
   tidemark run boot-lazy-4g --set machine.memory=8G --json
   tidemark run worked-example --design bitmaps --html report.html
   tidemark run boot-lazy-4g --world linux --kernel arch/x86/boot/bzImage
+  tidemark run linux/dimm-replug --world both
 `;
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
@@ -111,11 +112,12 @@ const addRun = (
       .command("run")
       .description("play a scenario and show what happened")
       .argument("<file>", "scenario file (YAML), - for standard input, or the name of a bundled one")
-      .addOption(new Option("--world <name>", "where to play it").choices(WORLDS).default("model"))
+      .addOption(new Option("--world <name>", "where to play it").choices(PLAYGROUNDS).default("model"))
       .option("--design <name>", "design that does the guest's part of hotplug")
       .option("--seed <n>", "seed of every choice that real machines leave open")
       .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect)
-      .option("--json", "print one JSON document (docs/schema/run-report.schema.json)")
+      .option("--json", "print one JSON document (docs/schema/run-report.schema.json, lockstep.schema.json)")
+      .option("--all-differences", "both: show all differences, not only the first")
       .option("--trace <file>", "write every step as a line of JSON")
       .option("--html <file>", "write a page with maps, timeline and curves"),
   )

@@ -114,7 +114,7 @@ describe("wrong use of the command line is one line and status 2", () => {
     ["run held.yaml --jsn", "tidemark: unknown option '--jsn' (Did you mean --json?); see tidemark --help\n"],
     [
       "run held.yaml --world moon",
-      "tidemark: option '--world <name>' argument 'moon' is invalid. Allowed choices are model, linux; see tidemark --help\n",
+      "tidemark: option '--world <name>' argument 'moon' is invalid. Allowed choices are model, linux, both; see tidemark --help\n",
     ],
     [
       "run held.yaml unmet.yaml",

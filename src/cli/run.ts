@@ -17,11 +17,12 @@ import { readScenario, reason, type ScenarioOptions } from "./read-scenario.ts";
 import { screenOf } from "./screen.ts";
 import type { System, TextFile } from "./system.ts";
 import { VERSION } from "./version.ts";
-import type { OpenWorld, WorldName } from "./worlds.ts";
+import type { OpenWorld, Playground, WorldName } from "./worlds.ts";
 
 export interface RunOptions extends ScenarioOptions, LinuxOptions {
-  readonly world: WorldName;
+  readonly world: Playground;
   readonly json?: boolean;
+  readonly allDifferences?: boolean;
   readonly trace?: string;
   readonly html?: string;
 }
@@ -38,7 +39,22 @@ export const run = async (
   system: System,
   openWorld: OpenWorld,
 ): Promise<number> => {
-  checkLinuxOptions(options, options.world);
+  const { world } = options;
+  checkLinuxOptions(options, world);
+  if (world === "both") return (await import("./run-both.ts")).runBoth(file, options, system, openWorld);
+  if (options.allDifferences === true)
+    throw new UsageError(
+      `--all-differences: expected both worlds, found the ${world} world; add --world both`,
+    );
+  return runOne(file, { ...options, world }, system, openWorld);
+};
+
+const runOne = async (
+  file: string,
+  options: RunOptions & { readonly world: WorldName },
+  system: System,
+  openWorld: OpenWorld,
+): Promise<number> => {
   const scenario = readScenario(file, options, system);
   refuseOverwrite(scenario.file, options);
   const progress = new Progress(system);
@@ -68,7 +84,8 @@ export const run = async (
   }
 };
 
-const linuxWorldOptions = (
+/** What the command line asks of the linux world. */
+export const linuxWorldOptions = (
   { kernel, modules, onViolation, enforce }: LinuxOptions,
   progress: Progress,
   { signal }: Interruption,
@@ -141,17 +158,23 @@ const playShowingProgress = async (
       },
     });
   } catch (error) {
-    if (!(error instanceof NotModelled)) throw error;
-    const where = playing === undefined ? scenario.file : `${scenario.file}:${playing.place.line}`;
-    throw new WorldUnavailable(
-      oneLine(`${where}: the ${world.name} world cannot play this: ${error.message}`),
-      {
-        cause: error,
-      },
-    );
+    throw asUnplayable(error, scenario, playing, world.name);
   } finally {
     progress.clear();
   }
+};
+
+/** What a world does not model keeps it from playing a scenario; the message says which step. Else the error itself. */
+export const asUnplayable = (
+  error: unknown,
+  scenario: Scenario,
+  playing: Step | undefined,
+  world: WorldName,
+): unknown => {
+  if (!(error instanceof NotModelled)) return error;
+  const where = playing === undefined ? scenario.file : `${scenario.file}:${playing.place.line}`;
+  const said = `${where}: the ${world} world cannot play this: ${error.message}`;
+  return new WorldUnavailable(oneLine(said), { cause: error });
 };
 
 const writeHtml = async ({ report, frames }: Played, path: string, system: System): Promise<void> => {

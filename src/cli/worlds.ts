@@ -3,6 +3,9 @@ import type { World } from "../scenario/world.ts";
 
 export const WORLDS = ["model", "linux"] as const;
 export type WorldName = (typeof WORLDS)[number];
+/** What `run --world` takes: one world, or both in lockstep. */
+export const PLAYGROUNDS = [...WORLDS, "both"] as const;
+export type Playground = (typeof PLAYGROUNDS)[number];
 
 /** Opens a world by name; it throws WorldUnavailable if it cannot be run. */
 export type OpenWorld = (name: WorldName, options: WorldOptions) => Promise<World>;

@@ -9,7 +9,7 @@ import { formatDuration } from "./quantity.ts";
 import type { Judgement, MapPicture, PlayedStep, RunReport } from "./report.ts";
 import type { Action, DeclaredBreak, Scenario, Step } from "./scenario.ts";
 import { ScenarioError } from "./scenario-error.ts";
-import { stepText } from "./step-text.ts";
+import { momentText, stepText } from "./step-text.ts";
 import { TranscriptFold } from "./transcript.ts";
 import { type Counter, type Outcome, SUCCESS, type TraceEvent, type World } from "./world.ts";
 
@@ -20,6 +20,8 @@ export interface PlayOptions {
   readonly onEvent?: (event: TraceEvent, line: number) => void;
   /** Called before each step of the scenario is played. */
   readonly onStep?: (step: Step, index: number, of: number) => void;
+  /** Called after each step that acts, with how it went. The world may be asked; its answers of before are gone. */
+  readonly onStepped?: (step: Step, played: PlayedStep) => Promise<void>;
   /** Keep a picture of the memory map after every step. */
   readonly frames?: boolean;
   /** Judge only: the report has no transcript, no curves and no pictures. */
@@ -50,9 +52,6 @@ const expectationsOf = (step: Step): readonly Expectation[] => {
   if (step.kind === "expect") return step.expectations;
   return step.kind === "wait" && step.for.kind === "condition" ? step.for.expectations : [];
 };
-
-const momentText = (when: "before" | "after", step: Step | undefined): string =>
-  step === undefined ? `${when} the scenario` : `${when} ${stepText(step)} (line ${step.place.line})`;
 
 class Player {
   private readonly scenario: Scenario;
@@ -93,6 +92,7 @@ class Player {
       this.options.onStep?.(step, index, scenario.steps.length);
       await this.playStep(step, scenario.steps[index + 1]);
       if (step.kind === "expect" || step.kind === "note") continue;
+      await this.options.onStepped?.(step, this.played.at(-1)!);
       await this.sample();
       if (this.options.frames === true) this.frames.push(await this.picture(momentText("after", step)));
       if (!isBootAlone && step === acting[0]) await this.look(acting[1]);

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { comparisonJsonSchema } from "./design-comparison-schema.ts";
+import { lockstepJsonSchema } from "./lockstep/lockstep-schema.ts";
 import { reportJsonSchema, reportSchema } from "./report-schema.ts";
 import { scenarioJsonSchema } from "./schema/scenario-schema.ts";
 import { MACHINE, playText } from "./testing/play-text.ts";
@@ -17,6 +18,10 @@ it("the published schema of the run report is current", async () => {
 
 it("the published schema of the comparison is current", async () => {
   await expect(print(comparisonJsonSchema())).toMatchFileSnapshot("../../docs/schema/comparison.schema.json");
+});
+
+it("the published schema of the lockstep report is current", async () => {
+  await expect(print(lockstepJsonSchema())).toMatchFileSnapshot("../../docs/schema/lockstep.schema.json");
 });
 
 it("the schema of the scenario describes every key, for editors", () => {

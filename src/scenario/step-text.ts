@@ -45,6 +45,10 @@ export const stepText = (step: Step): string => {
   }
 };
 
+/** A moment of a play, by the step that it comes before or after. */
+export const momentText = (when: "before" | "after", step: Step | undefined): string =>
+  step === undefined ? `${when} the scenario` : `${when} ${stepText(step)} (line ${step.place.line})`;
+
 const hostText = (deed: HostDeed): string => {
   switch (deed.deed) {
     case "enable":

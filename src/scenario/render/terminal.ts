@@ -13,7 +13,7 @@ import {
 } from "./terminal-tables.ts";
 import { renderTranscript } from "./terminal-transcript.ts";
 
-const VERDICT_STYLE: { readonly [verdict in Verdict]: Style } = {
+export const VERDICT_STYLE: { readonly [verdict in Verdict]: Style } = {
   held: "green",
   broken: "red",
   failed: "yellow",
@@ -61,20 +61,26 @@ const renderVerdict = (report: RunReport, screen: Screen, paint: Paint): string[
     ...more,
     ...wrap(facts.join(` ${dot} `), room).map((line) => paint("dim", line)),
     ...wrap([...summary(report), ...dead].join(` ${dot} `), room),
-    ...report.violations.flatMap((violation) => violationLines(violation, room, paint)),
-    ...(report.violationsLeftOut > 0 ? [`  and ${report.violationsLeftOut} violations more`] : []),
-    ...report.expectations
-      .filter(({ held }) => !held)
-      .flatMap((judgement) => failureLines(judgement, room, paint)),
+    ...complaints(report, room, paint),
   ];
 };
+
+/** What broke and what was not met, a few lines each. */
+export const complaints = (report: RunReport, room: number, paint: Paint): string[] => [
+  ...report.violations.flatMap((violation) => violationLines(violation, room, paint)),
+  ...(report.violationsLeftOut > 0 ? [`  and ${report.violationsLeftOut} violations more`] : []),
+  ...report.expectations
+    .filter(({ held }) => !held)
+    .flatMap((judgement) => failureLines(judgement, room, paint)),
+];
 
 const lacking = (fixes: readonly string[]): string =>
   fixes.length === 0 ? "" : ` without ${fixes.join(", ")}`;
 
-const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;
+export const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;
 
-const summary = ({ expectations, violations }: RunReport): string[] => {
+/** How many expectations held and how many rules broke, in words. */
+export const summary = ({ expectations, violations }: RunReport): string[] => {
   const written = expectations.filter(({ implicit }) => !implicit);
   const held = written.filter((judgement) => judgement.held).length;
   const declared = violations.filter(({ expected }) => expected).length;
