@@ -1,5 +1,8 @@
+import type { MachineConfig } from "../../machine/config.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { machineConfigOf } from "../../scenario/model/model-config.ts";
+import { plusCost } from "../../scenario/model/model-past.ts";
+import { configAfterReset } from "../../scenario/model/reset-config.ts";
 import type { Action, Scenario } from "../../scenario/scenario.ts";
 import {
   type Bitmaps,
@@ -18,13 +21,13 @@ import {
 } from "../../scenario/world.ts";
 import type { GuestSnapshot } from "../agent/readings/snapshot.ts";
 import type { OnViolation } from "../enforce/enforcer.ts";
-import type { LabViolation } from "../enforce/violation.ts";
 import type { KernelWish } from "../kernel-package/find-kernel.ts";
 import { LabError } from "../lab-error.ts";
 import { LabSession } from "../session/lab-session.ts";
 import { findLabTools, type LabTools } from "../session/lab-tools.ts";
 import type { GuestTable } from "../td/guest-table.ts";
 import { CRASH_MEMORY } from "./another-kernel.ts";
+import { Chronicle } from "./chronicle.ts";
 import { consoleLog } from "./console-log.ts";
 import { fateOf } from "./guest-fate.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
@@ -48,7 +51,7 @@ export class LinuxWorld implements World {
   /** Those of accesses and of page calls; what Linux does with its pages is not seen from outside. */
   readonly invariants: ReadonlySet<string> = new Set(["I1", "I2", "I3"]);
   private readonly options: LinuxWorldOptions;
-  private listener: (event: TraceEvent) => void = () => {};
+  private readonly chronicle = new Chronicle(() => this.now());
   private scenario: Scenario | undefined;
   private tools: LabTools | undefined;
   private session: LabSession | undefined;
@@ -59,13 +62,17 @@ export class LinuxWorld implements World {
   private fresh = false;
   private startedMs = 0;
   private log: readonly LogLine[] = [];
+  private config: MachineConfig | undefined;
+  /** What guests before a reset left. */
+  private pastLog: readonly LogLine[] = [];
+  private pastCost: Cost = { tdcalls: {}, seamcalls: {}, exits: 0 };
 
   constructor(options: LinuxWorldOptions = {}) {
     this.options = options;
   }
 
   onEvent(listener: (event: TraceEvent) => void): void {
-    this.listener = listener;
+    this.chronicle.listener = listener;
   }
 
   /** @throws WorldUnavailable if something is missing on this machine; NotModelled for what this world cannot be */
@@ -85,10 +92,16 @@ export class LinuxWorld implements World {
 
   async perform(action: Action): Promise<Outcome> {
     this.fresh = false;
-    if (action.kind === "boot" && this.session === undefined) return this.boot();
-    if (action.kind === "boot") return { status: "-EBUSY", detail: "the machine runs already" };
-    if (action.kind === "reset") throw new NotModelled("a reset in the linux world");
+    const outcome = await this.act(action);
+    this.tellViolations();
+    return outcome;
+  }
+
+  private async act(action: Action): Promise<Outcome> {
     const { session } = this;
+    if (action.kind === "boot" && session === undefined) return this.boot();
+    if (action.kind === "boot") return { status: "-EBUSY", detail: "the machine runs already" };
+    if (action.kind === "reset") return this.reset();
     if (session === undefined)
       return { status: "OFF", detail: "the machine has not booted: begin with a boot step" };
     return performAction(session, action);
@@ -96,7 +109,7 @@ export class LinuxWorld implements World {
 
   private async boot(): Promise<Outcome> {
     const { guest } = this.scenario!;
-    const config = machineConfigOf(this.scenario!);
+    const config = (this.config ??= machineConfigOf(this.scenario!));
     const plan = {
       config,
       design: config.design,
@@ -107,26 +120,29 @@ export class LinuxWorld implements World {
       signal: this.options.kernel?.signal,
     };
     this.session = await asUnavailable(() => LabSession.prepare(plan));
-    this.session.td.td.machine.trace.raw = (event) => this.hear(event);
+    this.session.td.td.machine.trace.raw = (event) => this.chronicle.hear(event);
     return asUnavailable(() => bootGuest(this.session!, guest.autoOnline));
   }
 
-  private hear(event: Parameters<NonNullable<LabSession["td"]["td"]["machine"]["trace"]["raw"]>>[0]): void {
-    const { step, vcpu, what, start, end, status, after } = event;
-    // The module serves the guest's calls on whatever task of ours ran last.
-    const actor = what.startsWith("TDG.") ? `vcpu${vcpu}` : event.actor;
-    const place = start === end ? { start: null, end: null } : { start, end };
-    const stateAfter = after === "" ? null : after;
-    this.listener({
-      step,
-      ns: this.now(),
-      actor,
-      vcpu: vcpu < 0 ? null : vcpu,
-      what,
-      ...place,
-      status,
-      stateAfter,
-    });
+  /** QEMU ends and starts again, as it has to for a TD; see `configAfterReset`. */
+  private async reset(): Promise<Outcome> {
+    const { session } = this;
+    if (session !== undefined) {
+      await this.violations();
+      this.pastLog = await this.dmesg();
+      this.pastCost = this.cost();
+      this.config = configAfterReset(session.plan.config, session.td.td.machine);
+      this.session = undefined;
+      this.snapshot = undefined;
+      this.log = [];
+      await session.close();
+    }
+    return this.boot();
+  }
+
+  private tellViolations(): void {
+    const { session } = this;
+    if (session !== undefined) this.chronicle.tell([...session.enforcer.violations, ...session.deeds]);
   }
 
   async elapse(untilNs: number): Promise<"timer" | "until"> {
@@ -134,6 +150,7 @@ export class LinuxWorld implements World {
     const ms = Math.max(0, Math.min(PATIENCE_MS, (untilNs - this.now()) / NS_PER_MS));
     await new Promise((resolve) => setTimeout(resolve, ms));
     await this.session?.devices.sync();
+    this.tellViolations();
     return this.now() >= untilNs ? "until" : "timer";
   }
 
@@ -168,7 +185,7 @@ export class LinuxWorld implements World {
     if (messages !== undefined)
       this.log = messages.map(({ seconds, text }) => ({ ns: Math.round(seconds * 1e9), text }));
     else if (session !== undefined) this.log = consoleLog(session.qemu.consoleText());
-    return [...this.log, ...this.remarks()];
+    return [...this.pastLog, ...this.log, ...this.remarks()];
   }
 
   /** What the lab itself has to say: what a design printed, and where QEMU and our VMM are not of one mind. */
@@ -206,17 +223,19 @@ export class LinuxWorld implements World {
 
   cost(): Cost {
     const counts = this.session?.td.td.machine.counts;
-    if (counts === undefined) return { tdcalls: {}, seamcalls: {}, exits: 0 };
-    return { tdcalls: counts.tdcallsByName(), seamcalls: counts.seamcallsByName(), exits: counts.exits };
+    if (counts === undefined) return this.pastCost;
+    return plusCost(this.pastCost, {
+      tdcalls: counts.tdcallsByName(),
+      seamcalls: counts.seamcallsByName(),
+      exits: counts.exits,
+    });
   }
 
   /** What was seen so far; the pages that exist are looked at now. */
   async violations(): Promise<Violation[]> {
-    const { session } = this;
-    if (session === undefined) return [];
-    await session.enforcer.audit();
-    const { steps } = session.td.td.machine.scheduler;
-    return [...session.enforcer.violations, ...session.deeds].map((seen) => told(seen, steps));
+    await this.session?.enforcer.audit();
+    this.tellViolations();
+    return this.chronicle.violations;
   }
 
   async stop(): Promise<void> {
@@ -239,15 +258,11 @@ const kexecsOf = ({ steps }: Scenario): number =>
 const commandLineOf = ({ guest, steps }: Scenario): string =>
   [
     `accept_memory=${guest.accept}`,
+    // For DIMMs that are there at boot; for those that come later the agent says it again.
+    `memhp_default_state=${guest.autoOnline}`,
     ...(steps.some(({ kind }) => kind === "crash") ? [CRASH_MEMORY] : []),
     ...(guest.memmapOnMemory ? ["memory_hotplug.memmap_on_memory=1"] : []),
   ].join(" ");
-
-const told = ({ invariant, range, why, place }: LabViolation, step: number): Violation => {
-  const trail =
-    place === undefined || place.backtrace.length === 0 ? "" : ` (${place.backtrace.join(" < ")})`;
-  return { invariant, step, range, why: `${why}${trail}` };
-};
 
 /** What the guest answers; undefined if there is none any more that could. */
 const asked = async <T>(

@@ -7,6 +7,13 @@ const added = (a: { readonly [leaf: string]: number }, b: { readonly [leaf: stri
   return total;
 };
 
+/** Counts of two machines, one after the other. */
+export const plusCost = (a: Cost, b: Cost): Cost => ({
+  tdcalls: added(a.tdcalls, b.tdcalls),
+  seamcalls: added(a.seamcalls, b.seamcalls),
+  exits: a.exits + b.exits,
+});
+
 /** What is left of machines before a reset, so that steps, time and counts go on. */
 export class Past {
   steps = 0;
@@ -51,11 +58,7 @@ export class Past {
   }
 
   plus(cost: Cost): Cost {
-    return {
-      tdcalls: added(this.cost.tdcalls, cost.tdcalls),
-      seamcalls: added(this.cost.seamcalls, cost.seamcalls),
-      exits: this.cost.exits + cost.exits,
-    };
+    return plusCost(this.cost, cost);
   }
 
   plusTally(tally: Tally): Tally {

@@ -31,6 +31,7 @@ import { machineConfigOf } from "./model-config.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf } from "./model-facts.ts";
 import { faultRecordsOf } from "./model-faults.ts";
 import { Past, tallyOf } from "./model-past.ts";
+import { configAfterReset } from "./reset-config.ts";
 
 /** Our own machine as a world: deterministic, instant, and only as real as its parts. */
 export class ModelWorld implements World {
@@ -110,19 +111,10 @@ export class ModelWorld implements World {
     return { status: machine.booted && machine.kernel.cpus.panicked ? "PANIC" : "BOOT_FAILED", detail: why };
   }
 
-  /** The same machine starts again: sizes asked for stay, and DIMMs that are plugged stay plugged. */
   private reset(): Outcome {
     const machine = this.machine!;
     this.past.keep(machine);
-    const dimms = devicesOf(machine).filter(({ kind }) => kind === "dimm");
-    this.config = {
-      ...this.config!,
-      virtioMem: this.config!.virtioMem.map((device, index) => ({
-        ...device,
-        requestedSize: machine.vmm.devices[index]!.requestedSize,
-      })),
-      dimms: dimms.map(({ id, size, start }) => ({ id, size, addr: start, node: 0 })),
-    };
+    this.config = configAfterReset(this.config!, machine);
     this.build();
     return this.boot();
   }
