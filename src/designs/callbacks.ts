@@ -1,5 +1,6 @@
 import { VIRTIO_MEM_RESPONSE } from "../abi/virtio-mem/response.ts";
 import type { Frame, Next } from "../flat/procedure.ts";
+import { isDone } from "../linux/coco/platform.ts";
 import type { Design } from "../linux/design.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../linux/kernel.ts";
@@ -7,6 +8,9 @@ import { KERNEL_PROCEDURES, type Kernel } from "../linux/kernel.ts";
 const hex = (n: number): string => `0x${n.toString(16)}`;
 const failed = (k: Kernel, what: string, start: number, size: number): void =>
   k.printk(`Failed to ${what} memory [${hex(start)}, ${hex(start + size)})`);
+
+/** Only TDX code registers the callbacks; a driver that finds none goes on. */
+const isRegistered = (k: Kernel): boolean => k.platform.name === "tdx";
 
 /** What both callbacks check first: whole pages, and an end that is an address. */
 const legal = (k: Kernel, start: number, size: number): boolean =>
@@ -23,11 +27,12 @@ const postPlug = plugged.define({
   enter: (k, f) => {
     const start = f.get(plugged.v.start);
     const size = f.get(plugged.v.size);
+    if (!isRegistered(k)) return f.returns(0);
     if (!legal(k, start, size)) return f.returns(ERRNO.EINVAL);
     return f.call(k.platform.accept, plugged.at.accepted, start, start + size);
   },
   accepted: (k, f) => {
-    if (f.result !== 0) return f.returns(0);
+    if (isDone(f.result)) return f.returns(0);
     failed(k, "accept", f.get(plugged.v.start), f.get(plugged.v.size));
     return f.returns(ERRNO.EINVAL);
   },
@@ -44,11 +49,12 @@ const preUnplug = unplug.define({
   enter: (k, f) => {
     const start = f.get(unplug.v.start);
     const size = f.get(unplug.v.size);
+    if (!isRegistered(k)) return f.returns(0);
     if (!legal(k, start, size)) return f.returns(ERRNO.EINVAL);
     return f.call(k.platform.release, unplug.at.released, start, start + size);
   },
   released: (k, f) => {
-    if (f.result !== 0) return f.returns(0);
+    if (isDone(f.result)) return f.returns(0);
     failed(k, "release", f.get(unplug.v.start), f.get(unplug.v.size));
     return f.returns(ERRNO.EINVAL);
   },
@@ -71,7 +77,7 @@ const unplugAnswered = answered.define({
 
 /**
  * RFC v1 as posted: virtio-mem calls the platform after a plug and before an unplug. Plugged memory is accepted at
- * once, 1 GiB, 2 MiB and 4 KiB at a time, and released before it is unplugged.
+ * once, 1 GiB, 2 MiB and 4 KiB at a time, and released before it is unplugged. On another platform nobody registers the callbacks.
  *
  * An accept that fails after the plug answers -EINVAL: the device is broken and never sends again, and the host's
  * memory is lost. A release that fails before the unplug does the same, with nothing sent. When the hypervisor

@@ -1,4 +1,5 @@
 import type { Procedure } from "../flat/procedure.ts";
+import { isDone } from "../linux/coco/platform.ts";
 import type { Design } from "../linux/design.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../linux/kernel.ts";
@@ -11,8 +12,12 @@ const acceptBlock = (name: string, accept: (k: Kernel) => Procedure<Kernel>) => 
     steps: ["enter", "accepted"],
   });
   return define({
-    enter: (k, f) => f.call(accept(k), at.accepted, f.get(v.start), f.get(v.start) + f.get(v.size)),
-    accepted: (_k, f) => f.returns(f.result === 0 ? ERRNO.EPERM : 0),
+    // Only TDX code registers the notifier.
+    enter: (k, f) =>
+      k.platform.name === "tdx"
+        ? f.call(accept(k), at.accepted, f.get(v.start), f.get(v.start) + f.get(v.size))
+        : f.returns(0),
+    accepted: (_k, f) => f.returns(isDone(f.result) ? 0 : ERRNO.EPERM),
   });
 };
 

@@ -1,3 +1,4 @@
+import { isDone } from "../linux/coco/platform.ts";
 import type { Design } from "../linux/design.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { KERNEL_PROCEDURES } from "../linux/kernel.ts";
@@ -8,18 +9,23 @@ const TO_PRIVATE = 1;
 const encrypt = KERNEL_PROCEDURES.declare("set_memory_encrypted", {
   args: ["start", "size"],
   locals: [],
-  steps: ["enter", "converted", "accepted", "mapped"],
+  steps: ["enter", "convert", "converted", "accepted", "mapped"],
 });
 
 /**
  * set_memory_encrypted(start, size) in bytes: asks the VMM to make the pages private, accepts them, and maps them
- * private. Returns 0, or -EIO with the pages in an unknown state.
+ * private; on a platform that reaches memory by its mapping they are mapped first. Returns 0, or -EIO with the pages in an
+ * unknown state.
  *
- * @source Linux arch/x86/mm/pat/set_memory.c, arch/x86/coco/tdx/tdx.c
+ * @source Linux arch/x86/mm/pat/set_memory.c, arch/x86/coco/tdx/tdx.c, arch/x86/mm/mem_encrypt_amd.c
  * @missing the one-time warning of a conversion that failed; conversions stopped for kexec (-EBUSY)
  */
 const setMemoryEncrypted = encrypt.define({
-  enter: (k, f) => {
+  enter: (k, f) =>
+    k.platform.reachesByMapping
+      ? f.call(k.platform.show, encrypt.at.convert, f.get(encrypt.v.start), f.get(encrypt.v.size))
+      : encrypt.at.convert,
+  convert: (k, f) => {
     const { start, size } = encrypt.v;
     const from = f.get(start);
     return f.call(k.platform.convert, encrypt.at.converted, from, from + f.get(size), TO_PRIVATE);
@@ -32,7 +38,8 @@ const setMemoryEncrypted = encrypt.define({
       : f.returns(ERRNO.EIO);
   },
   accepted: (k, f) => {
-    if (f.result === 0) return f.returns(ERRNO.EIO);
+    if (!isDone(f.result)) return f.returns(ERRNO.EIO);
+    if (k.platform.reachesByMapping) return encrypt.at.mapped;
     return f.call(k.platform.show, encrypt.at.mapped, f.get(encrypt.v.start), f.get(encrypt.v.size));
   },
   mapped: (_k, f) => f.returns(0),
@@ -41,26 +48,33 @@ const setMemoryEncrypted = encrypt.define({
 const decrypt = KERNEL_PROCEDURES.declare("set_memory_decrypted", {
   args: ["start", "size"],
   locals: [],
-  steps: ["enter", "mapped", "converted"],
+  steps: ["enter", "mapped", "convert", "converted", "done"],
 });
 
 /**
  * set_memory_decrypted(start, size) in bytes: maps the pages shared, which here is no private mapping any more, and
- * asks the VMM to make them shared. Returns 0, or -EIO with the pages in an unknown state.
+ * asks the VMM to make them shared; on a platform that reaches memory by its mapping in the other order. Returns 0, or -EIO
+ * with the pages in an unknown state.
  *
- * @source Linux arch/x86/mm/pat/set_memory.c, arch/x86/coco/tdx/tdx.c
+ * @source Linux arch/x86/mm/pat/set_memory.c, arch/x86/coco/tdx/tdx.c, arch/x86/mm/mem_encrypt_amd.c
  * @missing the shared mapping itself
  */
 const setMemoryDecrypted = decrypt.define({
-  enter: (k, f) => f.call(k.platform.hide, decrypt.at.mapped, f.get(decrypt.v.start), f.get(decrypt.v.size)),
-  mapped: (k, f) => {
+  enter: (k) => (k.platform.reachesByMapping ? decrypt.at.convert : decrypt.at.mapped),
+  mapped: (k, f) =>
+    f.call(k.platform.hide, decrypt.at.convert, f.get(decrypt.v.start), f.get(decrypt.v.size)),
+  convert: (k, f) => {
     const from = f.get(decrypt.v.start);
     return f.call(k.platform.convert, decrypt.at.converted, from, from + f.get(decrypt.v.size), TO_SHARED);
   },
-  converted: (_k, f) => {
-    const end = f.get(decrypt.v.start) + f.get(decrypt.v.size);
-    return f.returns(f.result === end ? 0 : ERRNO.EIO);
+  converted: (k, f) => {
+    const [start, size] = [f.get(decrypt.v.start), f.get(decrypt.v.size)];
+    if (f.result !== start + size) return f.returns(ERRNO.EIO);
+    return k.platform.reachesByMapping
+      ? f.call(k.platform.hide, decrypt.at.done, start, size)
+      : decrypt.at.done;
   },
+  done: (_k, f) => f.returns(0),
 });
 
 /**

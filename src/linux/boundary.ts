@@ -29,10 +29,29 @@ export interface Boundary {
    *   the access through: the step is done again, or never retires
    */
   access(vcpu: number, gpa: number, length: number, write: boolean, shared: boolean): number;
+  /** What an SEV-SNP guest executes; absent elsewhere. */
+  readonly snp?: SnpInstructions;
   /** Guest memory that is not under test: firmware tables, boot parameters. A view, not a copy. */
   memory(gpa: number, length: number): Uint8Array;
   readonly virtioMem: readonly VirtioMemPort[];
   readonly acpi: AcpiMemoryPort | undefined;
+}
+
+/** Instructions of an SEV-SNP guest, its GHCB page of shared memory and its GHCB MSR. */
+export interface SnpInstructions {
+  /**
+   * PVALIDATE of the page that a virtual address translates to: guest-physical bytes, size (0: 4 KiB, 1: 2 MiB), 1 to validate, 0
+   * to rescind.
+   *
+   * @returns a value of PVALIDATE_RESULT; negative when the instruction did not retire and has to be done again
+   */
+  pvalidate(vcpu: number, gpa: number, size: number, validate: number): number;
+  /** VMGEXIT: leaves the guest. The answer is in the GHCB page or the MSR once the vCPU is back. */
+  vmgexit(vcpu: number): void;
+  ghcb(vcpu: number): Uint8Array;
+  /** The MSR's two halves, low first. */
+  msr(vcpu: number): Uint32Array;
+  setMsr(vcpu: number, low: number, high: number): void;
 }
 
 /** One virtio-mem device as its driver sees it. Sizes and addresses are bytes. */

@@ -19,6 +19,8 @@ export interface Design {
    * out wherever in it the pageblock lies. Left out: as released kernels do, a chunk is accepted when its head is met.
    */
   readonly isolatesUnaccepted?: boolean;
+  /** Where the platform reaches memory by its mapping, what is accepted or given back outside the direct map gets one for that time. */
+  readonly reachesUnmapped?: boolean;
   readonly hooks: Hooks;
 }
 

@@ -1,8 +1,9 @@
-import { BLOCKED, type Next, type Procedure, ProcedureTable } from "../flat/procedure.ts";
+import { BLOCKED, type Next, ProcedureTable } from "../flat/procedure.ts";
 import type { AcceptingList } from "./accepting-list.ts";
 import type { AcpiMemory } from "./acpi-memory/acpi-memory.ts";
 import type { BootLayout } from "./boot/boot-layout.ts";
 import type { Boundary } from "./boundary.ts";
+import type { Platform } from "./coco/platform.ts";
 import type { Design } from "./design.ts";
 import type { GuestFaults } from "./fault-points.ts";
 import type { Geometry } from "./geometry.ts";
@@ -17,6 +18,8 @@ import type { ResourceTree } from "./resource.ts";
 import type { UnacceptedTable } from "./unaccepted-table.ts";
 import type { Variant } from "./variant.ts";
 import type { VirtioMemDriver } from "./virtio-mem/driver.ts";
+
+export type { Platform } from "./coco/platform.ts";
 
 /** All procedures of the guest kernel and of the designs. */
 export const KERNEL_PROCEDURES = new ProcedureTable<Kernel>();
@@ -36,28 +39,6 @@ export interface KernelOptions {
   readonly bbmBlockSize: number;
   /** Debug messages (pr_debug) are printed, as with dyndbg=+p. */
   readonly dyndbg?: boolean;
-}
-
-/** What runs the guest's confidential-computing instructions: the calls of arch_accept_memory and its inverse. */
-export interface Platform {
-  readonly name: "tdx" | "snp";
-  /** (start, end) in bytes; returns 1 when all of it was accepted, else 0. */
-  readonly accept: Procedure<Kernel>;
-  /** As accept, but memory that is accepted already passes with whatever it holds: what one posted design asks for. */
-  readonly acceptOrKeep: Procedure<Kernel>;
-  /** (start, end) in bytes; returns 1 when all of it was released or the platform cannot release, else 0. */
-  readonly release: Procedure<Kernel>;
-  /**
-   * (start, end, 1: to private, 0: to shared) in bytes: asks the VMM to convert. Returns end, or where it stopped.
-   */
-  readonly convert: Procedure<Kernel>;
-  /** (start, end) in bytes: accepts what is not accepted and leaves the rest alone; returns 1, or 0 at a failure. */
-  readonly acceptMissing: Procedure<Kernel>;
-  /** (start, size) in bytes, whole units: takes memory out of the direct map, and puts it back. */
-  readonly hide: Procedure<Kernel>;
-  readonly show: Procedure<Kernel>;
-  /** Message of the panic when accept answers 0. */
-  readonly acceptPanic: string;
 }
 
 /** A line of the kernel log, with the virtual time at which it was printed. */

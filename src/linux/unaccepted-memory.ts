@@ -1,5 +1,6 @@
 import { findEndOfBoth, findNextBoth, findNextClear, findNextSet, getBit } from "../flat/bitmap.ts";
 import { BLOCKED } from "../flat/procedure.ts";
+import { isDone } from "./coco/platform.ts";
 import { KERNEL_PROCEDURES, type Kernel, panic } from "./kernel.ts";
 import { lockNumber } from "./locks.ts";
 import type { UnacceptedTable } from "./unaccepted-table.ts";
@@ -128,7 +129,7 @@ export const acceptMemory = accept.define({
   },
   accepted: (k, f) => {
     const { v, at } = accept;
-    if (f.result === 0) return panic(k, k.platform.acceptPanic);
+    if (!isDone(f.result)) return panic(k, k.platform.acceptPanic);
     if (isHeldByOther(k, f.task)) return BLOCKED;
     k.table!.markAccepted(f.get(v.runStart), f.get(v.runEnd));
     return at.scan;

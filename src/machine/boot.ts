@@ -2,7 +2,7 @@ import type { Procedure } from "../flat/procedure.ts";
 import { bootMemoryEarly, bootMemoryLate } from "../linux/boot/boot-memory.ts";
 import { deferredInitNode } from "../linux/boot/free-boot-memory.ts";
 import { smpInit } from "../linux/boot/smp-init.ts";
-import { tdxAcceptMemory } from "../linux/coco/tdx-accept.ts";
+import { isDone } from "../linux/coco/platform.ts";
 import { KERNEL_PROCEDURES, type Kernel, panic } from "../linux/kernel.ts";
 import { blockSizeLine } from "../linux/memory-hotplug/block-size.ts";
 import { addBootBlocks } from "../linux/memory-hotplug/boot-blocks.ts";
@@ -24,23 +24,24 @@ export interface BootOutcome {
 }
 
 const firmwareAccept = KERNEL_PROCEDURES.declare("accept ranges", {
-  args: ["start", "end"],
+  args: ["start", "end", "early"],
   locals: [],
   steps: ["accept", "accepted"],
 });
 
-/** Accepts a range before the kernel proper, as firmware and the stub do; a refusal is fatal. */
+/** Accepts a range before the kernel proper, as firmware does, or (early) as the stub does; a refusal is fatal. */
 const acceptRange: Procedure<Kernel> = firmwareAccept.define({
-  accept: (_k, f) => {
+  accept: (k, f) => {
     const { v, at } = firmwareAccept;
-    return f.call(tdxAcceptMemory, at.accepted, f.get(v.start), f.get(v.end));
+    const { firmwareAccept: atFirst, earlyAccept } = k.platform;
+    return f.call(f.get(v.early) !== 0 ? earlyAccept : atFirst, at.accepted, f.get(v.start), f.get(v.end));
   },
-  accepted: (k, f) => (f.result === 0 ? panic(k, "TDX: Failed to accept memory") : f.returns(0)),
+  accepted: (k, f) => (isDone(f.result) ? f.returns(0) : panic(k, k.platform.acceptPanic)),
 });
 
 /** Runs one procedure on the boot vCPU until it returns. @returns false if the machine died on the way */
-const runOnBootCpu = (machine: Machine, procedure: Procedure<Kernel>, a = 0, b = 0): boolean => {
-  machine.start(machine.tasks.threads[0]!, procedure, a, b);
+const runOnBootCpu = (machine: Machine, procedure: Procedure<Kernel>, a = 0, b = 0, c = 0): boolean => {
+  machine.start(machine.tasks.threads[0]!, procedure, a, b, c);
   machine.settle();
   return machine.tasks.threads[0]!.idle && !machine.halted;
 };
@@ -102,7 +103,7 @@ export const boot = (machine: Machine): BootOutcome => {
   machine.forgetFirmware();
   if (given.stub.status !== "EFI_SUCCESS") return { booted: false, why: given.stub.log.join("; ") };
   for (const { start, end } of stubAccepts)
-    if (!runOnBootCpu(machine, acceptRange, start, end)) return failed(machine);
+    if (!runOnBootCpu(machine, acceptRange, start, end, 1)) return failed(machine);
   machine.watch = new Watch(watchedOf(machine));
   machine.watchesUnits = false;
   for (const line of given.lines) machine.printk(line);

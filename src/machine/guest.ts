@@ -2,12 +2,9 @@ import { AcceptingList } from "../linux/accepting-list.ts";
 import { AcpiMemory } from "../linux/acpi-memory/acpi-memory.ts";
 import { bootLayout } from "../linux/boot/boot-layout.ts";
 import type { Boundary, VirtioMemPort } from "../linux/boundary.ts";
-import { tdxAcceptMemory, tdxAcceptMemoryBit63, tdxReleaseMemory } from "../linux/coco/tdx-accept.ts";
-import { tdxAcceptMissing } from "../linux/coco/tdx-accept-missing.ts";
-import { tdxMapGpa } from "../linux/coco/tdx-convert.ts";
-import { hideFromDirectMap, showInDirectMap } from "../linux/direct-map.ts";
+import { TDX_PLATFORM } from "../linux/coco/tdx-platform.ts";
 import { X86_64 } from "../linux/geometry.ts";
-import { Cpus, type Kernel, type LogSink, type Platform } from "../linux/kernel.ts";
+import { Cpus, type Kernel, type LogSink } from "../linux/kernel.ts";
 import { Locks } from "../linux/locks.ts";
 import { MemMap } from "../linux/mem-map.ts";
 import { Memblock } from "../linux/memblock.ts";
@@ -69,19 +66,6 @@ const topOf = (machine: Machine, ramEnd: number): number => {
     Math.max(ramEnd, deviceMemory === undefined ? 0 : deviceMemory.start + deviceMemory.size),
     2 ** 31,
   );
-};
-
-/** What TDX gives Linux for accepting and releasing memory. */
-export const TDX_PLATFORM: Platform = {
-  name: "tdx",
-  accept: tdxAcceptMemory,
-  acceptOrKeep: tdxAcceptMemoryBit63,
-  release: tdxReleaseMemory,
-  convert: tdxMapGpa,
-  acceptMissing: tdxAcceptMissing,
-  hide: hideFromDirectMap,
-  show: showInDirectMap,
-  acceptPanic: "TDX: Failed to accept memory",
 };
 
 const driversOf = (config: MachineConfig, hw: Boundary, blocks: MemoryBlocks): VirtioMemDriver[] =>

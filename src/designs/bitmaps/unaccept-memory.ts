@@ -1,5 +1,6 @@
 import { findEndOfOnlyFirst, findNextOnlyFirst } from "../../flat/bitmap.ts";
 import { BLOCKED } from "../../flat/procedure.ts";
+import { isDone } from "../../linux/coco/platform.ts";
 import { KERNEL_PROCEDURES, panic } from "../../linux/kernel.ts";
 import { UNACCEPTED_MEMORY_LOCK } from "../../linux/unaccepted-memory.ts";
 import { inWindow } from "./plugged-bits.ts";
@@ -16,7 +17,7 @@ const { v, at, define } = KERNEL_PROCEDURES.declare("unaccept_memory", {
  *
  * The spinlock is held with interrupts off from the first bit to the last TDCALL, and accepting_list is not
  * asked: both as posted. A range that is not whole units of the window is warned about and nothing is
- * released. Returns 0; a platform that fails to release panics. Where the TD has no PAGE_RELEASE the platform answers
+ * released. Returns 0; a platform that fails to release panics, and so does every platform but TDX. Where the TD has no PAGE_RELEASE the platform answers
  * success without releasing, and the bits are set all the same.
  *
  * @source RFCv2 "Support memory hotplug/unplug for TDX CoCo guests", patch 4
@@ -61,7 +62,7 @@ export const unacceptMemory = define({
     );
   },
   released: (k, f) => {
-    if (f.result === 0) return panic(k, "TDX: Failed to unaccept memory");
+    if (!isDone(f.result)) return panic(k, "TDX: Failed to unaccept memory");
     k.table!.markUnaccepted(f.get(v.runStart), f.get(v.runEnd));
     return at.scan;
   },

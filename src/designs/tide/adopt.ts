@@ -1,4 +1,5 @@
 import { findNextClear, findNextSet } from "../../flat/bitmap.ts";
+import { isDone } from "../../linux/coco/platform.ts";
 import { KERNEL_PROCEDURES, panic } from "../../linux/kernel.ts";
 import { setPlugged } from "../bitmaps/plugged-bits.ts";
 import { unitsOf } from "./units.ts";
@@ -36,5 +37,5 @@ export const adopt = define({
       physBase + stop * unitSize,
     );
   },
-  accepted: (k, f) => (f.result === 0 ? panic(k, k.platform.acceptPanic) : at.scan),
+  accepted: (k, f) => (isDone(f.result) ? at.scan : panic(k, k.platform.acceptPanic)),
 });

@@ -1,3 +1,4 @@
+import { isDone } from "../../linux/coco/platform.ts";
 import { CONFIG_PAGE_RELEASE } from "../../linux/coco/tdx-accept.ts";
 import { KERNEL_PROCEDURES, panic } from "../../linux/kernel.ts";
 
@@ -13,7 +14,7 @@ const { v, at, define } = KERNEL_PROCEDURES.declare("tide_give_back", {
 /**
  * Gives accepted memory back: (start, end) in bytes. Nobody uses it, and it is not in the direct map.
  *
- * With PAGE_RELEASE that is a release. Without, the memory is converted to shared, for which the VMM has to remove the
+ * On SEV-SNP that is to rescind it. With PAGE_RELEASE it is a release. Without, the memory is converted to shared, for which the VMM has to remove the
  * private pages, and back to private: two calls to the VMM for a range of any length, and whatever the VMM does at
  * the unplug, what comes back with the next plug is not accepted.
  *
@@ -23,11 +24,13 @@ export const giveBack = define({
   enter: (k, f) => {
     const start = f.get(v.start);
     const end = f.get(v.end);
+    const { rescind } = k.platform;
+    if (rescind !== undefined) return f.call(rescind, at.released, start, end);
     if ((k.cpus.configFlags & CONFIG_PAGE_RELEASE) !== 0)
       return f.call(k.platform.release, at.released, start, end);
     return f.call(k.platform.convert, at.shared, start, end, TO_SHARED);
   },
-  released: (_k, f) => f.returns(f.result),
+  released: (_k, f) => f.returns(isDone(f.result) ? 1 : 0),
   shared: (k, f) => {
     const reached = f.result;
     if (reached !== f.get(v.end)) f.set(v.failed, 1);
@@ -43,5 +46,5 @@ export const giveBack = define({
   },
   // Some pages may be gone, and nobody knows which.
   restore: (k, f) => f.call(k.platform.acceptMissing, at.accepted, f.get(v.start), f.get(v.end)),
-  accepted: (k, f) => (f.result === 0 ? panic(k, k.platform.acceptPanic) : f.returns(0)),
+  accepted: (k, f) => (isDone(f.result) ? f.returns(0) : panic(k, k.platform.acceptPanic)),
 });

@@ -22,8 +22,10 @@ import {
  * 5. Only what is accepted is given back: chunks that still wait unaccepted are taken out of use as they are.
  * 6. A TD without PAGE_RELEASE gives memory back by converting it to shared and to private again.
  *
- * @missing platforms that reach memory by its mapping, as SNP does with PVALIDATE: they have to give it back before rule 4
- *   unmaps it; memory of drivers other than virtio-mem
+ * A platform that reaches memory by its mapping, as SEV-SNP does with PVALIDATE, gets one for the time of the call: rules 3 and 4
+ * want memory accepted before it is in the direct map, and given back after it has left it.
+ *
+ * @missing memory of drivers other than virtio-mem
  */
 export const tide: Design = {
   name: "tide",
@@ -31,6 +33,7 @@ export const tide: Design = {
   tableVersion: 2,
   stubScansSrat: true,
   isolatesUnaccepted: true,
+  reachesUnmapped: true,
   hooks: {
     addMemory,
     addMemoryFailed: removeMemory,

@@ -1,11 +1,11 @@
 import { BLOCKED, Frame, type Procedure, TASK_WORDS } from "../../flat/procedure.ts";
 import { AcceptingList } from "../../linux/accepting-list.ts";
 import type { Boundary } from "../../linux/boundary.ts";
+import { TDX_PLATFORM } from "../../linux/coco/tdx-platform.ts";
 import type { Design } from "../../linux/design.ts";
 import { X86_64 } from "../../linux/geometry.ts";
 import { Cpus, KERNEL_PROCEDURES, type Kernel } from "../../linux/kernel.ts";
 import { Locks } from "../../linux/locks.ts";
-import { TDX_PLATFORM } from "../../machine/guest.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { TD_WORD } from "../../tdx-module/td.ts";
 import { GuestStopped } from "../enforce/enforcer.ts";

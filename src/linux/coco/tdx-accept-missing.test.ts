@@ -39,6 +39,9 @@ it("asks once a mapping and changes nothing where everything is accepted", () =>
   expect(start(() => true)).toEqual({ result: 1, accepts: [] });
 });
 
-it("answers 0 at the first page that cannot be accepted", () => {
-  expect(start((page) => page !== 512, true)).toEqual({ result: 0, accepts: [[512, 1]] });
+it("answers FAILED at the first page that cannot be accepted", () => {
+  expect(start((page) => page !== 512, true)).toEqual({
+    result: START + 2 * MIB,
+    accepts: [[512, 1]],
+  });
 });

@@ -2,6 +2,7 @@ import { RESULT_PENDING_HI } from "../../abi/tdx/gpa-mapping.ts";
 import { hi, lo, RCX } from "../../abi/tdx/regs.ts";
 import { AGAIN } from "../../flat/procedure.ts";
 import { KERNEL_PROCEDURES } from "../kernel.ts";
+import { PLATFORM_OUTCOME, platformResult } from "./platform.ts";
 import { LEVEL_BYTES, pageCall, TDG_MEM_PAGE_ACCEPT } from "./tdx-accept.ts";
 
 const TDG_MEM_PAGE_ATTR_RD = 23;
@@ -23,7 +24,7 @@ const pageWithin = (level: number, from: number, end: number): number => {
  * Accepts what of [start, end) bytes is not accepted, and touches nothing else: TDG.MEM.PAGE.ATTR.RD says of each
  * page whether it is PENDING. Where nothing is mapped that call leaves the guest and the VMM maps a page.
  *
- * Returns 1, or 0 at the first page that answers with an error; those before it are accepted then.
+ * DONE, or FAILED at the first page that answers with an error; those before it are accepted then.
  *
  * @source TDX module ABI, TDG.MEM.PAGE.ATTR.RD; no kernel does this
  */
@@ -33,7 +34,7 @@ export const tdxAcceptMissing = define({
     if (from >= f.get(v.end)) return f.returns(1);
     const status = pageCall(k, f.vcpu, TDG_MEM_PAGE_ATTR_RD, from, 0);
     if (status < 0) return AGAIN;
-    if (status !== 0) return f.returns(0);
+    if (status !== 0) return f.returns(platformResult(PLATFORM_OUTCOME.FAILED, from));
     const regs = k.hw.regs(f.vcpu);
     const level = lo(regs, RCX) & 7;
     f.set(v.level, pageWithin(level, from, f.get(v.end)));
@@ -46,7 +47,7 @@ export const tdxAcceptMissing = define({
     const from = f.get(v.at);
     const status = pageCall(k, f.vcpu, TDG_MEM_PAGE_ACCEPT, from, f.get(v.level));
     if (status < 0) return AGAIN;
-    if (status !== 0) return f.returns(0);
+    if (status !== 0) return f.returns(platformResult(PLATFORM_OUTCOME.FAILED, from));
     f.set(v.at, from + LEVEL_BYTES[f.get(v.level)]!);
     return at.look;
   },

@@ -1,6 +1,7 @@
 import { hi, RAX, RCX, type Regs, setNumber } from "../../abi/tdx/regs.ts";
 import { AGAIN } from "../../flat/procedure.ts";
 import { KERNEL_PROCEDURES, type Kernel, panic } from "../kernel.ts";
+import { isDone, PLATFORM_OUTCOME, platformResult } from "./platform.ts";
 
 export const TDG_MEM_PAGE_ACCEPT = 6;
 export const TDG_MEM_PAGE_RELEASE = 30;
@@ -46,7 +47,7 @@ const acceptLoop = (name: string, warningsPass: boolean) => {
       const end = f.get(v.end);
       if (at >= end) return f.returns(1);
       const level = fittingLevel(at, end, 2 - f.get(v.refused));
-      if (level < 0) return f.returns(0);
+      if (level < 0) return f.returns(platformResult(PLATFORM_OUTCOME.FAILED, at));
       const ahead = level === 1 ? (k.hw.acceptUnits?.(f.vcpu, at, end) ?? at) : at;
       if (ahead > at) {
         f.set(v.at, ahead);
@@ -68,7 +69,7 @@ const acceptLoop = (name: string, warningsPass: boolean) => {
  * tdx_accept_memory(start, end) in bytes: accepts page by page, trying 1 GiB, 2 MiB and 4 KiB at each place.
  * Any non-zero RAX counts as a refusal, PAGE_ALREADY_ACCEPTED too.
  *
- * Returns 1 when all was accepted; 0 when a place refused every size, pages before it staying accepted.
+ * DONE when all was accepted; FAILED at a place that refused every size, pages before it staying accepted.
  * A start off 4 KiB is refused without a call.
  *
  * @source Linux arch/x86/coco/tdx/tdx-shared.c
@@ -93,9 +94,9 @@ const release = KERNEL_PROCEDURES.declare("tdx_release_memory", {
  * tdx_unaccept_memory(start, end) in bytes: gives the pages back with TDG.MEM.PAGE.RELEASE, 1 GiB, 2 MiB,
  * then 4 KiB.
  *
- * Returns 1 when all was released, and also, without a call, when the TD has no PAGE_RELEASE: the caller
- * cannot tell. A place that refuses every size makes it accept again what it had released and return 0; if
- * that fails the machine panics.
+ * DONE when all was released, and also, without a call, when the TD has no PAGE_RELEASE: the caller
+ * cannot tell. A place that refuses every size makes it accept again what it had released and answer FAILED at the start;
+ * if that fails the machine panics.
  *
  * @source RFCv2 "Support memory hotplug/unplug for TDX CoCo guests", patch 2
  */
@@ -122,5 +123,7 @@ export const tdxReleaseMemory = release.define({
     return label.page;
   },
   restored: (k, f) =>
-    f.result === 0 ? panic(k, "TDX: Failed to accept memory released before") : f.returns(0),
+    isDone(f.result)
+      ? f.returns(platformResult(PLATFORM_OUTCOME.FAILED, f.get(release.v.start)))
+      : panic(k, "TDX: Failed to accept memory released before"),
 });

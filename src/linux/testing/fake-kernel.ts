@@ -3,11 +3,8 @@ import { setRange } from "../../flat/bitmap.ts";
 import { BLOCKED, Frame, type Procedure, TASK_WORDS } from "../../flat/procedure.ts";
 import { AcceptingList } from "../accepting-list.ts";
 import { type BootLayout, type ByteRange, bootLayout } from "../boot/boot-layout.ts";
-import { tdxAcceptMemory, tdxAcceptMemoryBit63, tdxReleaseMemory } from "../coco/tdx-accept.ts";
-import { tdxAcceptMissing } from "../coco/tdx-accept-missing.ts";
-import { tdxMapGpa } from "../coco/tdx-convert.ts";
+import { TDX_PLATFORM } from "../coco/tdx-platform.ts";
 import type { Design } from "../design.ts";
-import { hideFromDirectMap, showInDirectMap } from "../direct-map.ts";
 import { type Geometry, X86_64 } from "../geometry.ts";
 import { Cpus, KERNEL_PROCEDURES, type Kernel, type KernelOptions } from "../kernel.ts";
 import { Locks } from "../locks.ts";
@@ -102,17 +99,7 @@ export const fakeKernel = (options: FakeKernelOptions): FakeKernel => {
     variant: VARIANTS[options.variant ?? "7.3"],
     options: { ...OPTIONS, accept: options.accept ?? "lazy", ...options.options },
     hw,
-    platform: {
-      name: "tdx",
-      accept: tdxAcceptMemory,
-      acceptOrKeep: tdxAcceptMemoryBit63,
-      release: tdxReleaseMemory,
-      convert: tdxMapGpa,
-      acceptMissing: tdxAcceptMissing,
-      hide: hideFromDirectMap,
-      show: showInDirectMap,
-      acceptPanic: "TDX: Failed to accept memory",
-    },
+    platform: TDX_PLATFORM,
     design: options.design ?? NO_DESIGN,
     mm: new MemMap(geometry, options.top),
     zones: new Zones(geometry, options.nodes ?? 1),
