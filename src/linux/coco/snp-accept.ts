@@ -6,29 +6,29 @@ import { KERNEL_PROCEDURES, type Kernel, panic } from "../kernel.ts";
 import type { Platform } from "./platform.ts";
 import { earlyAccept } from "./snp-early.ts";
 import { snpOf } from "./snp-instructions.ts";
-import { firmwarePagesState, setPagesState } from "./snp-pages-state.ts";
+import { setPagesState } from "./snp-pages-state.ts";
 
 const { PRIVATE, SHARED } = PSC_OPERATION;
 const UNIT = 2 ** 21;
 
-/** A procedure over (start, end) that does one operation of a loop and returns what it returned. */
-const oneWay = (name: string, loop: Procedure<Kernel>, operation: number): Procedure<Kernel> => {
+/** set_pages_state() over (start, end) for one operation. */
+const oneWay = (name: string, operation: number, anywhere: 0 | 1): Procedure<Kernel> => {
   const { v, at, define } = KERNEL_PROCEDURES.declare(name, {
     args: ["start", "end"],
     locals: [],
     steps: ["enter", "done"],
   });
   return define({
-    enter: (_k, f) => f.call(loop, at.done, f.get(v.start), f.get(v.end), operation),
+    enter: (_k, f) => f.call(setPagesState, at.done, f.get(v.start), f.get(v.end), operation, anywhere),
     done: (_k, f) => f.returns(f.result),
   });
 };
 
 /** snp_accept_memory(start, end): page state change to private, then PVALIDATE. */
-export const snpAcceptMemory = oneWay("snp_accept_memory", setPagesState, PRIVATE);
+export const snpAcceptMemory = oneWay("snp_accept_memory", PRIVATE, 0);
 /** set_pages_state to shared: PVALIDATE rescinds, then page state change. What the hotplug series for SNP calls at removal. */
-export const snpRescindMemory = oneWay("snp_unaccept_memory", setPagesState, SHARED);
-const firmwareAccept = oneWay("firmware accepts", firmwarePagesState, PRIVATE);
+export const snpRescindMemory = oneWay("snp_unaccept_memory", SHARED, 0);
+const firmwareAccept = oneWay("firmware accepts", PRIVATE, 1);
 
 const unknown = KERNEL_PROCEDURES.declare("arch_unaccept_memory", {
   args: ["start", "end"],
@@ -62,7 +62,7 @@ const snpConvert = change.define({
     const [start, end] = [f.get(change.v.start), f.get(change.v.end)];
     return f.get(change.v.toPrivate) !== 0
       ? f.returns(end)
-      : f.call(setPagesState, change.at.done, start, end, SHARED);
+      : f.call(setPagesState, change.at.done, start, end, SHARED, 0);
   },
   done: (_k, f) => f.returns(f.get(change.v.end)),
 });
@@ -86,7 +86,8 @@ const snpAcceptMissing = missing.define({
   },
   rescind: (k, f) => {
     const [page, end] = [f.get(missing.v.at), f.get(missing.v.end)];
-    if (page >= end) return f.call(setPagesState, missing.at.accepted, f.get(missing.v.start), end, PRIVATE);
+    if (page >= end)
+      return f.call(setPagesState, missing.at.accepted, f.get(missing.v.start), end, PRIVATE, 0);
     const fits = page % UNIT === 0 && end - page >= UNIT;
     const large = fits ? snpOf(k).pvalidate(f.vcpu, page, RMP_2M, 0) : PVALIDATE_RESULT.FAIL_SIZEMISMATCH;
     if (large < 0) return AGAIN;
