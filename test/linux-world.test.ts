@@ -15,8 +15,8 @@ const missing = [
   ...(realKernels().some(({ release }) => release.startsWith("6.12.")) ? [] : ["a 6.12 kernel"]),
 ];
 const NEEDS = missing.length === 0 ? "" : ` (skipped: no ${missing.join(", no ")}; npm run setup:lab)`;
-/** An emulated guest on a busy machine takes its time. */
-const PATIENCE = { timeout: 600_000, retry: 1 };
+/** An emulated guest on a busy machine takes its time. One that hangs is told of long before. */
+const PATIENCE = { timeout: 1_200_000 };
 
 const playInBoth = (name: string): Promise<LockstepReport> =>
   playBoth(loadBundled(name), { model: new ModelWorld(), linux: new LinuxWorld() }, { version: "test" });

@@ -21,7 +21,8 @@ const hasBusybox = (() => {
 const [kernel] = realKernels();
 const canBoot = qemuInstalled && hasBusybox && kernel !== undefined;
 const needs = `(needs QEMU and a static busybox; ${NEEDS_KERNEL.slice(1)}`;
-const TIMEOUT = 300_000;
+/** Longer than it takes to find that a guest hangs. */
+const TIMEOUT = 900_000;
 
 const folder = mkdtempSync(join(tmpdir(), "tidemark-boot-"));
 /** Where the program makes its work directory. */

@@ -33,6 +33,7 @@ interface Request {
 /** The guest's terminal buffers 64 KiB that its reader has not taken, and drops what is more. */
 const CHUNK_BYTES = 32 * 1024;
 const NOTHING = new Uint8Array();
+const READY = "waiting for the guest's agent";
 
 /** First line of what a command said on its standard error, for a message; "it said nothing" if it did not. */
 const firstLine = (stderr: Uint8Array): string => {
@@ -55,6 +56,9 @@ export class Agent {
   #last: Promise<unknown> = Promise.resolve();
   #boot: string | undefined;
   #dead: string | undefined;
+  #heard = 0;
+  /** How many wait for the greeting. */
+  #awaited = 0;
   #onDeath: (() => void)[] = [];
 
   /** @param newId a word that no output of the guest contains; random if left out */
@@ -67,6 +71,16 @@ export class Agent {
   /** The kernel's boot id, another one after each reboot or kexec; undefined before the agent said it is ready. */
   get boot(): string | undefined {
     return this.#boot;
+  }
+
+  /** What the guest is asked just now, or that its greeting is waited for; undefined if neither. */
+  get owed(): string | undefined {
+    return this.#waiting?.what ?? (this.#awaited > 0 ? READY : undefined);
+  }
+
+  /** Bytes that the guest has sent. */
+  get heard(): number {
+    return this.#heard;
   }
 
   /** The guest is gone, say because QEMU ended: what waits and what is asked from now on fails with `reason`. */
@@ -83,14 +97,14 @@ export class Agent {
    * @returns the boot id
    */
   async ready(signal?: AbortSignal, after?: string): Promise<string> {
-    const what = "waiting for the guest's agent";
     for (;;) {
-      if (this.#dead !== undefined) throw new AgentError(`${what}: ${this.#dead}`);
+      if (this.#dead !== undefined) throw new AgentError(`${READY}: ${this.#dead}`);
       if (this.#boot !== undefined && this.#boot !== after) return this.#boot;
-      await this.#unlessAborted<void>(signal, what, (resolve) => {
+      this.#awaited++;
+      await this.#unlessAborted<void>(signal, READY, (resolve) => {
         this.#greetings.push(() => resolve());
         this.#onDeath.push(resolve);
-      });
+      }).finally(() => this.#awaited--);
     }
   }
 
@@ -202,6 +216,7 @@ export class Agent {
   }
 
   #received(bytes: Uint8Array): void {
+    this.#heard += bytes.length;
     for (const event of this.#reader.feed(bytes)) {
       if (event.kind === "answer") this.#waiting?.settle(event.answer);
       else this.#greeted(event);

@@ -12,7 +12,7 @@ import { Qemu } from "./qemu.ts";
 import { WorkDirectory } from "./work-directory.ts";
 
 /** How long QEMU may take until it listens on its sockets. It says sooner when it cannot start. */
-const START_MS = 30_000;
+const START_MS = 120_000;
 
 const filesIn = ({ path, ramPath }: WorkDirectory): LabFiles => ({
   gdb: join(path, "gdb"),

@@ -3,6 +3,7 @@ import type { Design } from "../../linux/design.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { Agent } from "../agent/agent.ts";
 import { Guest } from "../agent/guest.ts";
+import { Vigil } from "../agent/vigil.ts";
 import { DesignHost } from "../design/design-host.ts";
 import type { AnsweredRequest } from "../devices/device-log.ts";
 import { DeviceMirror } from "../devices/device-mirror.ts";
@@ -18,6 +19,7 @@ import type { GuestKernel } from "../td/guest-kernel.ts";
 import { GuestTable } from "../td/guest-table.ts";
 import { TdGuest } from "../td/td-guest.ts";
 import type { PageCall } from "../td/trust-domain.ts";
+import { hangOf, signsOfLife } from "./hang.ts";
 import { hookDesign } from "./hook-design.ts";
 import { StoppedPlaces } from "./stopped-places.ts";
 
@@ -68,7 +70,7 @@ export class LabSession {
   failure: Error | undefined;
   /** QEMU is gone, or nobody serves the guest any more. */
   over = false;
-  private readonly places: StoppedPlaces;
+  readonly places: StoppedPlaces;
   /** The agent's line is closed: the guest is over, or will be at once. */
   private lost = false;
   private readonly isGone: Promise<void>;
@@ -210,12 +212,14 @@ export class LabSession {
       () => undefined,
       (error: Error) => error,
     );
-    void ended.then((failure) => {
-      this.over = true;
-      this.failure = failure;
-      this.guest.agent.guestDied(failure?.message ?? "the guest has ended");
-      this.tellGone();
+    void ended.then((failure) => this.conclude(failure));
+    const vigil = new Vigil({
+      owed: () => (this.over ? undefined : this.guest.agent.owed),
+      signs: () => signsOfLife(this),
+      onSilence: (owed) => void hangOf(this, owed).then((failure) => this.conclude(failure)),
     });
+    vigil.start();
+    this.qemu.onClose(() => vigil.stop());
     try {
       await this.guest.agent.ready(this.plan.signal);
       return true;
@@ -223,6 +227,15 @@ export class LabSession {
       if (await this.isOver()) return false;
       throw error;
     }
+  }
+
+  /** The guest is over: the first to say so says why. */
+  private conclude(failure: Error | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    this.failure = failure;
+    this.guest.agent.guestDied(failure?.message ?? "the guest has ended");
+    this.tellGone();
   }
 
   /** A call that is made again breaks the same rule again, and is told of once. */

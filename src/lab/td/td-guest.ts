@@ -83,7 +83,7 @@ export class TdGuest {
   /** Brings a stopped machine to where its kernel is entered as a TD. `run` lets it go. */
   static async prepare(qemu: QemuGuest, options: TdGuestOptions): Promise<TdGuest> {
     const gdb = await Promise.race([
-      GdbClient.connect(qemu.files.gdb, { patienceMs: 30_000 }),
+      GdbClient.connect(qemu.files.gdb, { patienceMs: 120_000 }),
       qemu.qemu.died(),
     ]);
     qemu.onClose(() => gdb.close());

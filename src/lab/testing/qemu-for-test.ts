@@ -10,7 +10,7 @@ const QEMU = "qemu-system-x86_64";
 export const qemuInstalled: boolean = spawnSync(QEMU, ["--version"], { stdio: "ignore" }).status === 0;
 
 /** Time for QEMU to make its sockets on a busy machine. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 120_000;
 
 /** A QEMU that a test runs, paused before its first instruction. */
 export interface QemuForTest {
