@@ -9,7 +9,7 @@ import { assert } from "../assert.ts";
 export class DirtyRanges {
   readonly starts: Float64Array;
   readonly ends: Float64Array;
-  count = 0;
+  private readonly words = new Int32Array(1);
 
   constructor(capacity = 64) {
     assert(capacity >= 1, "a dirty list holds at least one range");
@@ -17,18 +17,28 @@ export class DirtyRanges {
     this.ends = new Float64Array(capacity);
   }
 
+  /** Ranges in the list. */
+  get count(): number {
+    return this.words[0]!;
+  }
+
   add(start: number, end: number): void {
     const last = this.count - 1;
     if (last >= 0 && start <= this.ends[last]! && this.starts[last]! <= end) this.widen(last, start, end);
-    else if (this.count === this.starts.length) this.widen(last, start, end);
+    else if (last + 1 === this.starts.length) this.widen(last, start, end);
     else {
-      this.starts[this.count] = start;
-      this.ends[this.count++] = end;
+      this.starts[last + 1] = start;
+      this.ends[last + 1] = end;
+      this.words[0] = last + 2;
     }
   }
 
+  views(): ArrayBufferView[] {
+    return [this.starts, this.ends, this.words];
+  }
+
   clear(): void {
-    this.count = 0;
+    this.words[0] = 0;
   }
 
   private widen(index: number, start: number, end: number): void {

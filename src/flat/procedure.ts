@@ -42,6 +42,9 @@ const TASK_HEADER = 3;
 const TOP = 0;
 const RESULT = 1;
 
+/** More steps than any procedure has. */
+const MOST_STEPS = 64;
+
 /** Words of stack a task gets: 40 frames of 16 words, far deeper than any call chain modelled. */
 export const TASK_WORDS = 640;
 
@@ -88,6 +91,7 @@ export class ProcedureTable<K> {
     const at = Object.fromEntries(shape.steps.map((label, index) => [label, index])) as Slots<S>;
     const define = (bodies: { readonly [label in S[number]]: Step<K> }): Procedure<K> => {
       assert(steps.length === 0, () => `${name} is defined once`);
+      assert(shape.steps.length <= MOST_STEPS, () => `${name} has at most ${MOST_STEPS} steps`);
       for (const label of shape.steps) steps.push(bodies[label as S[number]]);
       return procedure;
     };
@@ -182,6 +186,18 @@ export class Frame<K> {
       chain.push(`${running.name}:${running.labels[this.words[base + STEP]!]}`);
     }
     return chain.reverse();
+  }
+
+  /** Words behind this one are of calls that ended: the end of the top frame, or of the header of an idle task. */
+  get end(): number {
+    const top = this.words[TOP]!;
+    return top === 0 ? RESULT : top + HEADER + this.table.all[this.words[top + PROCEDURE]!]!.slots;
+  }
+
+  /** Number of the step that runs next among all steps of its table's procedures; -1: the task is idle. */
+  get place(): number {
+    const top = this.words[TOP]!;
+    return top === 0 ? -1 : this.words[top + PROCEDURE]! * MOST_STEPS + this.words[top + STEP]!;
   }
 
   /** Label of the step that runs next in the top procedure, or "idle". */

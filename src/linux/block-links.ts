@@ -15,7 +15,8 @@ export class BlockLinks {
   private readonly starts: Uint32Array[];
   /** Pairs: the next block, the one before. The first pair belongs to nobody. */
   private pool: Int32Array;
-  private used = 2;
+  /** Words of the pool that are given out. */
+  private readonly used = Uint32Array.of(2);
 
   /** @param sectionOrder log2 of the pages of a section @param maxOrder the highest order of a block */
   constructor(sectionOrder: number, maxOrder: number) {
@@ -62,10 +63,11 @@ export class BlockLinks {
   }
 
   private take(words: number): number {
-    const start = this.used;
-    this.used += words;
-    if (this.used > this.pool.length) {
-      const wider = new Int32Array(2 ** Math.ceil(Math.log2(this.used)));
+    const start = this.used[0]!;
+    const end = start + words;
+    this.used[0] = end;
+    if (end > this.pool.length) {
+      const wider = new Int32Array(2 ** Math.ceil(Math.log2(end)));
       wider.set(this.pool);
       this.pool = wider;
     }

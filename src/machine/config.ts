@@ -1,5 +1,6 @@
 import type { EfiMemoryDescriptor } from "../abi/efi/memory-descriptor.ts";
 import type { Design } from "../linux/design.ts";
+import type { Geometry } from "../linux/geometry.ts";
 import type { KernelOptions } from "../linux/kernel.ts";
 import type { Variant } from "../linux/variant.ts";
 import type { ModuleBehaviour } from "../tdx-module/behaviour.ts";
@@ -22,6 +23,8 @@ export interface DimmConfig {
 /** Everything that decides what a machine does. Two machines with equal configurations do the same, bit by bit. */
 export interface MachineConfig {
   readonly layout: GuestLayout;
+  /** Sizes that the guest counts in; left out: those of x86-64. A checker takes smaller sections. */
+  readonly geometry?: Geometry;
   readonly nodes: number;
   readonly vcpus: number;
   readonly virtioMem: readonly VirtioMemConfig[];

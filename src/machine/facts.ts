@@ -120,6 +120,10 @@ export class UnitUses {
   private readonly bits = new Int32Array(CACHED);
   private version = -1;
 
+  views(): ArrayBufferView[] {
+    return [this.units, this.bits];
+  }
+
   /** One bit a use, as useBit() gives it; 0 where there is no memmap. */
   of(k: Kernel, unit: number): number {
     if (this.version !== k.mm.version) {

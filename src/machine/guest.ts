@@ -3,7 +3,7 @@ import { AcpiMemory } from "../linux/acpi-memory/acpi-memory.ts";
 import { bootLayout } from "../linux/boot/boot-layout.ts";
 import type { Boundary, VirtioMemPort } from "../linux/boundary.ts";
 import { TDX_PLATFORM } from "../linux/coco/tdx-platform.ts";
-import { X86_64 } from "../linux/geometry.ts";
+import { type Geometry, X86_64 } from "../linux/geometry.ts";
 import { Cpus, type Kernel, type LogSink } from "../linux/kernel.ts";
 import { Locks } from "../linux/locks.ts";
 import { MemMap } from "../linux/mem-map.ts";
@@ -68,11 +68,17 @@ const topOf = (machine: Machine, ramEnd: number): number => {
   );
 };
 
+const geometryOf = ({ geometry }: MachineConfig): Geometry => geometry ?? X86_64;
+
+/** A geometry that is not x86-64's has blocks of one section: no platform chooses for it. */
+const blockSizeOf = ({ geometry }: MachineConfig, endOfRam: number): number =>
+  geometry === undefined ? memoryBlockSize({ endOfRam, guest: true }) : geometry.sectionSize;
+
 const driversOf = (config: MachineConfig, hw: Boundary, blocks: MemoryBlocks): VirtioMemDriver[] =>
   hw.virtioMem.map((port) => {
     const { options } = config;
     const facts = {
-      geometry: X86_64,
+      geometry: geometryOf(config),
       options,
       memoryBlockSize: blocks.blockSize,
       pluggableEnd: blocks.pluggableEnd,
@@ -85,9 +91,11 @@ const ROOM_SECTIONS = 64;
 
 /** An empty memmap with room for the hot-plug window. Room that nobody uses costs address space only. */
 const memMapOf = ({ config }: Machine, ramEnd: number, top: number): MemMap => {
-  const mm = new MemMap(X86_64, top);
-  const boot = config.layout.ram.reduce((sum, { size }) => sum + Math.ceil(size / X86_64.sectionSize) + 1, 0);
-  const window = Math.ceil((top - ramEnd) / X86_64.sectionSize);
+  const geometry = geometryOf(config);
+  const { sectionSize } = geometry;
+  const mm = new MemMap(geometry, top);
+  const boot = config.layout.ram.reduce((sum, { size }) => sum + Math.ceil(size / sectionSize) + 1, 0);
+  const window = Math.ceil((top - ramEnd) / sectionSize);
   if (config.layout.deviceMemory !== undefined) mm.reserve(boot + Math.min(window, ROOM_SECTIONS));
   return mm;
 };
@@ -102,17 +110,18 @@ export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSin
   const ramEnd = ram.at(-1)?.end ?? 0;
   const top = topOf(machine, ramEnd);
   const hw = boundaryOf(machine, handOver);
-  const blocks = new MemoryBlocks(X86_64, memoryBlockSize({ endOfRam: ramEnd, guest: true }), top, nodes);
+  const geometry = geometryOf(config);
+  const blocks = new MemoryBlocks(geometry, blockSizeOf(config, ramEnd), top, nodes);
   blocks.autoOnline = ONLINE_TYPES.indexOf(options.autoOnline);
   return {
-    geometry: X86_64,
+    geometry,
     variant,
     options,
     hw,
     platform: TDX_PLATFORM,
     design,
     mm: memMapOf(machine, ramEnd, top),
-    zones: new Zones(X86_64, nodes),
+    zones: new Zones(geometry, nodes),
     memblock: new Memblock(),
     boot: bootLayout(ram, { ...bootInput(handOver), deferredInit: config.deferredInit ?? true }),
     table: handOver.table,

@@ -65,6 +65,8 @@ export interface CpuObserver {
   charge(ns: number): void;
   emit(vcpu: number, what: string, start: number, end: number, status: string, after: string): void;
   readonly tracing: boolean;
+  /** What it keeps from one instruction to the next. */
+  views(): ArrayBufferView[];
 }
 
 /** The guest's CPUs over the TDX module: what stands behind the kernel's boundary in the model world. */
@@ -72,7 +74,7 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
   private readonly all: Regs[];
   private readonly module: TdxModule;
   private readonly td: Td;
-  private readonly observer: CpuObserver;
+  readonly observer: CpuObserver;
   private readonly injector: Injector | undefined;
 
   constructor(module: TdxModule, td: Td, vcpus: number, observer: CpuObserver, injector?: Injector) {

@@ -175,9 +175,10 @@ export class Machine implements TaskHost {
     const area = this.vmm.areaOfSlot(this.vmm.dimms.ejecting);
     this.givesBack(this.vmm.map.start(area) * 4096, this.vmm.map.end(area) * 4096);
     this.runVmm(this.tasks.ejectLoop, handleEject);
-    this.ejecting = vcpu;
+    this.ejecting[0] = vcpu;
   }
-  private ejecting = -1;
+  /** vCPU that waits for an eject; -1: none. */
+  private readonly ejecting = Int32Array.of(-1);
 
   /** The guest gives memory up: what of it is still accepted goes back as it is. */
   givesBack(start: number, end: number): void {
@@ -210,9 +211,9 @@ export class Machine implements TaskHost {
     if (vmm.life.ended !== 0) return;
     for (let vcpu = 0; vcpu < outside.length; vcpu++) {
       if (outside[vcpu] === 0 || !tasks.vcpuThreads[vcpu]!.idle) continue;
-      if (this.ejecting === vcpu) {
+      if (this.ejecting[0] === vcpu) {
         if (!tasks.ejectLoop.idle) continue;
-        this.ejecting = -1;
+        this.ejecting[0] = -1;
       } else this.enter(vcpu);
       outside[vcpu] = 0;
       this.scheduler.changed();

@@ -16,6 +16,10 @@ export class Observer implements CpuObserver {
     this.machine = machine;
   }
 
+  views(): ArrayBufferView[] {
+    return [this.releasing];
+  }
+
   get tracing(): boolean {
     return this.machine.trace.on;
   }
@@ -103,20 +107,22 @@ export class Observer implements CpuObserver {
         this.machine.watch!.report("I7", start, end, "two tasks accept the unit at once");
     }
     if (!locks.isFree(UNACCEPTED_MEMORY_LOCK) && !locks.heldBy(UNACCEPTED_MEMORY_LOCK, task)) {
-      if (this.releasing <= unit && unit < this.releasingEnd)
+      if (this.releasing[0]! <= unit && unit < this.releasing[1]!)
         this.machine.watch!.report("I7", start, end, "one task accepts the unit while another releases it");
     }
   }
-  private releasing = 0;
-  private releasingEnd = 0;
+  /** Units [start, end) of the last release. */
+  private readonly releasing = new Float64Array(2);
 
   releases(_vcpu: number, start: number, end: number, outcome: number): void {
     const { watch, uses } = this.machine;
-    this.releasing = Math.floor(start / UNIT);
-    this.releasingEnd = Math.ceil(end / UNIT);
+    const first = Math.floor(start / UNIT);
+    const last = Math.ceil(end / UNIT);
+    this.releasing[0] = first;
+    this.releasing[1] = last;
     if (watch === undefined || outcome !== 0) return;
     this.machine.tally.givesBack(this.machine.module, this.machine.td, start, end);
-    for (let unit = this.releasing; unit < this.releasingEnd; unit++)
+    for (let unit = first; unit < last; unit++)
       if ((uses.of(this.machine.kernel, unit) & IN_USE_BITS) !== 0)
         watch.report("I31", unit * UNIT, (unit + 1) * UNIT, "released while Linux uses pages of it");
   }

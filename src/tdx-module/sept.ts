@@ -261,9 +261,14 @@ export class Sept extends SeptPool {
     return frame;
   }
 
+  /** Whoever wrote into the tables other than by the methods here calls this: the last walk is not to be relied on. */
+  forgetWalk(): void {
+    this.gib = NO_GIB;
+  }
+
   override reserve(): void {
     super.reserve();
-    this.gib = NO_GIB;
+    this.forgetWalk();
     this.changed.clear();
   }
 }

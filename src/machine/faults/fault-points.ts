@@ -57,6 +57,8 @@ export class FaultPoints {
   readonly struck: Float64Array;
   readonly firstStep: Float64Array;
   readonly lastStep: Float64Array;
+  /** Decides instead of count and chance whether a rule strikes the call at hand: for whoever tries both. */
+  chooser: ((rule: number) => boolean) | undefined;
   private readonly words = new Uint8Array(1);
   private readonly prng: Prng;
   /** Rules by call. */
@@ -111,12 +113,16 @@ export class FaultPoints {
       if (rule.end !== Number.POSITIVE_INFINITY && !(start < rule.end && rule.start < end)) continue;
       if (!counts(rule)) continue;
       const seen = ++this.seen[number]!;
-      const due =
-        rule.rate > 0 ? this.prng.next() < rule.rate : rule.first <= seen && seen < rule.first + rule.times;
-      if (due && hit < 0) hit = number;
+      if (this.isDue(number, seen) && hit < 0) hit = number;
     }
     if (hit >= 0) this.note(hit, step);
     return hit;
+  }
+
+  private isDue(number: number, seen: number): boolean {
+    if (this.chooser !== undefined) return this.chooser(number);
+    const { rate, first, times } = this.plan.rules[number]!;
+    return rate > 0 ? this.prng.next() < rate : first <= seen && seen < first + times;
   }
 
   private note(number: number, step: number): void {

@@ -23,6 +23,12 @@ export class Violations {
   /** Place in `all` of the newest violation with an invariant and a reason. */
   private readonly newest = new Map<string, number>();
 
+  /** As if nothing had been seen. */
+  clear(): void {
+    this.all.length = 0;
+    for (const known of [this.more, this.kept, this.known, this.newest]) known.clear();
+  }
+
   /**
    * Adds what is not known yet. A place next to the newest one with the same reason widens it, whatever
    * step it was seen after: a design that never accepts breaks a rule once, and not once a unit.
