@@ -2,23 +2,23 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BlockLinks } from "./block-links.ts";
 
-const SECTION_ORDER = 5;
+const GROUP_ORDER = 5;
 const MAX_ORDER = 3;
-const SLOTS = 3;
+const GROUPS = 3;
 
-/** A block of any order in any section. */
+/** A block of any order in any group. */
 const anyBlock = fc
   .integer({ min: 0, max: MAX_ORDER })
   .chain((order) =>
-    fc.tuple(fc.constant(order), fc.integer({ min: 0, max: SLOTS * 2 ** (SECTION_ORDER - order) - 1 })),
+    fc.tuple(fc.constant(order), fc.integer({ min: 0, max: GROUPS * 2 ** (GROUP_ORDER - order) - 1 })),
   );
 
 describe("BlockLinks", () => {
   it("keeps the links of each block apart from those of all others", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(anyBlock, fc.integer(), fc.integer())), (writes) => {
-        const links = new BlockLinks(SECTION_ORDER, MAX_ORDER);
-        links.reserve(SLOTS);
+        const links = new BlockLinks(GROUP_ORDER, MAX_ORDER);
+        links.reserve(GROUPS);
         const expected = new Map<string, readonly [number, number, number, number]>();
         for (const [[order, block], next, prev] of writes) {
           links.set(order, block, next | 0, prev | 0);
@@ -32,7 +32,7 @@ describe("BlockLinks", () => {
   });
 
   it("changes one link and leaves the other", () => {
-    const links = new BlockLinks(SECTION_ORDER, MAX_ORDER);
+    const links = new BlockLinks(GROUP_ORDER, MAX_ORDER);
     links.reserve(1);
     links.set(0, 7, 1, 2);
     links.setNext(0, 7, 3);
@@ -41,12 +41,12 @@ describe("BlockLinks", () => {
     expect([links.next(0, 7), links.prev(0, 7)]).toEqual([3, 4]);
   });
 
-  it("keeps links when more sections come", () => {
-    const links = new BlockLinks(SECTION_ORDER, MAX_ORDER);
+  it("keeps links when more groups come", () => {
+    const links = new BlockLinks(GROUP_ORDER, MAX_ORDER);
     links.reserve(1);
     links.set(0, 31, 30, 29);
     links.reserve(100);
-    for (let slot = 1; slot < 100; slot++) links.set(0, slot * 32, slot, slot);
+    for (let group = 1; group < 100; group++) links.set(0, group * 32, group, group);
     expect([links.next(0, 31), links.prev(0, 31)]).toEqual([30, 29]);
     expect(links.next(0, 99 * 32)).toBe(99);
   });

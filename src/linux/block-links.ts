@@ -1,34 +1,35 @@
 const EMPTY = 0;
-/** Sections with blocks of every order that a machine has after boot; more of them make the pool grow. */
-const TYPICAL_SECTIONS = 4;
+/** Groups with blocks of every order that a machine has after boot; more of them make the pool grow. */
+const TYPICAL_GROUPS = 4;
 
 /**
  * The list links of free blocks. A block is named by its page index >> order, and a link is such a name; what
  * ends a list is up to the caller.
  *
- * Room for the blocks of one order in one section comes with the first of them that is linked: nearly all
- * blocks of a machine are of the highest order, and room for each page on its own would be most of its memory.
+ * Pages form groups of an equal power of two, no smaller than the largest block. Room for the blocks of one order in
+ * one group comes with the first of them that is linked: nearly all blocks of a machine are of the highest order, and
+ * room for each page on its own would be most of its memory.
  */
 export class BlockLinks {
-  private readonly sectionOrder: number;
-  /** Where in `pool` the links of an order in a section start, by order, then section slot; 0: nowhere yet. */
+  private readonly groupOrder: number;
+  /** Where in `pool` the links of an order in a group start, by order, then group; 0: nowhere yet. */
   private readonly starts: Uint32Array[];
   /** Pairs: the next block, the one before. The first pair belongs to nobody. */
   private pool: Int32Array;
   /** Words of the pool that are given out. */
   private readonly used = Uint32Array.of(2);
 
-  /** @param sectionOrder log2 of the pages of a section @param maxOrder the highest order of a block */
-  constructor(sectionOrder: number, maxOrder: number) {
-    this.sectionOrder = sectionOrder;
-    this.pool = new Int32Array(TYPICAL_SECTIONS * 2 ** (sectionOrder + 2));
+  /** @param groupOrder log2 of the pages of a group @param maxOrder the highest order of a block */
+  constructor(groupOrder: number, maxOrder: number) {
+    this.groupOrder = groupOrder;
+    this.pool = new Int32Array(TYPICAL_GROUPS * 2 ** (groupOrder + 2));
     this.starts = Array.from({ length: maxOrder + 1 }, () => new Uint32Array(0));
   }
 
-  /** Makes room for the names of `slots` sections. */
-  reserve(slots: number): void {
+  /** Makes room for the names of `groups` groups. */
+  reserve(groups: number): void {
     for (const [order, starts] of this.starts.entries()) {
-      const wider = new Uint32Array(slots);
+      const wider = new Uint32Array(groups);
       wider.set(starts);
       this.starts[order] = wider;
     }
@@ -47,19 +48,19 @@ export class BlockLinks {
     this.pool[this.at(order, block) + 1] = to;
   }
 
-  /** Links a block, which may be the first of its order in its section. */
+  /** Links a block, which may be the first of its order in its group. */
   set(order: number, block: number, next: number, prev: number): void {
     const starts = this.starts[order]!;
-    const slot = block >> (this.sectionOrder - order);
-    if (starts[slot] === EMPTY) starts[slot] = this.take(2 ** (this.sectionOrder - order + 1));
+    const group = block >> (this.groupOrder - order);
+    if (starts[group] === EMPTY) starts[group] = this.take(1 << (this.groupOrder - order + 1));
     const at = this.at(order, block);
     this.pool[at] = next;
     this.pool[at + 1] = prev;
   }
 
   private at(order: number, block: number): number {
-    const shift = this.sectionOrder - order;
-    return this.starts[order]![block >> shift]! + 2 * (block & (2 ** shift - 1));
+    const shift = this.groupOrder - order;
+    return this.starts[order]![block >> shift]! + 2 * (block & ((1 << shift) - 1));
   }
 
   private take(words: number): number {
@@ -67,7 +68,7 @@ export class BlockLinks {
     const end = start + words;
     this.used[0] = end;
     if (end > this.pool.length) {
-      const wider = new Int32Array(2 ** Math.ceil(Math.log2(end)));
+      const wider = new Int32Array(2 * this.pool.length);
       wider.set(this.pool);
       this.pool = wider;
     }

@@ -2,6 +2,7 @@ import { assert } from "../assert.ts";
 import { DirtyRanges } from "../flat/dirty-ranges.ts";
 import { BlockLinks } from "./block-links.ts";
 import type { Geometry } from "./geometry.ts";
+import { PageOwners } from "./page-owners.ts";
 
 /**
  * What Linux does with a page: the high nibble of its byte. The low nibble is the order of the naturally
@@ -58,8 +59,8 @@ export class MemMap {
   use: Uint8Array;
   /** The same bytes four at a time, for whoever looks at many. */
   useWords: Uint32Array;
-  /** Who has an allocated page, by page index; 0: nobody in particular. */
-  owner: Uint16Array;
+  /** Who has an allocated page. */
+  readonly owners = new PageOwners();
   /** Zone number by pageblock index (page index >> pageblockOrder); 0xff: none. */
   zone: Uint8Array;
   /** Non-zero while isolated (MIGRATE_ISOLATE), by pageblock index. */
@@ -77,6 +78,8 @@ export class MemMap {
   /** Grows with every change of a use or a mapping, so that whoever summed something up knows when it is stale. */
   version = 0;
   private slots = 0;
+  /** log2 of the pages whose blocks get room for their links together. */
+  private readonly linkOrder: number;
   private readonly root: Int32Array;
   private leaf = new Int32Array(0);
 
@@ -87,13 +90,13 @@ export class MemMap {
     this.root = new Int32Array(Math.ceil(sections / ROOT_SECTIONS)).fill(NIL);
     this.use = new Uint8Array(0);
     this.useWords = new Uint32Array(0);
-    this.owner = new Uint16Array(0);
     this.zone = new Uint8Array(0);
     this.isolated = new Uint8Array(0);
     this.section = new Float64Array(0);
     this.mapped = new Uint8Array(0);
     this.hidden = new Uint8Array(0);
-    this.links = new BlockLinks(Math.log2(geometry.pagesPerSection), geometry.maxOrder);
+    this.linkOrder = Math.min(Math.log2(geometry.pagesPerSection), geometry.maxOrder + 1);
+    this.links = new BlockLinks(this.linkOrder, geometry.maxOrder);
   }
 
   /** Index of the page `pfn`, or NIL if it has no memmap. */
@@ -201,7 +204,7 @@ export class MemMap {
     const { pagesPerSection: per, pageblockOrder } = this.geometry;
     this.touch(slot * per, per);
     this.use.fill(USE.HOLE, slot * per, (slot + 1) * per);
-    this.owner.fill(0, slot * per, (slot + 1) * per);
+    this.owners.set(slot * per, (slot + 1) * per, 0);
     const blocks = per / 2 ** pageblockOrder;
     this.zone.fill(0xff, slot * blocks, (slot + 1) * blocks);
     this.isolated.fill(0, slot * blocks, (slot + 1) * blocks);
@@ -228,13 +231,13 @@ export class MemMap {
     const blocks = pages / 2 ** pageblockOrder;
     this.use = grown(this.use, new Uint8Array(pages));
     this.useWords = new Uint32Array(this.use.buffer, 0, pages >> 2);
-    this.owner = grown(this.owner, new Uint16Array(pages));
+    this.owners.reserve(pages);
     this.zone = grown(this.zone, new Uint8Array(blocks).fill(0xff));
     this.isolated = grown(this.isolated, new Uint8Array(blocks));
     this.section = grown(this.section, new Float64Array(slots).fill(-1));
     this.mapped = grown(this.mapped, new Uint8Array(slots));
     this.hidden = grown(this.hidden, new Uint8Array(blocks));
-    this.links.reserve(slots);
+    this.links.reserve(pages >> this.linkOrder);
     this.slots = slots;
   }
 
@@ -253,7 +256,7 @@ export class MemMap {
   }
 }
 
-const grown = <A extends Uint8Array | Uint16Array | Float64Array>(old: A, wider: A): A => {
+const grown = <A extends Uint8Array | Float64Array>(old: A, wider: A): A => {
   wider.set(old);
   return wider;
 };

@@ -113,12 +113,12 @@ const isOwned = (use: number): boolean => use === USE.ALLOCATED || use === USE.M
 
 /** First page from `index` on that an owner has, or `end`; both in one section, block heads each. */
 const nextOwnedIn = (mm: MemMap, owner: number, index: number, end: number): number => {
-  const { use, owner: owners } = mm;
+  const { use, owners } = mm;
   for (let at = index; at < end; ) {
     const byte = use[at]!;
     const order = orderOf(byte);
     if (isOwned(useOf(byte))) {
-      if (owners[at] === owner) return at;
+      if (owners.of(at) === owner) return at;
       at += 1 << order;
     } else at = order === 0 ? mm.endOfUse(at, end) : at + (1 << order);
   }

@@ -8,6 +8,9 @@ export interface HostRange {
   readonly size: number;
 }
 
+/** Bytes of the first bitmap: 32 GiB. */
+const FIRST_BYTES = 2048;
+
 const USED_BLOCKS = 0;
 const HINT = 1;
 const TABLE_FRAME = 2;
@@ -29,8 +32,8 @@ export const NO_BLOCK = -1;
 export class HostMemory {
   readonly firstFrame: number;
   readonly blocks: number;
-  /** One bit a block: set is taken. */
-  readonly taken: Uint8Array;
+  /** One bit a block: set is taken. It grows with the blocks that were ever taken; those behind it are free. */
+  private taken: Uint8Array;
   /** Blocks taken, lowest that may be free, next frame for a table, how many are left with it, tables, end of use. */
   readonly words = new Float64Array(6);
 
@@ -39,7 +42,7 @@ export class HostMemory {
     assert(range.base % unit === 0 && range.size % unit === 0, "host memory is whole blocks of 2 MiB");
     this.firstFrame = range.base / 4096;
     this.blocks = range.size / unit;
-    this.taken = new Uint8Array(Math.ceil(this.blocks / 8));
+    this.taken = new Uint8Array(Math.min(Math.ceil(this.blocks / 8), FIRST_BYTES));
   }
 
   get usedBlocks(): number {
@@ -53,14 +56,23 @@ export class HostMemory {
 
   /** Takes the lowest free block. @returns its number, or NO_BLOCK */
   takeBlock(): number {
-    const block = findNextClear(this.taken, this.blocks, this.words[HINT]!);
+    const block = findNextClear(this.taken, Math.min(this.blocks, this.taken.length * 8), this.words[HINT]!);
     this.words[HINT] = block;
     if (block === this.blocks) return NO_BLOCK;
+    this.cover(block + 1);
     setBit(this.taken, block);
     this.words[HINT] = block + 1;
     if (block >= this.words[KNOWN]!) this.words[KNOWN] = block + 1;
     this.words[USED_BLOCKS]!++;
     return block;
+  }
+
+  private cover(blocks: number): void {
+    if (blocks <= this.taken.length * 8) return;
+    const bytes = Math.max(Math.ceil(blocks / 8), 2 * this.taken.length);
+    const wider = new Uint8Array(Math.min(bytes, Math.ceil(this.blocks / 8)));
+    wider.set(this.taken);
+    this.taken = wider;
   }
 
   freeBlock(block: number): void {
@@ -101,6 +113,7 @@ export class HostMemory {
 
   /** Nothing is taken behind what `words`, just loaded, tells. */
   reserve(): void {
+    this.cover(this.words[KNOWN]!);
     this.taken.fill(0, Math.ceil(this.words[KNOWN]! / 8));
   }
 }

@@ -27,7 +27,7 @@ export const zonelistAt = (k: Kernel, place: number, node: number, flags: number
  */
 const claim = (k: Kernel, index: number, order: number, flags: number, owner: number): void => {
   const { mm, zones, geometry } = k;
-  mm.owner.fill(owner, index, index + 2 ** order);
+  mm.owners.set(index, index + 2 ** order, owner);
   if ((flags & GFP.MOVABLE) === 0) return;
   zones.movable[zoneOfIndex(k, index)]! += 2 ** order;
   if (order <= geometry.pageblockOrder) return;
@@ -131,7 +131,7 @@ const freePiece = (k: Kernel, index: number): number => {
   assert(use === USE.ALLOCATED || use === USE.MOVABLE, () => `page index ${index} is allocated`);
   assert(index % 2 ** order === 0, () => `page index ${index} heads its block`);
   if (use === USE.MOVABLE) k.zones.movable[zoneOfIndex(k, index)]! -= 2 ** order;
-  k.mm.owner.fill(0, index, index + 2 ** order);
+  k.mm.owners.set(index, index + 2 ** order, 0);
   freeBlock(k, index, order, false);
   return 2 ** order;
 };

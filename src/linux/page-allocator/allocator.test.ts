@@ -101,7 +101,7 @@ const allocate = (w: World, a: number, b: number): void => {
     const index = k.mm.indexOf(page);
     expect([USE.FREE, USE.UNACCEPTED]).toContain(useOf(before[index]!));
     expect(k.mm.isolated[index >> k.geometry.pageblockOrder]).toBe(0);
-    expect(k.mm.owner[index]).toBe(owner);
+    expect(k.mm.owners.of(index)).toBe(owner);
   }
   const zone = zoneOf(k, pfn);
   expect(zoneType(zone)).toBeLessThanOrEqual(highestZone(flags));
@@ -125,7 +125,7 @@ const refind = (w: World): void => {
   for (const one of w.held) {
     const index = mm.indexOf(one.pfn);
     if (!one.movable) continue;
-    if (useOf(mm.use[index]!) !== USE.MOVABLE || mm.owner[index] !== one.owner) one.owner = -1;
+    if (useOf(mm.use[index]!) !== USE.MOVABLE || mm.owners.of(index) !== one.owner) one.owner = -1;
   }
   const lost = w.held.filter((one) => one.owner === -1);
   w.held.splice(0, w.held.length, ...w.held.filter((one) => one.owner !== -1));
@@ -135,7 +135,7 @@ const refind = (w: World): void => {
     const order = orderOf(mm.use[index]!);
     const pfn = mm.pfnOf(index);
     if (use !== USE.MOVABLE || index % 2 ** order !== 0 || known.has(pfn)) continue;
-    w.held.push({ pfn, order, owner: mm.owner[index]!, movable: true });
+    w.held.push({ pfn, order, owner: mm.owners.of(index), movable: true });
   }
 };
 const pagesOf = (pfn: number, order: number) => Array.from({ length: 2 ** order }, (_, i) => pfn + i);

@@ -99,9 +99,9 @@ it("movable pages leave an isolated range with their owner, and the range comes 
   const { k } = fake;
   const pfn = run(k, allocPages, 9, GFP.MOVABLE, 0, 77);
   expect(run(k, allocContigRange, pfn, BLOCK)).toBe(0);
-  const owned = [...k.mm.owner].filter((owner) => owner === 77).length;
+  const owned = [...k.mm.use.keys()].filter((index) => k.mm.owners.of(index) === 77).length;
   expect(owned).toBe(BLOCK);
-  expect(k.mm.owner[k.mm.indexOf(pfn)]).toBe(0);
+  expect(k.mm.owners.of(k.mm.indexOf(pfn))).toBe(0);
   expect(k.zones.movable[ZONE.NORMAL]).toBe(BLOCK);
   freeContigRange(k, pfn, BLOCK);
   expect(brokenAllocatorRules(fake)).toEqual([]);

@@ -43,7 +43,7 @@ export const migrateRange = define({
       if (use === USE.MOVABLE) {
         f.set(v.pfn, pfn - (index - head));
         f.set(v.order, order);
-        f.set(v.owner, k.mm.owner[head]!);
+        f.set(v.owner, k.mm.owners.of(head));
         const node = zoneNode(zoneOfIndex(k, head));
         return f.call(allocPages, at.move, order, GFP.MOVABLE, node, f.get(v.owner));
       }
