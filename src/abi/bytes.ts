@@ -53,23 +53,36 @@ const writeNumber = (bytes: Uint8Array, at: number, width: number, value: number
   }
 };
 
-const readField = (bytes: Uint8Array, at: number, kind: Kind): number | bigint | string | Uint8Array => {
-  const width = widthOf(kind);
-  if (kind === "u64") return (BigInt(readNumber(bytes, at + 4, 4)) << 32n) | BigInt(readNumber(bytes, at, 4));
-  if (kind.startsWith("bytes:")) return bytes.slice(at, at + width);
-  if (kind.startsWith("ascii:")) return String.fromCharCode(...bytes.subarray(at, at + width));
-  return readNumber(bytes, at, width);
+/** A row of a layout with what is asked of it again and again. */
+interface Field {
+  readonly name: string;
+  readonly offset: number;
+  readonly kind: Kind;
+  readonly width: number;
+  readonly isNumber: boolean;
+}
+
+const fieldOf = (name: string, offset: number, kind: Kind): Field => {
+  return { name, offset, kind, width: widthOf(kind), isNumber: kind in WIDTH && kind !== "u64" };
 };
 
-const writeField = (bytes: Uint8Array, at: number, name: string, kind: Kind, value: unknown): void => {
-  const width = widthOf(kind);
+const readField = (bytes: Uint8Array, at: number, field: Field): number | bigint | string | Uint8Array => {
+  const { kind, width } = field;
+  if (field.isNumber) return readNumber(bytes, at, width);
+  if (kind === "u64") return (BigInt(readNumber(bytes, at + 4, 4)) << 32n) | BigInt(readNumber(bytes, at, 4));
+  if (kind.startsWith("bytes:")) return bytes.slice(at, at + width);
+  return String.fromCharCode(...bytes.subarray(at, at + width));
+};
+
+const writeField = (bytes: Uint8Array, at: number, field: Field, value: unknown): void => {
+  const { name, kind, width } = field;
   if (typeof value === "bigint") {
     assert(kind === "u64" && 0n <= value && value < 2n ** 64n, () => `${name} = ${value} fits ${kind}`);
     writeNumber(bytes, at, 4, Number(value & 0xffff_ffffn));
     writeNumber(bytes, at + 4, 4, Number(value >> 32n));
   } else if (typeof value === "number") {
     const fits = Number.isInteger(value) && 0 <= value && value < 2 ** (8 * width);
-    assert(fits && kind in WIDTH && kind !== "u64", () => `${name} = ${value} fits ${kind}`);
+    assert(fits && field.isNumber, () => `${name} = ${value} fits ${kind}`);
     writeNumber(bytes, at, width, value);
   } else if (typeof value === "string") {
     assert(kind.startsWith("ascii:") && value.length === width, () => `${name} has ${width} characters`);
@@ -119,7 +132,8 @@ export const struct = <const L extends Layout>(
   holes?: "holes",
 ): Struct<L> => {
   checkLayout(name, size, layout, holes === "holes");
-  const fields = Object.entries(layout);
+  const fields = Object.entries(layout).map(([field, [offset, kind]]) => fieldOf(field, offset, kind));
+  const byName = new Map(fields.map((field) => [field.name, field]));
   const demand = (bytes: Uint8Array, at: number): void => {
     const left = bytes.length - at;
     if (left < size) throw new DecodeError(name, at, `${size} bytes`, `${Math.max(left, 0)}`);
@@ -130,24 +144,24 @@ export const struct = <const L extends Layout>(
     layout,
     decode: (bytes, at = 0) => {
       demand(bytes, at);
-      return Object.fromEntries(
-        fields.map(([field, [offset, kind]]) => [field, readField(bytes, at + offset, kind)]),
-      ) as Fields<L>;
+      const values: { [field: string]: unknown } = {};
+      for (const field of fields) values[field.name] = readField(bytes, at + field.offset, field);
+      return values as Fields<L>;
     },
     encode: (values) => {
       const bytes = new Uint8Array(size);
-      for (const [field, [offset, kind]] of fields) writeField(bytes, offset, field, kind, values[field]);
+      for (const field of fields) writeField(bytes, field.offset, field, values[field.name]);
       return bytes;
     },
-    get: (bytes, field, at = 0) => {
+    get: (bytes, name, at = 0) => {
       demand(bytes, at);
-      const [offset, kind] = layout[field]!;
-      return readField(bytes, at + offset, kind) as Value<L[typeof field][1]>;
+      const field = byName.get(name)!;
+      return readField(bytes, at + field.offset, field) as Value<L[typeof name][1]>;
     },
-    put: (bytes, field, value, at = 0) => {
+    put: (bytes, name, value, at = 0) => {
       demand(bytes, at);
-      const [offset, kind] = layout[field]!;
-      writeField(bytes, at + offset, field, kind, value);
+      const field = byName.get(name)!;
+      writeField(bytes, at + field.offset, field, value);
     },
   };
 };

@@ -88,11 +88,10 @@ export const IN_USE_BITS: number = [...IN_USE].reduce<number>((bits, use) => bit
 /** Uses of the pages [from, to) by index, as bits; both are multiples of four. Runs of equal bytes cost a compare a word. */
 const usesBetween = (words: Uint32Array, from: number, to: number): number => {
   let bits = 0;
-  let last = -1;
-  for (let at = from >> 2; at < to >> 2; at++) {
-    const word = words[at]!;
-    if (word === last) continue;
-    last = word;
+  const end = to >> 2;
+  for (let at = from >> 2; at < end; ) {
+    const word = words[at++]!;
+    while (at < end && words[at] === word) at++;
     bits |= (1 << ((word >>> 4) & 15)) | (1 << ((word >>> 12) & 15));
     bits |= (1 << ((word >>> 20) & 15)) | (1 << (word >>> 28));
   }

@@ -2,7 +2,7 @@ import { lo, RAX, RDX, type Regs } from "../abi/tdx/regs.ts";
 import { SEPT_MAPPED, SEPT_PENDING } from "../abi/tdx/sept-entry.ts";
 import { EEQ_TYPE, EXIT_REASON } from "../abi/tdx/td-exit.ts";
 import type { TdxModule } from "../tdx-module/module.ts";
-import { TagStore, ZERO_CONTENT } from "../tdx-module/page-store.ts";
+import { TagStore } from "../tdx-module/page-store.ts";
 import type { Td } from "../tdx-module/td.ts";
 import { hostFrame } from "./hardware.ts";
 
@@ -51,8 +51,7 @@ export class Tally {
       if (td.sept.stateHere === SEPT_MAPPED || td.sept.stateHere === SEPT_PENDING) {
         const small = td.sept.level === 0;
         const frame = small ? td.sept.payloadHere : hostFrame(td.sept.payloadHere, at);
-        for (let n = 0; n < (next - at) / PAGE; n++)
-          if (pages.content(frame + n) === ZERO_CONTENT) this.words[UNTOUCHED]! += PAGE;
+        this.words[UNTOUCHED]! += PAGE * pages.zeroFrames(frame, Math.ceil((next - at) / PAGE));
       }
       at = next;
     }

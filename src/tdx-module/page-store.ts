@@ -43,6 +43,10 @@ export class TagStore implements PageStore {
   content(frame: number): number {
     return this.tags.get(frame);
   }
+  /** How many of `count` frames from `frame` on are all zero. */
+  zeroFrames(frame: number, count: number): number {
+    return this.tags.count(frame, count, ZERO_CONTENT);
+  }
   /** Somebody wrote the whole frame. */
   stamp(frame: number, tag: number): void {
     this.tags.fill(frame, 1, tag);

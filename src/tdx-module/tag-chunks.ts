@@ -30,6 +30,20 @@ export class TagChunks implements Flat {
     return tag === MIXED ? this.tags[(this.chunk[block]! << 9) | (frame & 511)]! : tag;
   }
 
+  /** How many of `count` frames from `frame` on have this tag. */
+  count(frame: number, count: number, tag: number): number {
+    let found = 0;
+    for (let at = frame; at < frame + count; ) {
+      const block = at >>> 9;
+      const next = Math.min(frame + count, (block + 1) * SMALL_CHUNK);
+      const uniform = block < this.uniform.length ? this.uniform[block]! : 0;
+      if (uniform === tag) found += next - at;
+      else if (uniform === MIXED) for (let one = at; one < next; one++) if (this.get(one) === tag) found++;
+      at = next;
+    }
+    return found;
+  }
+
   /** Sets `count` frames from `frame` on, all in one block. A block is known from the first tag that is not 0. */
   fill(frame: number, count: number, tag: number): void {
     const block = frame >>> 9;

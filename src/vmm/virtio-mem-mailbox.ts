@@ -5,7 +5,6 @@ import { NO_REPLY, type VirtioMemDevice } from "./virtio-mem-device.ts";
 
 const REQUEST_BYTES = VIRTIO_MEM_REQ.size;
 const STATE_BYTE = REQUEST_BYTES + VIRTIO_MEM_RESP.size;
-const PADDING = new Uint8Array(6);
 
 const IDLE = 0;
 const POSTED = 1;
@@ -60,15 +59,23 @@ export class VirtioMemMailbox {
 
   /** The driver posts a request. */
   send(type: number, addr: number, blocks: number): void {
-    const request = { type, addr: BigInt(addr), nbBlocks: blocks, padding: PADDING, padding2: PADDING };
-    this.post(VIRTIO_MEM_REQ.encode(request));
+    const { bytes } = this;
+    this.beginPost();
+    bytes.fill(0, 0, REQUEST_BYTES);
+    VIRTIO_MEM_REQ.put(bytes, "type", type);
+    VIRTIO_MEM_REQ.put(bytes, "addr", BigInt(addr));
+    VIRTIO_MEM_REQ.put(bytes, "nbBlocks", blocks);
   }
 
   /** The same with the request's 24 bytes. */
   post(request: Uint8Array): void {
-    assert(this.bytes[STATE_BYTE] === IDLE, "one request is in flight at a time");
     assert(request.length === REQUEST_BYTES, "a request has 24 bytes");
+    this.beginPost();
     this.bytes.set(request);
+  }
+
+  private beginPost(): void {
+    assert(this.bytes[STATE_BYTE] === IDLE, "one request is in flight at a time");
     this.bytes[STATE_BYTE] = POSTED;
   }
 
@@ -114,8 +121,9 @@ export class VirtioMemMailbox {
       this.bytes[STATE_BYTE] = LOST;
       return;
     }
-    const state = answer >> 8;
-    this.bytes.set(VIRTIO_MEM_RESP.encode({ type: answer & 0xff, padding: PADDING, state }), REQUEST_BYTES);
+    this.bytes.fill(0, REQUEST_BYTES, STATE_BYTE);
+    VIRTIO_MEM_RESP.put(this.bytes, "type", answer & 0xff, REQUEST_BYTES);
+    VIRTIO_MEM_RESP.put(this.bytes, "state", answer >> 8, REQUEST_BYTES);
     this.bytes[STATE_BYTE] = ANSWERED;
   }
 

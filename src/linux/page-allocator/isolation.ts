@@ -12,7 +12,7 @@ import {
   unlinkBlock,
 } from "./free-lists.ts";
 import { acceptPage, headsUnaccepted, listUnaccepted, takeUnaccepted } from "./unaccepted-list.ts";
-import { forPageblocks } from "./zone-span.ts";
+import { pageblockAt, pageblockStart } from "./zone-span.ts";
 import { ZONE, zoneOfIndex, zoneType } from "./zones.ts";
 
 /** What a range is isolated for: to be offlined, or to be allocated as one piece. */
@@ -202,17 +202,21 @@ export const startIsolatePageRange = define({
 
 /** Makes every isolated pageblock of the range MOVABLE again; its free pages become allocatable. */
 export const undoIsolatePageRange = (k: Kernel, startPfn: number, n: number): void => {
-  forPageblocks(k, startPfn, n, (block) => {
-    if (k.mm.isolated[block] !== 0) unsetIsolated(k, block * k.geometry.pagesPerBlock);
-  });
+  const { pagesPerBlock } = k.geometry;
+  for (let pfn = pageblockStart(k, startPfn); pfn < startPfn + n; pfn += pagesPerBlock) {
+    const block = pageblockAt(k, pfn);
+    if (k.mm.isolated[block] !== 0) unsetIsolated(k, block * pagesPerBlock);
+  }
   relist(k, startPfn, n);
 };
 
 /** Gives the pageblocks of memory about to be onlined, which holds no free page, the type ISOLATE. */
 export const isolatePageblocks = (k: Kernel, startPfn: number, n: number): void => {
-  forPageblocks(k, startPfn, n, (block) => {
-    if (k.mm.isolated[block] === 0) mark(k, block * k.geometry.pagesPerBlock, true);
-  });
+  const { pagesPerBlock } = k.geometry;
+  for (let pfn = pageblockStart(k, startPfn); pfn < startPfn + n; pfn += pagesPerBlock) {
+    const block = pageblockAt(k, pfn);
+    if (k.mm.isolated[block] === 0) mark(k, block * pagesPerBlock, true);
+  }
 };
 
 /**
@@ -227,18 +231,17 @@ export const testPagesIsolated = (
   n: number,
   mode: number = ISOLATE.OFFLINE,
 ): boolean => {
-  let isolated = true;
-  forPageblocks(k, startPfn, n, (block) => {
-    if (k.mm.isolated[block] === 0) isolated = false;
-  });
-  for (let pfn = startPfn; isolated && pfn < startPfn + n; ) {
+  const { pagesPerBlock } = k.geometry;
+  for (let pfn = pageblockStart(k, startPfn); pfn < startPfn + n; pfn += pagesPerBlock)
+    if (k.mm.isolated[pageblockAt(k, pfn)] === 0) return false;
+  for (let pfn = startPfn; pfn < startPfn + n; ) {
     const index = k.mm.indexOf(pfn);
     const use = useOf(k.mm.use[index]!);
     const offline = use === USE.OFFLINE || use === USE.FAKE_OFFLINE;
     if (use !== USE.FREE && use !== USE.UNLISTED && !(offline && mode === ISOLATE.OFFLINE)) return false;
     pfn += headOf(k, index) + 2 ** orderOf(k.mm.use[index]!) - index;
   }
-  return isolated;
+  return true;
 };
 
 /**
@@ -262,8 +265,10 @@ export const offlineIsolatedPages = (k: Kernel, startPfn: number, n: number): nu
   }
   k.mm.setPages(startPfn, n, USE.OFFLINE);
   k.zones.managed[zone]! -= taken;
-  forPageblocks(k, startPfn, n, (block) => {
-    if (k.mm.isolated[block] !== 0) mark(k, block * k.geometry.pagesPerBlock, false);
-  });
+  const { pagesPerBlock } = k.geometry;
+  for (let at = pageblockStart(k, startPfn); at < startPfn + n; at += pagesPerBlock) {
+    const block = pageblockAt(k, at);
+    if (k.mm.isolated[block] !== 0) mark(k, block * pagesPerBlock, false);
+  }
   return taken;
 };

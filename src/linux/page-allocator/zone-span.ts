@@ -3,19 +3,21 @@ import type { Kernel } from "../kernel.ts";
 import { NIL } from "../mem-map.ts";
 import { NO_ZONE, zoneOf } from "./zones.ts";
 
-/** Runs `visit` on the number of every pageblock that [startPfn, startPfn + n) touches; all have a memmap. */
-export const forPageblocks = (
-  k: Kernel,
-  startPfn: number,
-  n: number,
-  visit: (block: number) => void,
-): void => {
-  const { pagesPerBlock, pageblockOrder } = k.geometry;
-  for (let pfn = startPfn - (startPfn % pagesPerBlock); pfn < startPfn + n; pfn += pagesPerBlock) {
-    const index = k.mm.indexOf(pfn);
-    assert(index !== NIL, () => `page ${pfn} has a memmap`);
-    visit(index >> pageblockOrder);
-  }
+/** First frame of the pageblock that a frame lies in. */
+export const pageblockStart = (k: Kernel, pfn: number): number => pfn - (pfn % k.geometry.pagesPerBlock);
+
+/** Number of the pageblock of a frame that has a memmap. */
+export const pageblockAt = (k: Kernel, pfn: number): number => {
+  const index = k.mm.indexOf(pfn);
+  assert(index !== NIL, () => `page ${pfn} has a memmap`);
+  return index >> k.geometry.pageblockOrder;
+};
+
+/** Gives every pageblock that [startPfn, startPfn + n) touches to a zone. */
+const setZone = (k: Kernel, startPfn: number, n: number, zone: number): void => {
+  const { pagesPerBlock } = k.geometry;
+  for (let pfn = pageblockStart(k, startPfn); pfn < startPfn + n; pfn += pagesPerBlock)
+    k.mm.zone[pageblockAt(k, pfn)] = zone;
 };
 
 /**
@@ -25,13 +27,11 @@ export const forPageblocks = (
  * @source Linux mm/memory_hotplug.c, move_pfn_range_to_zone
  */
 export const movePfnRangeToZone = (k: Kernel, startPfn: number, n: number, zone: number): void => {
-  const { zones, mm } = k;
+  const { zones } = k;
   const empty = zones.spannedEnd[zone] === 0;
   zones.spannedStart[zone] = empty ? startPfn : Math.min(zones.spannedStart[zone]!, startPfn);
   zones.spannedEnd[zone] = Math.max(zones.spannedEnd[zone]!, startPfn + n);
-  forPageblocks(k, startPfn, n, (block) => {
-    mm.zone[block] = zone;
-  });
+  setZone(k, startPfn, n, zone);
 };
 
 /** First frame and end of what is left of a zone, to whole pageblocks; 0 and 0 if nothing is. */
@@ -53,12 +53,10 @@ const memberSpan = (k: Kernel, zone: number): readonly [number, number] => {
  * @source Linux mm/memory_hotplug.c, remove_pfn_range_from_zone, shrink_zone_span
  */
 export const removePfnRangeFromZone = (k: Kernel, startPfn: number, n: number): void => {
-  const { zones, mm } = k;
+  const { zones } = k;
   const zone = zoneOf(k, startPfn);
   if (zone === NO_ZONE) return;
-  forPageblocks(k, startPfn, n, (block) => {
-    mm.zone[block] = NO_ZONE;
-  });
+  setZone(k, startPfn, n, NO_ZONE);
   const touchesStart = startPfn <= zones.spannedStart[zone]!;
   const touchesEnd = startPfn + n >= zones.spannedEnd[zone]!;
   if (!touchesStart && !touchesEnd) return;

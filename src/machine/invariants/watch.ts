@@ -102,68 +102,53 @@ export class Watch {
     if (isSound(this.facts, unit)) return;
     for (const { id, broken } of rules) {
       const why = broken(this.facts, unit);
-      if (why !== undefined) this.report(id, unit * UNIT, (unit + 1) * UNIT, why);
+      if (why !== undefined) this.reportUnit(id, unit, why);
     }
   }
 
   /** I5: the kernel cleared unaccepted bits; units are relative to the table's window, as for all below. */
   accepted(start: number, end: number): void {
-    this.eachOfTable(start, end, (unit) => {
-      if (!this.machine.pluggedAt(unit) || acceptedOf(this.machine.td, unit) === ACCEPTED.ALL) return;
-      this.report(
-        "I5",
-        unit * UNIT,
-        (unit + 1) * UNIT,
-        "its bit was cleared, and hardware has not accepted it",
-      );
-    });
+    const { machine } = this;
+    for (let unit = this.base + start; unit < this.base + end; unit++) {
+      if (acceptedOf(machine.td, unit) === ACCEPTED.ALL || !machine.pluggedAt(unit)) continue;
+      this.reportUnit("I5", unit, "its bit was cleared, and hardware has not accepted it");
+    }
   }
 
   /** I6, I13: the kernel set unaccepted bits. */
   unaccepted(start: number, end: number): void {
     const { kernel, td } = this.machine;
-    this.eachOfTable(start, end, (unit) => {
+    const { version } = kernel.table!;
+    for (let unit = this.base + start; unit < this.base + end; unit++) {
       if (acceptedOf(td, unit) === ACCEPTED.ALL)
-        this.report(
-          "I6",
-          unit * UNIT,
-          (unit + 1) * UNIT,
-          "its bit was set, and hardware still has it accepted",
-        );
-      if (kernel.table!.version === 1 || pluggedBit(kernel, unit) === 0)
-        this.report(
-          "I13",
-          unit * UNIT,
-          (unit + 1) * UNIT,
-          "its unaccepted bit was set, which this table forbids",
-        );
-    });
+        this.reportUnit("I6", unit, "its bit was set, and hardware still has it accepted");
+      if (version === 1 || pluggedBit(kernel, unit) === 0)
+        this.reportUnit("I13", unit, "its unaccepted bit was set, which this table forbids");
+    }
   }
 
   /** I15: the kernel set plugged bits. */
   plugged(start: number, end: number): void {
-    this.eachOfTable(start, end, (unit) => {
-      if (!this.machine.pluggedAt(unit))
-        this.report(
-          "I15",
-          unit * UNIT,
-          (unit + 1) * UNIT,
-          "its plugged bit was set, and the VMM has not plugged it",
-        );
-    });
+    const { machine } = this;
+    for (let unit = this.base + start; unit < this.base + end; unit++)
+      if (!machine.pluggedAt(unit))
+        this.reportUnit("I15", unit, "its plugged bit was set, and the VMM has not plugged it");
   }
 
   /** I14: the kernel cleared plugged bits. */
   unplugged(start: number, end: number): void {
-    this.eachOfTable(start, end, (unit) => {
-      if (this.machine.isStatic(unit))
-        this.report("I14", unit * UNIT, (unit + 1) * UNIT, "the plugged bit of boot memory was cleared");
-    });
+    const { machine } = this;
+    for (let unit = this.base + start; unit < this.base + end; unit++)
+      if (machine.isStatic(unit)) this.reportUnit("I14", unit, "the plugged bit of boot memory was cleared");
   }
 
-  private eachOfTable(start: number, end: number, look: (unit: number) => void): void {
-    const table = this.machine.kernel.table!;
-    const base = table.physBase / table.unitSize;
-    for (let unit = base + start; unit < base + end; unit++) look(unit);
+  /** Number of the table's first unit, counted from address 0. */
+  private get base(): number {
+    const { physBase, unitSize } = this.machine.kernel.table!;
+    return physBase / unitSize;
+  }
+
+  private reportUnit(invariant: InvariantId, unit: number, why: string): void {
+    this.report(invariant, unit * UNIT, (unit + 1) * UNIT, why);
   }
 }
