@@ -32,6 +32,12 @@ const LEVEL_NAMES = ["4K", "2M", "1G"];
 const UNIT = 2 ** 21;
 const PAGE = 4096;
 
+const namesOf = (leaf: number): readonly string[] =>
+  Array.from({ length: 8 }, (_, level) => `${tdgName(leaf)} ${LEVEL_NAMES[level] ?? `level ${level}`}`);
+/** Names of calls on pages by level, made once: equal names are then one string, which compares at once. */
+const ACCEPT_NAMES = namesOf(ACCEPT);
+const RELEASE_NAMES = namesOf(RELEASE);
+
 /** Tag of pages that the guest wrote. */
 export const GUEST_CONTENT = 1;
 /** Tag of pages that held something when the guest accepted them a second time. */
@@ -117,7 +123,7 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     if (outcome > 0 && withoutDetails(outcome as Status) === ALREADY_ACCEPTED)
       this.restamp(start, end, (tag) => (tag === ZERO_CONTENT ? tag : STALE_CONTENT));
     if (!this.observer.tracing) return;
-    const what = `${tdgName(leaf)} ${LEVEL_NAMES[level] ?? `level ${level}`}`;
+    const what = (leaf === ACCEPT ? ACCEPT_NAMES : RELEASE_NAMES)[level]!;
     this.observer.emit(vcpu, what, start, end, outcomeText(outcome), septStateName(this.td, start));
   }
 

@@ -26,6 +26,17 @@ const LEVEL_NAMES = ["4K", "2M", "1G", "512G", "256T"];
 /** Calls about the TD or about host memory: they name no guest-physical address. */
 const PLACELESS: ReadonlySet<number> = new Set([TDH["TDH.MEM.TRACK"], TDH["TDH.PHYMEM.PAGE.WBINVD"]]);
 
+const names: (string | undefined)[] = [];
+
+/** Name of a SEAMCALL on a page of a level, made once: equal names are then one string, which compares at once. */
+const nameAtLevel = (leaf: number, level: number): string => {
+  const known = names[leaf * 8 + level];
+  if (known !== undefined) return known;
+  const name = `${tdhName(leaf)} ${LEVEL_NAMES[level] ?? ""}`.trimEnd();
+  names[leaf * 8 + level] = name;
+  return name;
+};
+
 /** Turns what the VMM did into counts, costs, trace rows and interrupts of the guest. */
 export class VmmEvents implements VmmSink {
   private readonly machine: Machine;
@@ -55,8 +66,13 @@ export class VmmEvents implements VmmSink {
     }
     const size = LEVEL_BYTES[level] ?? 0;
     const start = gpa - (gpa % size);
-    const name = `${tdhName(leaf)} ${LEVEL_NAMES[level] ?? ""}`.trimEnd();
-    this.add(name, start, start + size, statusText(result as Status), septStateName(td, start));
+    this.add(
+      nameAtLevel(leaf, level),
+      start,
+      start + size,
+      statusText(result as Status),
+      septStateName(td, start),
+    );
   }
 
   private row(event: number, a: number, b: number, c: number, d: number, e: number): void {

@@ -7,7 +7,7 @@ const MOST_POINTS = 256;
 interface Point {
   readonly ns: number;
   readonly step: number;
-  readonly values: Float64Array;
+  readonly counters: readonly Counter[];
 }
 
 /** Samples counters over a run of unknown length with bounded memory: when full, every second point goes. */
@@ -27,7 +27,7 @@ export class CounterCurves {
     if (this.names.length === 0) this.names = counters.map(({ name }) => name);
     const last = this.points.at(-1);
     if (last !== undefined && last.step === step && last.ns === ns) this.points.pop();
-    this.points.push({ ns, step, values: Float64Array.from(counters, ({ value }) => value) });
+    this.points.push({ ns, step, counters });
     if (this.points.length < MOST_POINTS) return;
     this.points = this.points.filter((_, i) => i % 2 === 0);
     this.stride *= 2;
@@ -35,7 +35,7 @@ export class CounterCurves {
 
   finish(): Curves {
     const columns = this.names.map((name, column) => {
-      const values = this.points.map((point) => point.values[column] ?? 0);
+      const values = this.points.map(({ counters }) => counters[column]?.value ?? 0);
       return [name, values] as const;
     });
     const moved = columns.filter(([, values]) => values.some((value) => value !== values[0]));

@@ -117,11 +117,18 @@ const sameShape = (a: Item, b: Item): boolean => {
   return !("items" in b) && a.count === b.count && sameDeed(a, b, b.line);
 };
 
-/** True if `next` is another turn of `item`, whose rows have these bytes in a turn. */
-const isNextTurn = (item: Item, next: Item, bytes: (row: number) => number | null): boolean => {
+/** True if `next` is another turn of `item`, whose rows have the bytes in a turn that stand from `first` on. */
+const isTurn = (item: Item, next: Item, turnBytes: readonly (number | null)[], first: number): boolean => {
   if (!sameShape(item, next)) return false;
   const rows = flat(item);
-  return flat(next).every((row, i) => bytesOf(row) === bytes(i) && advances(rows[i]!, row));
+  return flat(next).every((row, i) => bytesOf(row) === turnBytes[first + i] && advances(rows[i]!, row));
+};
+
+/** True if `next` is another turn of `item`, which is one turn itself. */
+const isNextTurn = (item: Item, next: Item): boolean => {
+  if ("items" in item) return isTurn(item, next, item.rows.map(bytesOf), 0);
+  if ("items" in next || !sameShape(item, next)) return false;
+  return bytesOf(item) === bytesOf(next) && advances(item, next);
 };
 
 const absorbItem = (item: Item, next: Item): void => {
@@ -142,8 +149,7 @@ const joinPattern = (list: Item[], length: number): boolean => {
   if (!("items" in pattern) || pattern.items.length !== length) return false;
   let row = 0;
   for (let i = 0; i < length; i++) {
-    const from = row;
-    if (!isNextTurn(pattern.items[i]!, list[first + i]!, (at) => pattern.turnBytes[from + at]!)) return false;
+    if (!isTurn(pattern.items[i]!, list[first + i]!, pattern.turnBytes, row)) return false;
     row += flat(pattern.items[i]!).length;
   }
   for (let i = 0; i < length; i++) absorbItem(pattern.items[i]!, list[first + i]!);
@@ -156,8 +162,7 @@ const makePattern = (list: Item[], length: number): boolean => {
   const first = list.length - TURNS * length;
   if (first < 0) return false;
   for (let i = list.length - 1; i >= first + length; i--) {
-    const before = flat(list[i - length]!);
-    if (!isNextTurn(list[i - length]!, list[i]!, (at) => bytesOf(before[at]!))) return false;
+    if (!isNextTurn(list[i - length]!, list[i]!)) return false;
   }
   const items = list.slice(first, first + length);
   const rows = items.flatMap(flat);

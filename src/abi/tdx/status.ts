@@ -98,7 +98,9 @@ export const statusName = (s: Status): string =>
   NAME_BY_CODE.get(statusCode(s)) ?? `0x${statusWord(s).toString(16).padStart(16, "0")}`;
 
 /** The name with its details as a reader wants them: `OPERAND_INVALID(RCX)`, `PAGE_SIZE_MISMATCH(level 1)`. */
-export const statusText = (s: Status): string => {
+export const statusText = (s: Status): string => (s === 0 ? "SUCCESS" : detailedText(s));
+
+const detailedText = (s: Status): string => {
   const name = NAME_BY_CODE.get(statusCode(s));
   const details = statusDetails(s);
   if (name === undefined) return statusName(s);

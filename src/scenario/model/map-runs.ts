@@ -6,6 +6,7 @@ import { pluggedBit, septStateName, unacceptedBit } from "../../machine/facts.ts
 import type { Machine } from "../../machine/machine.ts";
 import type { VirtioMemDevice } from "../../vmm/virtio-mem-device.ts";
 import type { SEPT_STATES, Use } from "../expectation.ts";
+import type { AddressRange } from "../scenario.ts";
 import type { MapRun } from "../world.ts";
 import { ownerOf } from "./model-facts.ts";
 
@@ -183,10 +184,12 @@ const areasOf = (machine: Machine): Area[] => {
 
 const FACTS = ["owner", "plugged", "sept", "unacceptedBit", "pluggedBit", "online", "use"] as const;
 
+type GrowingRun = { -readonly [fact in keyof MapRun]: MapRun[fact] };
+
 const same = (a: MapRun, b: MapRun): boolean => FACTS.every((fact) => a[fact] === b[fact]);
 
 /** Adds the runs of one area. */
-const addRuns = (runs: MapRun[], machine: Machine, { owner, start, end }: Area): void => {
+const addRuns = (runs: GrowingRun[], machine: Machine, { owner, start, end }: Area): void => {
   const kernel = machine.booted ? machine.kernel : undefined;
   const plugged = new PluggedFact(machine, owner);
   const sept = new SeptFact(machine);
@@ -198,7 +201,7 @@ const addRuns = (runs: MapRun[], machine: Machine, { owner, start, end }: Area):
   for (let at = start; at < end; ) {
     let stop = end;
     for (const fact of facts) stop = Math.min(stop, fact.at(at, end));
-    const run: MapRun = {
+    const run: GrowingRun = {
       start: at,
       end: stop,
       owner,
@@ -211,16 +214,21 @@ const addRuns = (runs: MapRun[], machine: Machine, { owner, start, end }: Area):
       use: use.value,
     };
     const last = runs.at(-1);
-    if (last !== undefined && last.end === at && same(last, run))
-      runs[runs.length - 1] = { ...last, end: stop };
+    if (last !== undefined && last.end === at && same(last, run)) last.end = stop;
     else runs.push(run);
     at = stop;
   }
 };
 
-/** The memory map as runs of equal facts, ascending. */
-export const mapRunsOf = (machine: Machine): MapRun[] => {
-  const runs: MapRun[] = [];
-  for (const area of areasOf(machine)) addRuns(runs, machine, area);
+const EVERYWHERE = { start: 0, end: Number.POSITIVE_INFINITY };
+
+/** The memory map, or the pages of it that `range` touches, as runs of equal facts, ascending. */
+export const mapRunsOf = (machine: Machine, range: AddressRange = EVERYWHERE): MapRun[] => {
+  const runs: GrowingRun[] = [];
+  for (const { owner, ...area } of areasOf(machine)) {
+    const start = Math.max(area.start, range.start - (range.start % PAGE));
+    const end = Math.min(area.end, Math.ceil(range.end / PAGE) * PAGE);
+    if (start < end) addRuns(runs, machine, { owner, start, end });
+  }
   return runs;
 };

@@ -10,7 +10,11 @@ import type { Bitmaps, Counter, DeviceState, MemoryBlocks } from "../world.ts";
 const PAGE = 4096;
 const KB_PER_PAGE = 4;
 
-const sum = (counts: Float64Array): number => counts.reduce((total, count) => total + count, 0);
+const sum = (counts: Float64Array): number => {
+  let total = 0;
+  for (let zone = 0; zone < counts.length; zone++) total += counts[zone]!;
+  return total;
+};
 
 /** Counters of /proc/meminfo and /proc/vmstat that the model keeps. */
 export const countersOf = (kernel: Kernel | undefined): Counter[] => {

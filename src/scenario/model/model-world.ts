@@ -5,7 +5,7 @@ import type { HostFacts } from "../../machine/host-actor.ts";
 import { Machine } from "../../machine/machine.ts";
 import type { TraceEvent as MachineEvent } from "../../machine/trace.ts";
 import { VmmError } from "../../vmm/vmm-error.ts";
-import type { Action, Scenario } from "../scenario.ts";
+import type { Action, AddressRange, Scenario } from "../scenario.ts";
 import { ScenarioError } from "../scenario-error.ts";
 import {
   type Bitmaps,
@@ -164,8 +164,8 @@ export class ModelWorld implements World {
     return this.counters();
   }
 
-  snapshotMap(): MapRun[] {
-    return mapRunsOf(this.machine!);
+  snapshotMap(range?: AddressRange): MapRun[] {
+    return mapRunsOf(this.machine!, range);
   }
 
   dmesg(): LogLine[] {
