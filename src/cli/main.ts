@@ -7,6 +7,7 @@ import type { CompareOptions } from "./compare.ts";
 import { EXIT } from "./exit-status.ts";
 import { addInspect } from "./inspect-command.ts";
 import { addLinuxOptions } from "./linux-options.ts";
+import { addPlan } from "./plan-command.ts";
 import type { RunOptions } from "./run.ts";
 import type { System } from "./system.ts";
 import { VERSION } from "./version.ts";
@@ -78,6 +79,7 @@ const program = (
   addRun(tidemark, system, world, finish);
   addCompare(tidemark, system, world, finish);
   addInspect(tidemark, system, finish);
+  addPlan(tidemark, system, finish);
   addBoot(tidemark, system, guest, finish);
   return tidemark;
 };

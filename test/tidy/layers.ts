@@ -16,7 +16,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["scenario", "check"],
   ["protocol"],
   ["lab"],
-  ["artifacts"],
+  ["artifacts", "plan"],
   ["server", "cli", "web"],
 ];
 
