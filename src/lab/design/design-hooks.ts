@@ -1,11 +1,11 @@
 import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import type { Hooks } from "../../linux/design.ts";
 import { roundDown } from "../../units.ts";
-import type { CpuControl, StoppedCpu } from "../cpu/cpu-control.ts";
+import type { StoppedCpu } from "../cpu/cpu-control.ts";
 import { LabError } from "../lab-error.ts";
 import type { RegisterValues } from "../wire/gdb-client.ts";
 import type { DesignHost } from "./design-host.ts";
-import { Call, pagesToBytes, responseOf } from "./kernel-hooks.ts";
+import { Call, type Hooking, pagesToBytes, responseOf } from "./kernel-hooks.ts";
 
 /** Of struct resource.flags. @source Linux include/linux/ioport.h */
 const DRIVER_MANAGED = 0x0200_0000n;
@@ -13,10 +13,12 @@ const DRIVER_MANAGED = 0x0200_0000n;
 /** How a hooked function goes on: as it is (undefined), or with registers changed. */
 type Outcome = RegisterValues | undefined;
 type Handler = (call: Call) => Promise<Outcome>;
+/** A function to hook: its names, of which the first that a kernel has is meant, and the design's hooks that it is for. */
+type Hooked = readonly [names: readonly string[], needs: readonly (keyof Hooks)[], Handler];
 
 export interface DesignHooksParts {
-  readonly control: CpuControl;
-  readonly host: DesignHost;
+  readonly control: Hooking;
+  readonly host: Pick<DesignHost, "design" | "run">;
   /** Bytes of a memory block. */
   readonly blockBytes: number;
   /** Does to the guest's memory what the design's page calls mean for it. The guest stands still. */
@@ -40,35 +42,36 @@ export class DesignHooks {
     this.hooks = parts.host.design.hooks;
   }
 
-  /** Functions of the kernel itself, by name. */
-  private readonly kernelFunctions: readonly (readonly [
-    name: string,
-    needs: readonly (keyof Hooks)[],
-    Handler,
-  ])[] = [
-    ["add_memory_resource", ["addMemory", "addMemoryFailed"], (call) => this.addMemory(call)],
-    ["arch_add_memory", ["altmapAdd", "altmapAddFailed"], (call) => this.archAddMemory(call)],
-    ["create_memory_block_devices", ["memoryAdded"], (call) => this.blocksCreated(call)],
-    ["arch_remove_memory", ["removeMemory", "altmapRemoved"], (call) => this.archRemoveMemory(call)],
-    ["try_remove_memory", ["memoryRemoved"], (call) => this.tryRemoveMemory(call)],
-    ["online_pages", ["goingOnline"], (call) => this.onlinePages(call)],
+  /** Functions of the kernel itself. */
+  private readonly kernelFunctions: readonly Hooked[] = [
+    [
+      // In a 7.3, add_memory_resource() is one of three that call the other; a 6.12 has no other.
+      ["__add_memory_resource", "add_memory_resource"],
+      ["addMemory", "addMemoryFailed"],
+      (call) => this.addMemory(call),
+    ],
+    [["arch_add_memory"], ["altmapAdd", "altmapAddFailed"], (call) => this.archAddMemory(call)],
+    [["create_memory_block_devices"], ["memoryAdded"], (call) => this.blocksCreated(call)],
+    [["arch_remove_memory"], ["removeMemory", "altmapRemoved"], (call) => this.archRemoveMemory(call)],
+    [["try_remove_memory"], ["memoryRemoved"], (call) => this.tryRemoveMemory(call)],
+    [["online_pages"], ["goingOnline"], (call) => this.onlinePages(call)],
   ];
 
   /** Functions of the virtio-mem driver. */
-  private readonly driverFunctions: readonly (readonly [
-    name: string,
-    needs: readonly (keyof Hooks)[],
-    Handler,
-  ])[] = [
-    ["virtio_mem_send_plug_request", ["virtioPlug", "virtioPlugged"], (call) => this.plug(call)],
-    ["virtio_mem_send_unplug_request", ["virtioUnplug", "virtioUnplugAnswered"], (call) => this.unplug(call)],
+  private readonly driverFunctions: readonly Hooked[] = [
+    [["virtio_mem_send_plug_request"], ["virtioPlug", "virtioPlugged"], (call) => this.plug(call)],
+    [
+      ["virtio_mem_send_unplug_request"],
+      ["virtioUnplug", "virtioUnplugAnswered"],
+      (call) => this.unplug(call),
+    ],
     [
       // UNPLUG_ALL has a function of its own that compilers inline.
-      "virtio_mem_send_request",
+      ["virtio_mem_send_request"],
       ["virtioUnplugAll", "virtioUnplugAllAnswered"],
       (call) => this.request(call),
     ],
-    ["virtio_mem_fake_online", ["fakeOnlineContiguous"], (call) => this.fakeOnline(call)],
+    [["virtio_mem_fake_online"], ["fakeOnlineContiguous"], (call) => this.fakeOnline(call)],
   ];
 
   /**
@@ -100,17 +103,17 @@ export class DesignHooks {
   }
 
   private async install(
-    functions: readonly (readonly [string, readonly (keyof Hooks)[], Handler])[],
+    functions: readonly Hooked[],
     symbol: (name: string) => bigint | undefined,
     where: string,
   ): Promise<void> {
     const { control, host } = this.parts;
-    for (const [name, needs, handler] of functions) {
+    for (const [names, needs, handler] of functions) {
       if (!this.isNeeded(needs)) continue;
-      const address = symbol(name);
+      const address = names.map(symbol).find((found) => found !== undefined);
       if (address === undefined)
         throw new LabError(
-          `design ${host.design.name}: expected a function ${name} in the ${where} to hook, found none; use --design none`,
+          `design ${host.design.name}: expected a function ${names.at(-1)} in the ${where} to hook, found none; use --design none`,
         );
       await control.hook(address, async (cpu) => {
         await this.parts.sync();

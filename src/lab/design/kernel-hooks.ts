@@ -5,12 +5,15 @@ import type { RegisterValues } from "../wire/gdb-client.ts";
 
 const { ACK, NACK, BUSY, ERROR } = VIRTIO_MEM_RESPONSE;
 
+/** Who stops the guest at an instruction. */
+export type Hooking = Pick<CpuControl, "hook">;
+
 /** A call of a kernel function that the guest is about to make: it stands at the function's first instruction. */
 export class Call {
   readonly cpu: StoppedCpu;
-  private readonly control: CpuControl;
+  private readonly control: Hooking;
 
-  constructor(cpu: StoppedCpu, control: CpuControl) {
+  constructor(cpu: StoppedCpu, control: Hooking) {
     this.cpu = cpu;
     this.control = control;
   }

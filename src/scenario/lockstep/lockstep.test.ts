@@ -184,3 +184,26 @@ it("lines of /proc/iomem are compared where memory comes and goes, and only ther
     "1:7 System RAM of /proc/iomem 0x1c0000000-0x1cfffffff: no such line | System RAM (virtio_mem)",
   ]);
 });
+
+it("a difference that goes away by itself is none", async () => {
+  /** The device's memory shows up a while after the step. */
+  class Slow extends FakeWorld {
+    readonly wavers = true;
+    waited = 0;
+    override elapse(untilNs: number): "timer" | "until" {
+      this.waited++;
+      super.elapse(Math.min(untilNs, this.now() + 1e9));
+      return "timer";
+    }
+    override devices(): DeviceState[] {
+      const late = (device: DeviceState): DeviceState => ({
+        ...device,
+        plugged: this.waited < 3 ? 0 : device.plugged,
+      });
+      return super.devices().map(late);
+    }
+  }
+  const world = new Slow();
+  expect(await differencesIn(world)).toEqual([]);
+  expect(world.waited).toBe(3);
+});

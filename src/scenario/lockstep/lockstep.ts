@@ -7,7 +7,7 @@ import { BLOCK_QUANTITIES } from "./block-quantities.ts";
 import { DEVICE_QUANTITIES } from "./device-quantities.ts";
 import type { Difference, LockstepReport } from "./lockstep-report.ts";
 import { MEMORY_QUANTITIES } from "./memory-quantities.ts";
-import { type Both, type Pair, type Quantity, unlessSame } from "./quantity.ts";
+import { type Both, type Finding, type Pair, type Quantity, unlessSame } from "./quantity.ts";
 import { type Sight, sightOf } from "./sight.ts";
 
 /** What is compared after each step, in the order in which differences are told. */
@@ -25,6 +25,9 @@ export interface LockstepOptions {
   readonly onStep?: (step: Step, index: number, of: number) => void;
   readonly onEvent?: (event: TraceEvent) => void;
 }
+
+/** How long a guest may take to settle after a step, by the clock of its world. */
+const PATIENCE_NS = 15e9;
 
 /** Steps after which another kernel has come up. */
 const STARTS: readonly Step["kind"][] = ["boot", "reset", "kexec", "crash"];
@@ -49,17 +52,26 @@ class Comparison {
    * compared but how both end.
    */
   step(model: Sight, linux: Sight): void {
-    const { scenario, before } = this;
+    const found = this.differencesAt(model, linux);
+    if (isAlive(model) && isAlive(linux)) this.compared++;
+    this.booted = this.bootedAt(model, linux);
     this.before = { model, linux };
-    if (!isAlive(model) || !isAlive(linux)) {
-      this.booted = undefined;
-      return;
-    }
-    if (STARTS.includes(model.step.kind)) this.booted = { model, linux };
-    const pair: Pair = { scenario, model, linux, before, booted: this.booted };
-    this.compared++;
-    for (const { name, bound, compare } of STEP_QUANTITIES)
-      for (const finding of compare(pair)) this.add(model.step, name, bound, finding);
+    this.differences.push(...found);
+  }
+
+  /** What differs after a step, if this is what the worlds show then. */
+  differencesAt(model: Sight, linux: Sight): Difference[] {
+    if (!isAlive(model) || !isAlive(linux)) return [];
+    const { scenario, before } = this;
+    const pair: Pair = { scenario, model, linux, before, booted: this.bootedAt(model, linux) };
+    return STEP_QUANTITIES.flatMap(({ name, bound, compare }) =>
+      compare(pair).map((finding) => this.difference(model.step, name, bound, finding)),
+    );
+  }
+
+  private bootedAt(model: Sight, linux: Sight): Both<Sight> | undefined {
+    if (!isAlive(model) || !isAlive(linux)) return undefined;
+    return STARTS.includes(model.step.kind) ? { model, linux } : this.booted;
   }
 
   /** @param seeable numbers of the invariants that both worlds can see broken */
@@ -79,22 +91,42 @@ class Comparison {
       ["verdict", (report: RunReport) => report.verdict],
     ] as const;
     for (const [name, of] of ends)
-      for (const finding of unlessSame("", of(model), of(linux))) this.add(undefined, name, 0, finding);
+      for (const finding of unlessSame("", of(model), of(linux)))
+        this.differences.push(this.difference(undefined, name, 0, finding));
   }
 
-  private add(
+  private difference(
     step: Step | undefined,
     quantity: string,
     bound: number,
-    values: Both<string> & { about: string },
-  ): void {
-    const { about, model, linux } = values;
+    { about, model, linux }: Finding,
+  ): Difference {
     const line = step?.place.line ?? null;
     const index = step === undefined ? null : this.scenario.steps.indexOf(step) + 1;
     const what = step === undefined ? "the end" : stepText(step);
-    this.differences.push({ step: index, line, what, quantity, about, bound, model, linux });
+    return { step: index, line, what, quantity, about, bound, model, linux };
   }
 }
+
+/**
+ * What a world shows once it does not differ any more, or will not change that soon. A real kernel does more after a step
+ * than the step waited for: a difference that goes away by itself is none.
+ */
+const settledSightOf = async (
+  world: World,
+  step: Step,
+  played: PlayedStep,
+  differs: (sight: Sight) => boolean,
+): Promise<Sight> => {
+  let sight = await sightOf(world, step, played);
+  if (world.wavers !== true) return sight;
+  const until = (await world.now()) + PATIENCE_NS;
+  while (differs(sight) && (await world.now()) < until) {
+    await world.elapse(until);
+    sight = await sightOf(world, step, played);
+  }
+  return sight;
+};
 
 /**
  * Plays a scenario in both worlds and compares what both show after each step.
@@ -110,12 +142,12 @@ export const playBoth = async (
 ): Promise<LockstepReport> => {
   const comparison = new Comparison(scenario);
   const sights: Sight[] = [];
-  const playIn = async (name: keyof Both<World>, see: (sight: Sight) => void): Promise<RunReport> => {
-    const world = worlds[name];
+  const playIn = async (
+    name: keyof Both<World>,
+    onStepped: (step: Step, played: PlayedStep) => Promise<void>,
+  ): Promise<RunReport> => {
     options.onStart?.(name);
-    const onStepped = async (step: Step, played: PlayedStep): Promise<void> =>
-      see(await sightOf(world, step, played));
-    const { report } = await play(scenario, world, {
+    const { report } = await play(scenario, worlds[name], {
       version: options.version,
       onStepped,
       onStep: (step, index, of) => options.onStep?.(step, index, of),
@@ -123,9 +155,15 @@ export const playBoth = async (
     });
     return report;
   };
-  const model = await playIn("model", (sight) => void sights.push(sight));
+  const model = await playIn("model", async (step, played) => {
+    sights.push(await sightOf(worlds.model, step, played));
+  });
   let next = 0;
-  const linux = await playIn("linux", (sight) => comparison.step(sights[next++]!, sight));
+  const linux = await playIn("linux", async (step, played) => {
+    const expected = sights[next++]!;
+    const differs = (sight: Sight): boolean => comparison.differencesAt(expected, sight).length > 0;
+    comparison.step(expected, await settledSightOf(worlds.linux, step, played, differs));
+  });
   comparison.end(model, linux, worlds.linux.invariants);
   const { differences, compared } = comparison;
   const { file, name, title } = scenario;
