@@ -24,6 +24,7 @@ export const startInLab = async (order: BootOrder): Promise<BootedGuest> => {
     append: order.append,
     enforcement: options.enforce ?? "exact",
     onViolation: options.onViolation ?? "stop",
+    trap: options.trap ?? "mailbox",
     signal,
   });
   try {

@@ -7,6 +7,7 @@ import type { Playground } from "./worlds.ts";
 /** As src/lab/enforce/enforcer.ts has them; here so that help needs no lab. */
 const ON_VIOLATION = ["stop", "report", "accept"] as const satisfies readonly OnViolation[];
 const ENFORCE = ["exact", "audit"] as const;
+const TRAP = ["mailbox", "breakpoints"] as const;
 
 /** Options of the linux world. One that is left out has its default there. */
 export interface LinuxOptions {
@@ -16,6 +17,7 @@ export interface LinuxOptions {
   readonly modules?: string;
   readonly onViolation?: OnViolation;
   readonly enforce?: (typeof ENFORCE)[number];
+  readonly trap?: (typeof TRAP)[number];
 }
 
 const FLAGS: { readonly [option in keyof LinuxOptions]-?: string } = {
@@ -23,6 +25,7 @@ const FLAGS: { readonly [option in keyof LinuxOptions]-?: string } = {
   modules: "--modules",
   onViolation: "--on-violation",
   enforce: "--enforce",
+  trap: "--trap",
 };
 
 /** Adds the options to a command that can run a real kernel. */
@@ -41,11 +44,17 @@ export const addLinuxOptions = (command: Command): Command =>
         "--enforce <how>",
         "linux: exact stops at the access, audit looks at the pages at the end (default exact)",
       ).choices(ENFORCE),
+    )
+    .addOption(
+      new Option(
+        "--trap <how>",
+        "linux: serve TDCALLs by code put into the kernel's text, or leave it alone and stop at each (default mailbox)",
+      ).choices(TRAP),
     );
 
 /** @throws UsageError if options of the linux world are given with another one, or do not go together */
 export const checkLinuxOptions = (options: LinuxOptions, world: Playground): void => {
-  const names: readonly (keyof LinuxOptions)[] = ["kernel", "modules", "onViolation", "enforce"];
+  const names: readonly (keyof LinuxOptions)[] = ["kernel", "modules", "onViolation", "enforce", "trap"];
   const given = names.find((name) => options[name] !== undefined);
   if (world === "model" && given !== undefined) {
     const said = `${FLAGS[given]} ${options[given]}: expected the linux world, found the ${world} world; add --world linux`;

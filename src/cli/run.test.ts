@@ -192,11 +192,16 @@ it("the linux world is told its options, and what is left out is left to it", as
     asked.push({ ...linux, kernel: { image: linux?.kernel?.image, modules: linux?.kernel?.modules } });
     return new FakeWorld();
   };
-  const line = "--kernel k --modules m --on-violation accept --enforce audit";
+  const line = "--kernel k --modules m --on-violation accept --enforce audit --trap breakpoints";
   await tidemark(`run held.yaml --world linux ${line}`, undefined, world);
   await tidemark("run held.yaml --world linux", undefined, world);
   expect(asked).toEqual([
-    { kernel: { image: "k", modules: "m" }, onViolation: "accept", enforcement: "audit" },
+    {
+      kernel: { image: "k", modules: "m" },
+      onViolation: "accept",
+      enforcement: "audit",
+      trap: "breakpoints",
+    },
     { kernel: { image: undefined, modules: undefined } },
   ]);
 });

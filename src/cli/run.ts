@@ -86,13 +86,14 @@ const runOne = async (
 
 /** What the command line asks of the linux world. */
 export const linuxWorldOptions = (
-  { kernel, modules, onViolation, enforce }: LinuxOptions,
+  { kernel, modules, onViolation, enforce, trap }: LinuxOptions,
   progress: Progress,
   { signal }: Interruption,
 ): LinuxWorldOptions => ({
   kernel: { image: kernel, modules, signal, progress: (what) => progress.say(what) },
   ...(onViolation === undefined ? {} : { onViolation }),
   ...(enforce === undefined ? {} : { enforcement: enforce }),
+  ...(trap === undefined ? {} : { trap }),
 });
 
 const refuseOverwrite = (scenario: string, { trace, html }: RunOptions): void => {

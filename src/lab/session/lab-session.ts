@@ -38,6 +38,8 @@ export interface LabPlan {
   readonly append: string;
   readonly enforcement: "exact" | "audit";
   readonly onViolation: OnViolation;
+  /** How TDCALLs are served; left out: through the mailbox. */
+  readonly trap?: "mailbox" | "breakpoints";
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,6 +48,9 @@ export interface LabPlan {
  * serves, and no check that the timer ticks, which a busy host fails and which guests of KVM leave out as well.
  */
 export const COMMAND_LINE = "console=ttyS0 panic=-1 efi=noruntime no_timer_check";
+
+/** An idle TD halts by TDCALL. Each would be a stop, and an idle guest nothing but stops. */
+const NO_HALT = "idle=poll";
 
 /** A TD that runs: QEMU, our TDX module and VMM behind it, who watches it, and the agent in it. */
 export class LabSession {
@@ -129,7 +134,7 @@ export class LabSession {
       virtioMem: config.virtioMem,
       dimms: config.dimms,
       kernel: kernelFile,
-      append: `${COMMAND_LINE} ${append}`,
+      append: [COMMAND_LINE, ...(plan.trap === "breakpoints" ? [NO_HALT] : []), append].join(" "),
       asTd: true,
     };
     const qemu = await QemuGuest.start(machine, initrd, signal);
@@ -151,6 +156,7 @@ export class LabSession {
       unaccepted: config.unaccepted.map(({ start, size }) => ({ start, end: start + size })),
       window: deviceMemory && { start: deviceMemory.start, end: deviceMemory.start + deviceMemory.size },
       enforcement,
+      trap: plan.trap ?? "mailbox",
     });
     const connection = await qemu.connect("the guest's agent", qemu.files.agent);
     let take: (bytes: Uint8Array) => void = () => {};

@@ -76,8 +76,7 @@ export interface BringUp {
 }
 
 /**
- * Makes a stopped guest a TD: its firmware accepts memory, the stub leaves its tables, and the kernel's TDCALLs lead
- * to the mailbox.
+ * Makes a stopped guest a TD: its firmware accepts memory, and the stub leaves its tables.
  */
 export const makeTd = async (
   { ram, td, kernel, design, unaccepted }: BringUp,
@@ -99,7 +98,6 @@ export const makeTd = async (
       return true;
     },
   );
-  patchTdcalls(ram, kernel, place);
   return { place, handOver };
 };
 

@@ -21,8 +21,10 @@ export interface GuestKernel {
   readonly relocated: { readonly at: bigint; readonly value: bigint };
   /** Addresses of CPUID instructions in the kernel's text. */
   readonly cpuidSites: readonly bigint[];
-  /** Room in a function that a TD never calls, behind what others check of it. */
+  /** Room in a function that a TD never calls, behind what others check of it; none if `bytes` is 0. */
   readonly stubRoom: { readonly at: bigint; readonly bytes: number };
+  /** Addresses of TDCALL instructions in the kernel's text. */
+  readonly tdcallSites: readonly bigint[];
   /** Where each function that executes TDCALL can be patched, and whether it gives back the argument words. */
   readonly tdcalls: readonly { readonly at: bigint; readonly outputs: boolean }[];
   /** Address of a symbol; undefined if the kernel has none of that name. */

@@ -9,6 +9,7 @@ import { PageRights } from "../enforce/page-rights.ts";
 import type { QemuGuest } from "../qemu/qemu-guest.ts";
 import type { Span } from "../span.ts";
 import { GdbClient } from "../wire/gdb-client.ts";
+import { hookTdcalls } from "./breakpoint-trap.ts";
 import {
   announceTdx,
   type KernelEntered,
@@ -19,7 +20,6 @@ import {
   placementOf,
   runToKernel,
 } from "./bring-up.ts";
-
 import type { GuestKernel } from "./guest-kernel.ts";
 import { copyEfiInfo, type LabHandOver, MAILBOX_PAGE } from "./hand-over.ts";
 import { type Caller, Mailbox } from "./mailbox.ts";
@@ -37,6 +37,8 @@ export interface TdGuestOptions {
   readonly unaccepted: readonly Span[];
   /** Memory that may be plugged later. */
   readonly window: Span | undefined;
+  /** How TDCALLs come to us: by code put into the kernel's text, or by breakpoints, which are slow. */
+  readonly trap: "mailbox" | "breakpoints";
   /** "exact": an access to what may not be touched stops the guest. "audit": pages are looked at when asked. */
   readonly enforcement: "exact" | "audit";
 }
@@ -99,6 +101,7 @@ export class TdGuest {
     const { place, handOver } = await makeTd({ ram, td: this.td, kernel, design, unaccepted }, at);
     this.place = place;
     this.handOver = handOver;
+    await this.trapTdcalls();
     this.bootParams = ram.read(at.bootParams, BOOT_PARAMS.size);
     this.pageCalls = [];
     if (enforcement === "exact") {
@@ -108,6 +111,13 @@ export class TdGuest {
       if (window !== undefined) await this.watch.forbid(window.start, window.end);
     }
     await this.hookStart();
+  }
+
+  private async trapTdcalls(): Promise<void> {
+    const { kernel, trap } = this.options;
+    if (trap === "mailbox") patchTdcalls(this.qemu.ram, kernel, this.place);
+    else
+      await hookTdcalls(this.control, kernel, this.place.slide, (regs, vcpu) => this.serve(regs, { vcpu }));
   }
 
   /** Hooks what a kernel does early: it asks whether it is in a TD, and decides where to map memory. */
@@ -129,7 +139,7 @@ export class TdGuest {
     const bootParams = ram.read(at.bootParams, BOOT_PARAMS.size);
     copyEfiInfo(this.bootParams, bootParams);
     ram.write(at.bootParams, bootParams);
-    patchTdcalls(ram, kernel, this.place);
+    await this.trapTdcalls();
     await this.hookStart();
   }
 
@@ -144,14 +154,15 @@ export class TdGuest {
 
   /** Lets the guest run. */
   run(): void {
-    const serving = this.loop.start();
+    // Without a mailbox there is nothing to look into.
+    const serving = this.options.trap === "mailbox" ? [this.loop.start()] : [];
     const running = this.control.run().then(() => this.loop.stop());
-    this.ended = Promise.race([serving, running]).then(() => {});
+    this.ended = Promise.race([...serving, running]).then(() => {});
     this.ended.catch(() => {});
     this.qemu.onClose(() => this.loop.stop());
   }
 
-  private async serve(regs: Regs, caller: Caller): Promise<void> {
+  private async serve(regs: Regs, caller: Pick<Caller, "vcpu">): Promise<void> {
     const vcpu = Math.min(caller.vcpu, this.options.config.vcpus - 1);
     await this.beforeCall();
     this.td.tdcall(vcpu, regs);

@@ -41,6 +41,7 @@ export interface LinuxWorldOptions {
   readonly kernel?: KernelWish;
   readonly enforcement?: "exact" | "audit";
   readonly onViolation?: OnViolation;
+  readonly trap?: "mailbox" | "breakpoints";
 }
 
 /** An unmodified kernel in QEMU as a world. Time is the host's: two runs are alike, not equal. */
@@ -117,6 +118,7 @@ export class LinuxWorld implements World {
       append: commandLineOf(this.scenario!),
       enforcement: this.options.enforcement ?? "exact",
       onViolation: this.options.onViolation ?? "stop",
+      trap: this.options.trap ?? "mailbox",
       signal: this.options.kernel?.signal,
     };
     this.session = await asUnavailable(() => LabSession.prepare(plan));

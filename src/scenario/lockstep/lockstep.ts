@@ -165,18 +165,26 @@ export const playBoth = async (
     comparison.step(expected, await settledSightOf(worlds.linux, step, played, differs));
   });
   comparison.end(model, linux, worlds.linux.invariants);
-  const { differences, compared } = comparison;
+  return reportOf(scenario, options.version, comparison, { model, linux });
+};
+
+const reportOf = (
+  scenario: Scenario,
+  version: string,
+  { differences, compared }: Comparison,
+  worlds: Both<RunReport>,
+): LockstepReport => {
   const { file, name, title } = scenario;
   return {
     format: "tidemark-lockstep",
     formatVersion: 1,
-    tidemark: options.version,
+    tidemark: version,
     scenario: { file, name, title },
     design: scenario.guest.design,
     seed: scenario.seed,
     result: differences.length === 0 ? "same" : "different",
     compared,
     differences,
-    worlds: { model, linux },
+    worlds,
   };
 };

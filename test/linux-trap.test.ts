@@ -1,0 +1,36 @@
+import { expect, it } from "vitest";
+import { onPath } from "../src/lab/kernel-package/host-programs.ts";
+import { realKernels } from "../src/lab/testing/real-kernel.ts";
+import { LinuxWorld } from "../src/lab/world/linux-world.ts";
+import { play } from "../src/scenario/player.ts";
+import { load } from "./model-machine.ts";
+
+const READY =
+  onPath("qemu-system-x86_64", process.env) !== undefined &&
+  onPath("busybox", process.env) !== undefined &&
+  realKernels().some(({ release }) => release.startsWith("6.12."));
+const NEEDS = READY ? "" : " (skipped: no QEMU, busybox or 6.12 kernel; npm run setup:lab)";
+
+// Firmware keeps 256 MiB; the kernel accepts the other 384 units, whoever serves it.
+const EAGER = `
+name: trapped
+machine: {memory: 1G, firmware: {unaccepted: all}}
+guest: {kernel: 6.12, accept: eager}
+steps: [boot]
+expect: {machine: running, Unaccepted: 0, dmesg: {contains: 'tdx: Guest detected'}}
+`;
+
+it.skipIf(!READY)(
+  `a kernel whose text is left alone is served by breakpoints, and does the same${NEEDS}`,
+  { timeout: 600_000, retry: 1 },
+  async () => {
+    const { report } = await play(load(EAGER), new LinuxWorld({ trap: "breakpoints" }), { version: "test" });
+    const unmet = report.expectations
+      .filter(({ held }) => !held)
+      .map(({ what, found }) => `${what}: ${found}`);
+    expect({ verdict: report.verdict, unmet }).toEqual({ verdict: "held", unmet: [] });
+    // Some units more or fewer lie under the kernel, the initramfs and what firmware left.
+    expect(report.cost.tdcalls["TDG.MEM.PAGE.ACCEPT"]).toBeGreaterThan(2 * 300);
+    expect(report.dmesg.join("\n")).toContain("idle=poll");
+  },
+);
