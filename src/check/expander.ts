@@ -1,5 +1,7 @@
+import type { FingerprintTable } from "./fingerprint-table.ts";
 import { assertFits, type Links } from "./links.ts";
 import { type FrontierWriter, RECORD_HEADER, recordBytes, type Segment } from "./segment.ts";
+import { isWorthStaging, Stage } from "./stage.ts";
 import { DISABLED, type System, TAKEN } from "./system.ts";
 import type { VisitedSet } from "./visited-set.ts";
 
@@ -21,7 +23,7 @@ export const REST = -1;
 
 export interface ExpanderParts {
   readonly system: System;
-  readonly visited: VisitedSet;
+  readonly visited: VisitedSet | FingerprintTable;
   readonly links: Links;
   readonly frontier: FrontierWriter;
   readonly after: AfterViolation;
@@ -45,6 +47,8 @@ export class Expander {
 
   private readonly parts: ExpanderParts;
   private readonly marks: Uint8Array;
+  /** Absent where states are looked up one by one. */
+  private readonly stage: Stage | undefined;
   private segment: Segment | undefined;
   private at = 0;
   private number = 0;
@@ -54,7 +58,10 @@ export class Expander {
 
   constructor(parts: ExpanderParts) {
     this.parts = parts;
-    this.marks = new Uint8Array(parts.partialOrder ? 2 ** 16 : 0);
+    const { system, visited, links, frontier, partialOrder } = parts;
+    const staged = !partialOrder && "touch" in visited && isWorthStaging(system.stateBytes);
+    this.stage = staged ? new Stage(system.stateBytes, visited, links, frontier) : undefined;
+    this.marks = new Uint8Array(partialOrder ? 2 ** 16 : 0);
   }
 
   /** Expands records until the segment is done or the visited set has to grow. @returns whether it is done */
@@ -62,7 +69,7 @@ export class Expander {
     const { visited } = this.parts;
     this.segment = segment;
     while (segment.begin < segment.used) {
-      if (visited.crowded) return false;
+      if (visited.crowded) return this.finish(false);
       const at = segment.begin;
       this.number = segment.words[at >>> 2]!;
       const length = segment.words[(at >>> 2) + 1]!;
@@ -71,7 +78,16 @@ export class Expander {
       this.expanded++;
       segment.begin = at + recordBytes(length);
     }
-    return true;
+    return this.finish(true);
+  }
+
+  /** Nothing is left waiting between two calls. */
+  private finish(done: boolean): boolean {
+    if (this.stage === undefined) return done;
+    this.stage.flush(this.level);
+    if (this.stage.fresh > 0) this.deepest = this.level;
+    this.stage.fresh = 0;
+    return done;
   }
 
   private expandRecord(length: number): void {
@@ -112,6 +128,10 @@ export class Expander {
     this.taken++;
     this.transitions++;
     const goesOn = result === TAKEN || this.goesOn(result, choice);
+    if (this.stage !== undefined) {
+      this.stage.push(system, this.number, choice, goesOn, this.level);
+      return;
+    }
     if (visited.add(system, this.level)) {
       this.deepest = this.level;
       const number = links.add(this.number, choice);

@@ -1,7 +1,8 @@
 import { assert } from "../assert.ts";
+import type { FingerprintTable } from "./fingerprint-table.ts";
 import { Fingerprinter } from "./fingerprinter.ts";
 import type { System } from "./system.ts";
-import { CROWDED, DEEPEST, FEWEST_SLOTS, type VisitedSet } from "./visited-set.ts";
+import { CROWDED, DEEPEST, FEWEST_SLOTS } from "./visited-set.ts";
 
 export interface FingerprintSetOptions {
   readonly keyBytes: number;
@@ -17,9 +18,9 @@ export interface FingerprintSetOptions {
  * A fingerprint's first half, as a fraction of 2^32, says where in the table it belongs. So the table is nearly
  * sorted, a larger one is filled from front to back, and its size need not be a power of two.
  */
-export class FingerprintSet implements VisitedSet {
+export class FingerprintSet implements FingerprintTable {
   size = 0;
-  private readonly fingerprinter: Fingerprinter;
+  readonly fingerprinter: Fingerprinter;
   private readonly keepsLevels: boolean;
   private slots = 0;
   private scale = 0;
@@ -28,6 +29,8 @@ export class FingerprintSet implements VisitedSet {
   private levels: Uint16Array | undefined;
   /** Slot of the state that was added or found last. */
   private slot = 0;
+  /** Somewhere for what was touched to go, so that the reads are not left out. */
+  protected touched = 0;
 
   constructor({ keyBytes, seed = 0, slots = FEWEST_SLOTS, levels = false }: FingerprintSetOptions) {
     this.fingerprinter = new Fingerprinter(keyBytes, seed);
@@ -48,10 +51,20 @@ export class FingerprintSet implements VisitedSet {
   }
 
   add(system: System, level: number): boolean {
-    const { fingerprinter, table } = this;
+    const { fingerprinter } = this;
     fingerprinter.take(system);
-    const first = fingerprinter.halves[0]!;
-    const second = fingerprinter.halves[1]!;
+    return this.put(fingerprinter.halves[0]!, fingerprinter.halves[1]!, level);
+  }
+
+  touch(firsts: Uint32Array, count: number): void {
+    const { table, scale } = this;
+    let sum = 0;
+    for (let at = 0; at < count; at++) sum ^= table[2 * Math.floor(firsts[at]! * scale)]!;
+    this.touched = sum;
+  }
+
+  put(first: number, second: number, level: number): boolean {
+    const { table } = this;
     const end = table.length;
     let at = 2 * Math.floor(first * this.scale);
     for (;;) {

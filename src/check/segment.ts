@@ -48,10 +48,27 @@ export class FrontierWriter {
   }
 
   append(system: System, number: number): void {
-    let segment = this.filling;
-    if (segment === undefined || segment.used + this.longest > this.capacity) segment = this.next();
+    const segment = this.withRoom();
+    const length = system.save(segment.bytes, segment.used + RECORD_HEADER);
+    this.close(segment, length, number);
+  }
+
+  /** Appends a state that was saved elsewhere. */
+  appendBytes(from: Uint8Array, at: number, length: number, number: number): void {
+    const segment = this.withRoom();
+    const { bytes } = segment;
+    const to = segment.used + RECORD_HEADER;
+    for (let byte = 0; byte < length; byte++) bytes[to + byte] = from[at + byte]!;
+    this.close(segment, length, number);
+  }
+
+  private withRoom(): Segment {
+    const segment = this.filling;
+    return segment === undefined || segment.used + this.longest > this.capacity ? this.next() : segment;
+  }
+
+  private close(segment: Segment, length: number, number: number): void {
     const at = segment.used;
-    const length = system.save(segment.bytes, at + RECORD_HEADER);
     segment.words[at >>> 2] = number;
     segment.words[(at >>> 2) + 1] = length;
     segment.used = at + recordBytes(length);
