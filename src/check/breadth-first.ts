@@ -1,12 +1,11 @@
 import { ExactSet } from "./exact-set.ts";
 import { type AfterViolation, Expander, type Found, REST } from "./expander.ts";
 import { FingerprintSet } from "./fingerprint-set.ts";
-import type { FingerprintTable } from "./fingerprint-table.ts";
 import { Links, NO_PARENT } from "./links.ts";
 import { type Counts, type End, type Limits, omissionProbability, type SearchResult } from "./result.ts";
 import { FrontierWriter, type Segment } from "./segment.ts";
 import type { System } from "./system.ts";
-import type { VisitedSet } from "./visited-set.ts";
+import type { OwnVisitedSet } from "./visited-set.ts";
 
 export interface SearchOptions {
   readonly after?: AfterViolation;
@@ -42,7 +41,7 @@ export const violationsOf = (
 export class BreadthFirst {
   private readonly system: System;
   private readonly options: SearchOptions;
-  private readonly visited: VisitedSet | FingerprintTable;
+  private readonly visited: OwnVisitedSet;
   private readonly links = new Links();
   private readonly frontier: FrontierWriter;
   private readonly expander: Expander;

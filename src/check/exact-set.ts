@@ -1,7 +1,7 @@
 import { assert } from "../assert.ts";
 import { hashWords } from "./fingerprint.ts";
 import type { System } from "./system.ts";
-import { CROWDED, DEEPEST, FEWEST_SLOTS, type VisitedSet } from "./visited-set.ts";
+import { CROWDED, DEEPEST, FEWEST_SLOTS, type OwnVisitedSet } from "./visited-set.ts";
 
 const USUAL_CHUNK_WORDS = 2 ** 18;
 
@@ -42,7 +42,7 @@ class KeyStore {
 }
 
 /** Whole keys: no state is ever taken for another. A slot is the half of a hash and the place of the key plus 1. */
-export class ExactSet implements VisitedSet {
+export class ExactSet implements OwnVisitedSet {
   size = 0;
   private readonly keys: KeyStore;
   private readonly keyBytes: Uint8Array;

@@ -1,5 +1,5 @@
 import type { FingerprintTable } from "./fingerprint-table.ts";
-import { assertFits, type Links } from "./links.ts";
+import { assertFits, type LinkLog } from "./links.ts";
 import { type FrontierWriter, RECORD_HEADER, recordBytes, type Segment } from "./segment.ts";
 import { isWorthStaging, Stage } from "./stage.ts";
 import { DISABLED, type System, TAKEN } from "./system.ts";
@@ -24,7 +24,7 @@ export const REST = -1;
 export interface ExpanderParts {
   readonly system: System;
   readonly visited: VisitedSet | FingerprintTable;
-  readonly links: Links;
+  readonly links: LinkLog;
   readonly frontier: FrontierWriter;
   readonly after: AfterViolation;
   /** Whether the system's ample choices are enough. The visited set has to keep levels. */

@@ -2,7 +2,7 @@ import { assert } from "../assert.ts";
 import type { FingerprintTable } from "./fingerprint-table.ts";
 import { Fingerprinter } from "./fingerprinter.ts";
 import type { System } from "./system.ts";
-import { CROWDED, DEEPEST, FEWEST_SLOTS } from "./visited-set.ts";
+import { CROWDED, DEEPEST, FEWEST_SLOTS, type OwnVisitedSet } from "./visited-set.ts";
 
 export interface FingerprintSetOptions {
   readonly keyBytes: number;
@@ -18,7 +18,7 @@ export interface FingerprintSetOptions {
  * A fingerprint's first half, as a fraction of 2^32, says where in the table it belongs. So the table is nearly
  * sorted, a larger one is filled from front to back, and its size need not be a power of two.
  */
-export class FingerprintSet implements FingerprintTable {
+export class FingerprintSet implements FingerprintTable, OwnVisitedSet {
   size = 0;
   readonly fingerprinter: Fingerprinter;
   private readonly keepsLevels: boolean;

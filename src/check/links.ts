@@ -6,19 +6,20 @@ export const NO_PARENT = 0xffff_ffff;
 
 const CHUNK = 2 ** 16;
 
+/** Where the way to each new state is noted. */
+export interface LinkLog {
+  /** @returns the new state's number */
+  add(parent: number, choice: number): number;
+}
+
+/** For a search that tells no stories. */
+export const NO_LINKS: LinkLog = { add: () => 0 };
+
 /** How each state was met first: the number of the state before it, and the choice taken there. Six bytes a state. */
-export class Links {
+export class Links implements LinkLog {
   private readonly parents: Uint32Array[] = [];
   private readonly choices: Uint16Array[] = [];
   private count = 0;
-  private readonly stride: number;
-  private readonly offset: number;
-
-  /** States are numbered offset, offset + stride, ...: several threads share the numbers without asking each other. */
-  constructor(stride = 1, offset = 0) {
-    this.stride = stride;
-    this.offset = offset;
-  }
 
   get bytes(): number {
     return this.parents.length * CHUNK * 6;
@@ -34,7 +35,7 @@ export class Links {
     if (place === 0) this.addChunk();
     this.parents[this.parents.length - 1]![place] = parent;
     this.choices[this.choices.length - 1]![place] = choice;
-    return this.count++ * this.stride + this.offset;
+    return this.count++;
   }
 
   private addChunk(): void {
@@ -43,22 +44,13 @@ export class Links {
   }
 
   parent(number: number): number {
-    const index = this.indexOf(number);
-    return this.parents[Math.floor(index / CHUNK)]![index % CHUNK]!;
+    assert(number < this.count, "a link is asked for a state it knows");
+    return this.parents[Math.floor(number / CHUNK)]![number % CHUNK]!;
   }
 
   choice(number: number): number {
-    const index = this.indexOf(number);
-    return this.choices[Math.floor(index / CHUNK)]![index % CHUNK]!;
-  }
-
-  private indexOf(number: number): number {
-    const index = (number - this.offset) / this.stride;
-    assert(
-      Number.isInteger(index) && 0 <= index && index < this.count,
-      "a link is asked for a state it knows",
-    );
-    return index;
+    assert(number < this.count, "a link is asked for a state it knows");
+    return this.choices[Math.floor(number / CHUNK)]![number % CHUNK]!;
   }
 
   /** Choices that lead from the initial state to state `number`. */

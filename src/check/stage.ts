@@ -1,5 +1,5 @@
 import type { FingerprintTable } from "./fingerprint-table.ts";
-import type { Links } from "./links.ts";
+import type { LinkLog } from "./links.ts";
 import { type FrontierWriter, recordBytes } from "./segment.ts";
 import type { System } from "./system.ts";
 
@@ -28,10 +28,10 @@ export class Stage {
   private readonly bytes: Uint8Array;
   private readonly stride: number;
   private readonly visited: FingerprintTable;
-  private readonly links: Links;
+  private readonly links: LinkLog;
   private readonly frontier: FrontierWriter;
 
-  constructor(stateBytes: number, visited: FingerprintTable, links: Links, frontier: FrontierWriter) {
+  constructor(stateBytes: number, visited: FingerprintTable, links: LinkLog, frontier: FrontierWriter) {
     this.stride = recordBytes(stateBytes);
     this.bytes = new Uint8Array(PLACES * this.stride);
     this.visited = visited;

@@ -6,10 +6,8 @@ export interface VisitedSet {
   readonly size: number;
   /** Bytes of memory that it takes now. */
   readonly bytes: number;
-  /** So many states are in it that it has to grow before the next record is expanded. */
+  /** The search has to pause before the next record is expanded: there is no room, or somebody asks for it. */
   readonly crowded: boolean;
-  /** What `grow` would take on top of `bytes` while it runs. */
-  readonly growthBytes: number;
   /**
    * Puts the system's current state in.
    *
@@ -19,10 +17,16 @@ export interface VisitedSet {
   add(system: System, level: number): boolean;
   /** Level kept with the state that was added, or found, last. Only of a set that keeps levels. */
   readonly lastLevel: number;
-  /** Notes a lower level of that state. */
-  lowerLevel(level: number): void;
+}
+
+/** A visited set that one thread has for itself. */
+export interface OwnVisitedSet extends VisitedSet {
+  /** What `grow` would take on top of `bytes` while it runs. */
+  readonly growthBytes: number;
   /** Doubles the number of slots. */
   grow(): void;
+  /** Notes a lower level of the state that was found last. Only of a set that keeps levels. */
+  lowerLevel(level: number): void;
 }
 
 /** Highest level that a set can keep; deeper states are all kept as this one. */

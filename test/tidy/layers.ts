@@ -14,6 +14,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["designs"],
   ["machine"],
   ["scenario", "check"],
+  ["check-run"],
   ["protocol"],
   ["lab"],
   ["artifacts", "plan"],
