@@ -6,10 +6,9 @@ import type { Span } from "../src/lab/span.ts";
 import { qemuInstalled } from "../src/lab/testing/qemu-for-test.ts";
 import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld } from "../src/lab/world/linux-world.ts";
-import { NotModelled } from "../src/not-modelled.ts";
 import { play } from "../src/scenario/player.ts";
 import type { RunReport } from "../src/scenario/report.ts";
-import { LINUX_ONLY, load, loadBundled, playInModel } from "./model-machine.ts";
+import { load, loadBundled } from "./model-machine.ts";
 
 const hasBusybox = (() => {
   try {
@@ -50,7 +49,7 @@ it.skipIf(!canRun)(
   `a kernel started by kexec is a TD again and accepts nothing twice ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {
-    const report = await playWith(loadBundled(`${LINUX_ONLY}kexec-plain`));
+    const report = await playWith(loadBundled("linux-kexec/kexec-plain"));
     expect(resultOf(report)).toEqual(HELD);
     expect(report.cost.tdcalls["TDG.VP.INFO"]).toBe(2);
   },
@@ -60,7 +59,7 @@ it.skipIf(!canRun)(
   `after kexec the driver of a half plugged virtio-mem device unplugs all and plugs anew ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {
-    const report = await playWith(loadBundled(`${LINUX_ONLY}virtio-mem-half`));
+    const report = await playWith(loadBundled("linux-kexec/virtio-mem-half"));
     expect(resultOf(report)).toEqual(HELD);
     expect(report.cost.tdcalls["TDG.MEM.PAGE.RELEASE"]).toBeGreaterThan(0);
   },
@@ -70,7 +69,7 @@ it.skipIf(!canRun)(
   `a crash kernel is a TD and reads all of /proc/vmcore without touching what is unaccepted ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {
-    const report = await playWith(loadBundled(`${LINUX_ONLY}kdump`));
+    const report = await playWith(loadBundled("linux-kexec/kdump"));
     expect(resultOf(report)).toEqual(HELD);
     expect(report.played.at(-1)?.detail).toMatch(/^\/proc\/vmcore: \d+\+\d+ records out$/);
   },
@@ -80,7 +79,7 @@ it.skipIf(!canRun)(
   `segments of a kexec that go to memory nobody accepted are told of, and end the TD (B12) ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {
-    const report = await playWith(loadBundled(`${LINUX_ONLY}B12-unaccepted-destination`));
+    const report = await playWith(loadBundled("linux-kexec/B12-unaccepted-destination"));
     expect(resultOf(report)).toEqual(HELD);
     const kernelSegment = report.violations.find(({ why }) => why.includes("(the kernel)"));
     expect(kernelSegment).toMatchObject({ invariant: "I41", expected: true });
@@ -100,18 +99,12 @@ it.skipIf(!canRun)(
   `kexec touches exactly the pages of the destinations that were told of (B12, the guest goes on) ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {
-    const report = await playWith(loadBundled(`${LINUX_ONLY}B12-unaccepted-destination`), "report");
+    const report = await playWith(loadBundled("linux-kexec/B12-unaccepted-destination"), "report");
     expect(report.fate.state).toBe("running");
     expect(covered(report.violations, "I41")).not.toEqual([]);
     expect(covered(report.violations, "I1")).toEqual(covered(report.violations, "I41"));
   },
 );
-
-it.each(["kexec", "crash"])("the model world says that it has no step %s", async (step) => {
-  const scenario = load(`name: none\nmachine: {memory: 1G}\nsteps: [boot, ${step}]\n`);
-  await expect(playInModel(scenario)).rejects.toThrow(NotModelled);
-  await expect(playInModel(scenario)).rejects.toThrow(`the step "${step}" in the model world`);
-});
 
 it.each(["kexec", "crash"])("a step %s has nothing beside it", (step) => {
   const text = `name: both\nmachine: {memory: 1G}\nsteps: [boot, {parallel: [${step}, {pressure: {leave: 64M}}]}]\n`;

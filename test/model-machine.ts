@@ -9,14 +9,11 @@ import type { TraceEvent } from "../src/scenario/world.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
-/** Folder of scenarios that only the linux world can play. */
-export const LINUX_ONLY = "linux-kexec/";
-
-/** Names of the bundled scenarios that the model can play, with their folders below scenarios/ and without ending. */
+/** Names of the bundled scenarios, with their folders below scenarios/ and without ending. */
 export const bundledScenarios = (): string[] =>
   readdirSync(join(root, "scenarios"), { recursive: true, encoding: "utf8" })
     .map((file) => file.replaceAll("\\", "/"))
-    .filter((file) => file.endsWith(".yaml") && !file.startsWith(LINUX_ONLY))
+    .filter((file) => file.endsWith(".yaml"))
     .map((file) => file.slice(0, -".yaml".length));
 
 export const load = (text: string, overrides: readonly string[] = [], file = "test.yaml"): Scenario =>

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Kernel } from "../src/linux/kernel.ts";
 import { boot } from "../src/machine/boot.ts";
+import type { HandOver } from "../src/machine/hand-over.ts";
 import { Machine } from "../src/machine/machine.ts";
 import type { TraceEvent } from "../src/machine/trace.ts";
 import { machineConfigOf } from "../src/scenario/model/model-config.ts";
@@ -16,9 +17,9 @@ steps: [boot]
 
 /** A machine whose guest accepts each page by a call of its own, firmware's too. */
 class OneByOne extends Machine {
-  override setKernel(kernel: Kernel): void {
+  override setKernel(kernel: Kernel, given: HandOver): void {
     const { acceptUnits: _, ...hw } = kernel.hw;
-    super.setKernel({ ...kernel, hw });
+    super.setKernel({ ...kernel, hw }, given);
   }
 }
 

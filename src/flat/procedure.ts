@@ -163,6 +163,11 @@ export class Frame<K> {
     return this.words[TOP] === 0;
   }
 
+  /** Drops whatever the task was doing. */
+  stop(): void {
+    this.words[TOP] = 0;
+  }
+
   /**
    * Does one step of the top procedure.
    *

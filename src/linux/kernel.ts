@@ -4,9 +4,11 @@ import type { AcpiMemory } from "./acpi-memory/acpi-memory.ts";
 import type { BootLayout } from "./boot/boot-layout.ts";
 import type { Boundary } from "./boundary.ts";
 import type { Platform } from "./coco/platform.ts";
+import type { SharedPages } from "./coco/shared-pages.ts";
 import type { Design } from "./design.ts";
 import type { GuestFaults } from "./fault-points.ts";
 import type { Geometry } from "./geometry.ts";
+import type { Kexec } from "./kexec/kexec.ts";
 import type { Locks } from "./locks.ts";
 import type { MemMap } from "./mem-map.ts";
 import type { Memblock } from "./memblock.ts";
@@ -60,6 +62,10 @@ export interface Kernel {
   /** Absent when firmware declared nothing unaccepted, or when the kernel dropped the table. */
   readonly table: UnacceptedTable | undefined;
   readonly accepting: AcceptingList;
+  /** What the kernel maps shared with its host. */
+  readonly shared: SharedPages;
+  /** What is loaded to be started next. */
+  readonly kexec: Kexec;
   readonly iomem: ResourceTree;
   readonly firmwareMap: FirmwareMap;
   readonly blocks: MemoryBlocks;

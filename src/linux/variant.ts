@@ -7,6 +7,14 @@ export interface Variant {
   readonly name: "6.12" | "7.3";
   /** accept_memory() and the contains-check widen their range to whole pages (unaccepted_memory.c). */
   readonly pageAlignsRanges: boolean;
+  /** The unaccepted table is added to memory, so that a kernel with memory of its own can map it (efi.c). */
+  readonly mapsTable: boolean;
+  /** Readers of /proc/vmcore ask whether a page is unaccepted (unaccepted_memory.c). */
+  readonly readersAskForUnaccepted: boolean;
+  /** Shared memory becomes private, and is accepted, before its mapping becomes private (coco/tdx/tdx.c). */
+  readonly convertsBeforeMapping: boolean;
+  /** What is still shared becomes private before another kernel starts (coco/tdx/tdx.c). */
+  readonly unsharesAtKexec: boolean;
   /** kexec load accepts the destinations of its segments (kexec_core.c). */
   readonly kexecAcceptsSegments: boolean;
   /** Allocations that may not take locks never accept (page_alloc.c, cond_accept_memory). */
@@ -33,6 +41,10 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
   "6.12": {
     name: "6.12",
     pageAlignsRanges: false,
+    mapsTable: true,
+    readersAskForUnaccepted: true,
+    convertsBeforeMapping: true,
+    unsharesAtKexec: true,
     kexecAcceptsSegments: false,
     noLockSkipsAccept: false,
     prepareOnlineNotifier: true,
@@ -47,6 +59,10 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
   "7.3": {
     name: "7.3",
     pageAlignsRanges: true,
+    mapsTable: true,
+    readersAskForUnaccepted: true,
+    convertsBeforeMapping: true,
+    unsharesAtKexec: true,
     kexecAcceptsSegments: true,
     noLockSkipsAccept: true,
     prepareOnlineNotifier: false,
@@ -63,15 +79,21 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
 /**
  * Fixes that a kernel can be made to lack, by the number of their bug in docs/bugs.md.
  *
- * @source Linux commits 50e782a86c98 (B1), 800f1059c99e (B8), 88002581da9e (B10), 0862438c9048 (B13), 948a013a54c4
- *   (B14), the isolation part of the series of August 2024 (B21)
+ * @source Linux commits 50e782a86c98 (B1), 8dbe33956d96 (B5), 800f1059c99e (B8), 88002581da9e (B10), 0862438c9048 (B13),
+ *   948a013a54c4 (B14), the isolation part of the series of August 2024 (B21), kexec of TDs in 6.11 (B17); B6, B12 and B16 by
+ *   their descriptions
  */
 const FIXES = {
   B1: { acceptsOutsideLock: false },
+  B5: { mapsTable: false },
+  B6: { readersAskForUnaccepted: false },
   B8: { acceptsWithoutWatermarks: false },
   B10: { noLockSkipsAccept: false },
+  B12: { kexecAcceptsSegments: false },
   B13: { reservesWholeTable: false },
   B14: { pageAlignsRanges: false },
+  B16: { convertsBeforeMapping: false },
+  B17: { unsharesAtKexec: false },
   B21: { isolationAccepts: false },
 } as const satisfies Record<string, Partial<Variant>>;
 export type Fix = keyof typeof FIXES;
@@ -80,4 +102,4 @@ export const FIX_NAMES = Object.keys(FIXES) as readonly Fix[];
 
 /** The kernel without these fixes. */
 export const withoutFixes = (variant: Variant, fixes: readonly Fix[]): Variant =>
-  fixes.reduce<Variant>((kernel, fix) => ({ ...kernel, ...FIXES[fix] }), variant);
+  Object.assign({}, variant, ...fixes.map((fix) => FIXES[fix]));

@@ -8,6 +8,7 @@ import { blockSizeLine } from "../linux/memory-hotplug/block-size.ts";
 import { addBootBlocks } from "../linux/memory-hotplug/boot-blocks.ts";
 import { virtioMemProbe } from "../linux/virtio-mem/probe.ts";
 import { GIB } from "../units.ts";
+import { scanDimms } from "./acpi-work.ts";
 import { fillIomem } from "./boot-iomem.ts";
 import { COST } from "./cost.ts";
 import { buildKernel } from "./guest.ts";
@@ -30,7 +31,7 @@ const firmwareAccept = KERNEL_PROCEDURES.declare("accept ranges", {
 });
 
 /** Accepts a range before the kernel proper, as firmware does, or (early) as the stub does; a refusal is fatal. */
-const acceptRange: Procedure<Kernel> = firmwareAccept.define({
+export const acceptRange: Procedure<Kernel> = firmwareAccept.define({
   accept: (k, f) => {
     const { v, at } = firmwareAccept;
     const { firmwareAccept: atFirst, earlyAccept } = k.platform;
@@ -40,7 +41,13 @@ const acceptRange: Procedure<Kernel> = firmwareAccept.define({
 });
 
 /** Runs one procedure on the boot vCPU until it returns. @returns false if the machine died on the way */
-const runOnBootCpu = (machine: Machine, procedure: Procedure<Kernel>, a = 0, b = 0, c = 0): boolean => {
+export const runOnBootCpu = (
+  machine: Machine,
+  procedure: Procedure<Kernel>,
+  a = 0,
+  b = 0,
+  c = 0,
+): boolean => {
   machine.start(machine.tasks.threads[0]!, procedure, a, b, c);
   machine.settle();
   return machine.tasks.threads[0]!.idle && !machine.halted;
@@ -97,14 +104,23 @@ export const boot = (machine: Machine): BootOutcome => {
     stubAccepts.push({ start, end });
     return true;
   });
-  const kernel = buildKernel(machine, given, (text) => machine.printk(text));
-  machine.setKernel(kernel);
+  machine.setKernel(
+    buildKernel(machine, given, (text) => machine.printk(text)),
+    given,
+  );
   if (!firmwareAccepts(machine)) return failed(machine);
   machine.forgetFirmware();
   if (given.stub.status !== "EFI_SUCCESS") return { booted: false, why: given.stub.log.join("; ") };
   for (const { start, end } of stubAccepts)
     if (!runOnBootCpu(machine, acceptRange, start, end, 1)) return failed(machine);
   machine.watch = new Watch(watchedOf(machine));
+  return bootKernel(machine, given);
+};
+
+/** The kernel of a machine boots from where the decompressor jumped into it. */
+export const bootKernel = (machine: Machine, given: HandOver): BootOutcome => {
+  const { kernel } = machine;
+  const watch = machine.watch!;
   machine.watchesUnits = false;
   for (const line of given.lines) machine.printk(line);
   machine.scheduler.chargeClock(0, COST.bootFixed.ns);
@@ -117,8 +133,8 @@ export const boot = (machine: Machine): BootOutcome => {
   registerBlocks(machine);
   fillIomem(machine, given);
   machine.watchesUnits = true;
-  machine.watch.checkAll();
-  machine.watch.forget();
+  watch.checkAll();
+  watch.forget();
   startDrivers(machine);
   machine.settle();
   return machine.halted ? failed(machine) : { booted: true, why: "" };
@@ -133,9 +149,9 @@ const chargeBootOfMemory = (machine: Machine): void => {
 /** ACPI finds the DIMMs that are there; virtio-mem drivers probe. */
 const startDrivers = (machine: Machine): void => {
   const { kernel } = machine;
-  machine.scanDimms();
+  scanDimms(machine);
   for (let device = 0; device < kernel.virtioMem.length; device++) virtioMemProbe(kernel, device);
   machine.interrupts.startWork();
 };
 
-const failed = (machine: Machine): BootOutcome => ({ booted: false, why: machine.whyHalted });
+export const failed = (machine: Machine): BootOutcome => ({ booted: false, why: machine.whyHalted });

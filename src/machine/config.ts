@@ -47,6 +47,8 @@ export interface MachineConfig {
   readonly variant: Variant;
   readonly options: KernelOptions;
   readonly design: Design;
+  /** Bytes that crashkernel= keeps; left out: none. */
+  readonly crashKernel?: number;
   /** CONFIG_DEFERRED_STRUCT_PAGE_INIT of the kernel; left out: yes. */
   readonly deferredInit?: boolean;
   /** Below 2^53. */

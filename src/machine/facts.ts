@@ -123,6 +123,11 @@ export class UnitUses {
     return [this.units, this.bits];
   }
 
+  /** Another memmap. */
+  clear(): void {
+    this.version = -1;
+  }
+
   /** One bit a use, as useBit() gives it; 0 where there is no memmap. */
   of(k: Kernel, unit: number): number {
     if (this.version !== k.mm.version) {

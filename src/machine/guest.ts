@@ -1,10 +1,13 @@
 import { AcceptingList } from "../linux/accepting-list.ts";
 import { AcpiMemory } from "../linux/acpi-memory/acpi-memory.ts";
 import { bootLayout } from "../linux/boot/boot-layout.ts";
+import { withCrashKernel } from "../linux/boot/early-allocations.ts";
 import type { Boundary, VirtioMemPort } from "../linux/boundary.ts";
+import { SharedPages } from "../linux/coco/shared-pages.ts";
 import { TDX_PLATFORM } from "../linux/coco/tdx-platform.ts";
 import { type Geometry, X86_64 } from "../linux/geometry.ts";
 import { Cpus, type Kernel, type LogSink } from "../linux/kernel.ts";
+import { Kexec } from "../linux/kexec/kexec.ts";
 import { Locks } from "../linux/locks.ts";
 import { MemMap } from "../linux/mem-map.ts";
 import { Memblock } from "../linux/memblock.ts";
@@ -34,7 +37,8 @@ const boundaryOf = (machine: Machine, handOver: HandOver): Boundary => {
     access: (vcpu, gpa, length, write, shared) => cpus.access(vcpu, gpa, length, write, shared),
     memory: (gpa, length) => handOver.bytes(gpa, length) ?? new Uint8Array(length),
     virtioMem: vmm.mailboxes.map((_, device) => virtioMemPort(machine, device)),
-    acpi: vmm.dimms.count > 0 ? acpiPort(machine) : undefined,
+    // A crash kernel is told to leave memory hotplug alone (acpi_no_memhotplug).
+    acpi: vmm.dimms.count > 0 && handOver.oldMemory === undefined ? acpiPort(machine) : undefined,
   };
 };
 
@@ -100,7 +104,16 @@ const memMapOf = ({ config }: Machine, ramEnd: number, top: number): MemMap => {
   return mm;
 };
 
-const bootInput = ({ reservations, affinity }: HandOver) => ({ reservations, affinity });
+const bootInput = ({ config }: Machine, { reservations, affinity, oldMemory }: HandOver) => ({
+  reservations,
+  affinity,
+  deferredInit: config.deferredInit ?? true,
+  ...(config.crashKernel === undefined || oldMemory !== undefined
+    ? {}
+    : { early: withCrashKernel(config.crashKernel) }),
+  // A crash kernel runs on one CPU.
+  ...(oldMemory === undefined ? {} : { oldMemory, inKdump: true, bringUpPages: 0 }),
+});
 
 /** The guest kernel of a machine, as it stands when the decompressor jumps into it. */
 export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSink): Kernel => {
@@ -123,9 +136,11 @@ export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSin
     mm: memMapOf(machine, ramEnd, top),
     zones: new Zones(geometry, nodes),
     memblock: new Memblock(),
-    boot: bootLayout(ram, { ...bootInput(handOver), deferredInit: config.deferredInit ?? true }),
+    boot: bootLayout(ram, bootInput(machine, handOver)),
     table: handOver.table,
     accepting: new AcceptingList(machine.kernelTasks),
+    shared: new SharedPages(),
+    kexec: new Kexec(),
     iomem: new ResourceTree(),
     firmwareMap: new FirmwareMap(),
     blocks,

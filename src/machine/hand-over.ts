@@ -9,9 +9,9 @@ import { efiTablesLine } from "../abi/efi/table-lines.ts";
 import { unacceptedTableView } from "../abi/efi/unaccepted-table.ts";
 import { firmware } from "../efi-stub/firmware.ts";
 import type { FirmwareRange } from "../efi-stub/firmware-memory.ts";
-import { sparseGuestBytes } from "../efi-stub/guest-bytes.ts";
+import { type BackableGuestBytes, sparseGuestBytes } from "../efi-stub/guest-bytes.ts";
 import { runStub, type StubOutcome } from "../efi-stub/stub.ts";
-import type { NodeRange, Reservation } from "../linux/boot/boot-layout.ts";
+import type { ByteRange, NodeRange, Reservation } from "../linux/boot/boot-layout.ts";
 import { UnacceptedTable } from "../linux/unaccepted-table.ts";
 import { GIB, MIB } from "../units.ts";
 import type { MachineConfig } from "./config.ts";
@@ -25,6 +25,13 @@ export interface HandOver {
   readonly affinity: readonly NodeRange[];
   /** Kernel messages about the above, in order. */
   readonly lines: readonly string[];
+  /** Entries of the EFI configuration table. */
+  readonly tables: readonly EfiConfigurationEntry[];
+  /** Where the boot parameters lie, guest-physical bytes. */
+  readonly bootParams: number;
+  /** RAM of the kernel that crashed, for a kernel that runs after one; undefined for any other. */
+  readonly oldMemory: readonly ByteRange[] | undefined;
+  readonly memory: BackableGuestBytes;
   /** Bytes of guest memory by address; firmware tables and the unaccepted table live here. */
   bytes(gpa: number, length: number): Uint8Array | undefined;
 }
@@ -35,9 +42,9 @@ export class FirmwareError extends Error {
 }
 
 /** Where the decompressed kernel lies: 16 MiB, the default of CONFIG_PHYSICAL_START. */
-const KERNEL_START = 16 * MIB;
+export const KERNEL_START = 16 * MIB;
 /** Text, data and bss of a distribution's kernel: 0x60400000 to 0x637fffff in a recorded 6.1 guest. */
-const KERNEL_BYTES = 54 * MIB;
+export const KERNEL_BYTES = 54 * MIB;
 /** The legacy hole below 1 MiB: video memory and option ROMs. */
 const LEGACY_HOLE = [0xa0000, 0x100000] as const;
 /** Room firmware needs in accepted memory below 4 GiB, besides the bitmaps. */
@@ -133,14 +140,18 @@ export const handOver = (
     { memory, services, systemTable, bootParams, accept },
     { platform: "tdx", tableVersion: config.design.tableVersion, scansSrat: config.design.stubScansSrat },
   );
-  const table = stub.status === "EFI_SUCCESS" ? intake(stub) : undefined;
+  const table = stub.status === "EFI_SUCCESS" ? intake(stub.tablePointer, stub.table) : undefined;
   return {
     stub,
     table,
     e820: stub.e820,
     reservations: [{ start: KERNEL_START, end: KERNEL_START + KERNEL_BYTES, what: "Kernel" }],
     affinity: affinityOf(config),
-    lines: bootLines(config, stub, configurationTable()),
+    lines: bootLines(config, stub.e820, configurationTable()),
+    tables: configurationTable(),
+    bootParams,
+    oldMemory: undefined,
+    memory,
     bytes: (gpa, length) => memory.bytes(gpa, length),
   };
 };
@@ -150,17 +161,13 @@ export const handOver = (
  *
  * @source Linux drivers/firmware/efi/efi.c, reserve_unaccepted: another version is dropped in silence
  */
-const intake = (stub: StubOutcome): UnacceptedTable | undefined => {
-  if (stub.table === undefined || stub.tablePointer === undefined) return undefined;
-  const view = unacceptedTableView(stub.table);
-  return new UnacceptedTable(
-    stub.tablePointer,
-    view.version,
-    view.physBase,
-    view.unitSize,
-    view.unaccepted,
-    view.plugged,
-  );
+export const intake = (
+  address: number | undefined,
+  bytes: Uint8Array | undefined,
+): UnacceptedTable | undefined => {
+  if (bytes === undefined || address === undefined) return undefined;
+  const { version, physBase, unitSize, unaccepted, plugged } = unacceptedTableView(bytes);
+  return new UnacceptedTable(address, version, physBase, unitSize, unaccepted, plugged);
 };
 
 /** Enabled memory entries of the SRAT, with the proximity domain as Linux takes it. */
@@ -186,13 +193,15 @@ const affinityOf = (config: MachineConfig): NodeRange[] =>
     }))
     .filter(({ start, end }) => start < end);
 
-const bootLines = (
+/** What the kernel prints about its hand-over, in order. */
+export const bootLines = (
   config: MachineConfig,
-  stub: StubOutcome,
+  e820: readonly E820Entry[],
   entries: readonly EfiConfigurationEntry[],
 ): string[] => [
+  "tdx: Guest detected",
   "BIOS-provided physical RAM map:",
-  ...e820Lines(stub.e820, config.variant.e820Wording),
+  ...e820Lines(e820, config.variant.e820Wording),
   efiTablesLine(entries),
   ...sratMemory(config).map(({ fields, domain }) =>
     sratMemoryLine(domain < config.nodes ? domain : 0, domain, fields),

@@ -1,6 +1,7 @@
 import { VIRTIO_MEM_REQUEST } from "../abi/virtio-mem/request.ts";
 import { VM } from "../linux/virtio-mem/driver.ts";
 import { virtioMemConfigChanged, virtioMemRunWork, virtioMemTimerExpired } from "../linux/virtio-mem/work.ts";
+import { startAcpiWork } from "./acpi-work.ts";
 import { COST } from "./cost.ts";
 import { ACCEPTED, acceptedOf } from "./facts.ts";
 import type { Machine } from "./machine.ts";
@@ -41,6 +42,8 @@ export class Interrupts {
     if (watch === undefined) return;
     const driver = kernel.virtioMem[device]!;
     const end = addr + blocks * driver.port.blockSize;
+    if (kernel.boot.inKdump && type !== VIRTIO_MEM_REQUEST.STATE)
+      watch.report("I37", addr, end, "a kdump kernel asks to plug or unplug");
     if (driver.has(VM.BROKEN)) watch.report("I35", addr, end, "a request of a device that is marked broken");
     if (type === VIRTIO_MEM_REQUEST.PLUG && driver.has(VM.UNPLUG_ALL_REQUIRED))
       watch.report("I36", addr, end, "plugged while memory of an earlier kernel may still be plugged");
@@ -55,6 +58,13 @@ export class Interrupts {
           (unit + 1) * UNIT,
           "its unplug is asked for, and it is not released",
         );
+  }
+
+  /** Another kernel's drivers start from nothing. */
+  restart(): void {
+    this.armings.fill(0);
+    for (let device = 0; device < this.armings.length; device++)
+      this.machine.scheduler.timers[this.machine.timerOf(device)] = NEVER;
   }
 
   /** Starts work that became due, and arms and disarms retry timers. Called after each step. */
@@ -73,7 +83,7 @@ export class Interrupts {
           machine.scheduler.now + words[VM.TIMER_MS]! * NS_PER_MS;
       }
     }
-    machine.startAcpiWork();
+    startAcpiWork(machine);
   }
 
   /** Lets every timer expire that is due at `now`. */

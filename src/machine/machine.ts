@@ -3,7 +3,6 @@ import { newRegs, RAX, RCX, setNumber } from "../abi/tdx/regs.ts";
 import { type Status, statusText } from "../abi/tdx/status.ts";
 import { assert } from "../assert.ts";
 import type { Procedure } from "../flat/procedure.ts";
-import { acpiGpeScan, acpiHotplugWork, acpiScanAtBoot } from "../linux/acpi-memory/hotplug-event.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { TdxModule } from "../tdx-module/module.ts";
 import { seamcall } from "../tdx-module/seamcall.ts";
@@ -23,6 +22,7 @@ import { Counts } from "./counts.ts";
 import { ACCEPTED, acceptedOf, UnitUses } from "./facts.ts";
 import { FaultPoints } from "./faults/fault-points.ts";
 import { Injector } from "./faults/injector.ts";
+import type { HandOver } from "./hand-over.ts";
 import { GuestCpus } from "./hardware.ts";
 import { buildHost } from "./host.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -50,7 +50,8 @@ export interface LogLine {
  * One confidential VM: TDX module, VMM and guest kernel wired together, stepped by one scheduler.
  */
 export class Machine implements TaskHost {
-  readonly config: MachineConfig;
+  /** Another after a kexec: the next kernel may be another one. */
+  config: MachineConfig;
   readonly module: TdxModule;
   readonly td: Td;
   readonly vmm: Vmm;
@@ -70,7 +71,13 @@ export class Machine implements TaskHost {
   watch: Watch | undefined;
   /** Off while boot code still sorts memory, on for good once it is done. */
   watchesUnits = false;
+  /** Copying the segments of a kexec: what is not accepted then breaks I41. */
+  jumping = false;
+  /** Lines of the log that earlier kernels wrote. */
+  logStart = 0;
   private guest: Kernel | undefined;
+  private given: HandOver | undefined;
+  private haltedBy = "";
 
   /** @throws VmmError for a machine that QEMU would not start */
   constructor(config: MachineConfig) {
@@ -97,12 +104,30 @@ export class Machine implements TaskHost {
     return this.guest !== undefined;
   }
 
-  setKernel(kernel: Kernel): void {
+  /** What the kernel found when it started. */
+  get handOver(): HandOver {
+    return this.given!;
+  }
+
+  setKernel(kernel: Kernel, given: HandOver): void {
     this.guest = kernel;
+    this.given = given;
+    this.logStart = this.log.length;
+    this.uses.clear();
+  }
+
+  /** Code before the kernel stops all for good, with its reason on the console: nothing panicked, nothing runs. */
+  haltEarly(why: string): void {
+    this.haltedBy = why;
+    for (const line of [why, " -- System halted"]) this.printk(line);
+  }
+
+  get haltsEarly(): boolean {
+    return this.haltedBy !== "";
   }
 
   get halted(): boolean {
-    return this.vmm.life.ended !== 0 || (this.guest?.cpus.panicked ?? false);
+    return this.vmm.life.ended !== 0 || this.haltsEarly || (this.guest?.cpus.panicked ?? false);
   }
 
   runsGuest(vcpu: number): boolean {
@@ -275,22 +300,8 @@ export class Machine implements TaskHost {
 
   /** Why nothing runs any more; empty while it does. */
   get whyHalted(): string {
+    if (this.haltsEarly) return this.haltedBy;
     if (this.guest?.cpus.panicked) return `Kernel panic - not syncing: ${this.guest.cpus.panicMessage}`;
     return this.vmm.life.ended ? describeEnd(this.vmm) : "";
-  }
-
-  /** ACPI enumerates the DIMMs that are present at boot. */
-  scanDimms(): void {
-    if (this.kernel.acpiMemory === undefined) return;
-    this.start(this.tasks.acpi, acpiScanAtBoot);
-    this.settle();
-  }
-
-  /** The GPE handler scans the slots; then queued events are handled one by one. */
-  startAcpiWork(): void {
-    const { acpiMemory } = this.kernel;
-    if (acpiMemory === undefined || !this.tasks.acpi.idle) return;
-    if (acpiMemory.gpePending) this.start(this.tasks.acpi, acpiGpeScan);
-    else if (acpiMemory.waiting > 0) this.start(this.tasks.acpi, acpiHotplugWork);
   }
 }

@@ -128,9 +128,11 @@ export class Observer implements CpuObserver {
   }
 
   accesses(_vcpu: number, gpa: number, write: boolean): void {
-    const { watch, vmm, td } = this.machine;
+    const { watch, vmm, td, kernel } = this.machine;
     if (watch === undefined || vmm.pluggedFrame(Math.floor(gpa / 4096))) return;
     const page = gpa - (gpa % 4096);
+    if (kernel.boot.inKdump)
+      watch.report("I37", page, page + 4096, "read by a kdump kernel, and the VMM has not plugged it");
     if (acceptedOf(td, Math.floor(gpa / UNIT)) === ACCEPTED.NONE) return;
     watch.report("I1", page, page + 4096, `${write ? "written" : "read"}, and the VMM has not plugged it`);
   }
@@ -144,7 +146,7 @@ export class Observer implements CpuObserver {
   accessFailed(vcpu: number, gpa: number, write: boolean, state: string): void {
     const page = gpa - (gpa % 4096);
     this.machine.watch?.report(
-      "I1",
+      this.machine.jumping ? "I41" : "I1",
       page,
       page + 4096,
       `${write ? "written" : "read"} before it was accepted, its secure-EPT entry is ${state}`,

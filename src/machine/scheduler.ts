@@ -108,6 +108,16 @@ export class Scheduler {
     if (this.clocks[clock]! < this.words[2]!) this.clocks[clock] = this.words[2]!;
   }
 
+  /** Takes every actor that has become idle from outside off the list. */
+  dropIdle(): void {
+    const { active } = this;
+    let kept = 0;
+    for (let place = 0; place < this.activeCount[0]!; place++)
+      if (!this.actors[active[place]!]!.idle) active[kept++] = active[place]!;
+    this.activeCount[0] = kept;
+    this.changed();
+  }
+
   /** Lets actor `index` take one step. @returns what the step answered */
   stepActor(index: number): Next {
     const actor = this.actors[index]!;

@@ -57,6 +57,11 @@ export class TaskSet {
     for (const [index, actor] of this.actors.entries()) actor.index = index;
   }
 
+  /** The guest's tasks end where they are: another kernel starts. */
+  stopGuest(): void {
+    for (const task of [...this.threads, ...this.users, ...this.workers, this.acpi]) task.stop();
+  }
+
   /** Who waits where, for the report of a machine that hangs. */
   whoWaits(): string {
     return this.actors

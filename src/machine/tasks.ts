@@ -44,6 +44,10 @@ abstract class Task<K> implements Actor {
   abstract ready(): boolean;
   abstract step(): Next;
 
+  stop(): void {
+    this.frame.stop();
+  }
+
   start(procedure: Procedure<K>, a = 0, b = 0, c = 0, d = 0): void {
     this.frame.start(procedure, a, b, c, d);
   }

@@ -28,6 +28,15 @@ export const buildStep = (draft: StepDraft, path: Path, source: Source): Step =>
   return buildAction(draft, place);
 };
 
+/** What `kexec` means without values. */
+const SAME_KERNEL = {
+  kernel: null,
+  revert: null,
+  design: null,
+  image: "bzImage",
+  syscall: "kexec_file_load",
+} as const;
+
 type WaitDraft = NonNullable<StepDraft["wait"]>["for"];
 
 const buildWaitFor = (draft: WaitDraft, path: Path, source: Source): WaitFor => {
@@ -44,7 +53,7 @@ const buildAction = (draft: ActionDraft, place: Place): Action => {
     case "reset":
       return { kind: "reset", place };
     case "kexec":
-      return { kind: "kexec", place };
+      return { kind: "kexec", ...SAME_KERNEL, ...draft.kexec, place };
     case "crash":
       return { kind: "crash", place };
     case "touch": {

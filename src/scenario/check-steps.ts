@@ -139,6 +139,8 @@ const checkMemory = ({ allocations }: Progress, action: Action, path: Path, refu
     refuseUnknown(action.name, [...allocations], "an allocation", [...path, "free", "name"], refuse);
     allocations.delete(action.name);
   }
+  if (action.kind === "share" || action.kind === "unshare")
+    refuseUnknown(action.name, [...allocations], "an allocation", [...path, action.kind, "name"], refuse);
   if (action.kind !== "touch") return;
   if (action.target.kind === "name") {
     refuseUnknown(action.target.name, [...allocations], "an allocation", [...path, "touch", "name"], refuse);

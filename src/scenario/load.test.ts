@@ -170,7 +170,14 @@ it("reads every step", () => {
       ],
     },
     { kind: "reset" },
-    { kind: "kexec" },
+    {
+      kind: "kexec",
+      kernel: null,
+      revert: null,
+      design: null,
+      image: "bzImage",
+      syscall: "kexec_file_load",
+    },
     { kind: "crash" },
   ]);
   expect(read.map(({ place }) => place.line)).toEqual(Array.from({ length: 20 }, (_, i) => i + 7));

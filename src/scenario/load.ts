@@ -41,7 +41,7 @@ export const loadScenario = (text: string, options: LoadOptions): Scenario => {
   for (const one of options.overrides ?? []) override(source, one);
   const draft = validate(source);
   const refuse = refuserOf(source);
-  checkDesign(draft, options.designs, refuse);
+  checkDesigns(draft, options.designs, refuse);
   const scenario = build(draft, source, options, refuse);
   checkMachine(scenario.machine, refuse);
   checkSteps(scenario, refuse);
@@ -63,10 +63,14 @@ const validate = (source: PlacedData): ScenarioDraft => {
   throw new ScenarioError(first.place, pathText(path), first.refusal);
 };
 
-const checkDesign = ({ guest }: ScenarioDraft, designs: readonly string[], refuse: Refuse): void => {
-  if (designs.includes(guest.design)) return;
-  const advice = suggest(guest.design, designs);
-  refuse(["guest", "design"], { expected: "a design", found: describe(guest.design), advice });
+const checkDesigns = ({ guest, steps }: ScenarioDraft, designs: readonly string[], refuse: Refuse): void => {
+  const check = (name: string, path: Path): void => {
+    if (designs.includes(name)) return;
+    refuse(path, { expected: "a design", found: describe(name), advice: suggest(name, designs) });
+  };
+  check(guest.design, ["guest", "design"]);
+  for (const [i, { kexec }] of steps.entries())
+    if (kexec?.design) check(kexec.design, ["steps", i, "kexec", "design"]);
 };
 
 /** Where a fault stands: in the list that `faults` is, or in the list beside `swarm`. */

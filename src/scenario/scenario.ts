@@ -190,13 +190,26 @@ export interface BlockRange {
   readonly last: number;
 }
 
+export const KEXEC_IMAGES = ["bzImage", "vmlinux"] as const;
+export const KEXEC_SYSCALLS = ["kexec_file_load", "kexec_load"] as const;
+
+/** The kernel that a kexec starts; null: as the one that runs first. */
+export interface NextKernelSpec {
+  readonly kernel: Kernel | null;
+  readonly revert: readonly Fix[] | null;
+  readonly design: string | null;
+  /** A vmlinux is entered without a decompressor. */
+  readonly image: (typeof KEXEC_IMAGES)[number];
+  readonly syscall: (typeof KEXEC_SYSCALLS)[number];
+}
+
 /** A step that a world performs. */
 export type Action =
   | (Placed & { readonly kind: "boot" })
   /** System reset: the same machine starts again and boots. */
   | (Placed & { readonly kind: "reset" })
   /** The running kernel starts another one, with the memory as it is. */
-  | (Placed & { readonly kind: "kexec" })
+  | (Placed & NextKernelSpec & { readonly kind: "kexec" })
   /** The kernel panics, and a crash kernel reads all of /proc/vmcore. */
   | (Placed & { readonly kind: "crash" })
   | (Placed & {
@@ -223,6 +236,9 @@ export type Action =
       readonly vcpu: number;
     })
   | (Placed & { readonly kind: "free"; readonly name: string; readonly vcpu: number })
+  /** A driver shares an allocation with the host, or takes it back. */
+  | (Placed & { readonly kind: "share"; readonly name: string; readonly vcpu: number })
+  | (Placed & { readonly kind: "unshare"; readonly name: string; readonly vcpu: number })
   | (Placed & {
       readonly kind: "touch";
       readonly target: Target;

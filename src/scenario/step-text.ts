@@ -21,7 +21,13 @@ export const stepText = (step: Step): string => {
     case "allocate":
       return `allocate ${step.name} ${formatSize(step.size)}`;
     case "free":
-      return `free ${step.name}`;
+    case "share":
+    case "unshare":
+      return `${step.kind} ${step.name}`;
+    case "kexec":
+      return ["kexec", step.kernel, step.design, step.image === "vmlinux" ? step.image : null]
+        .filter((word) => word !== null)
+        .join(" ");
     case "touch":
       return `${step.access} ${targetText(step.target)}`;
     case "read":

@@ -1,10 +1,12 @@
 import { BLOCKED, Frame, type Procedure, TASK_WORDS } from "../../flat/procedure.ts";
 import { AcceptingList } from "../../linux/accepting-list.ts";
 import type { Boundary } from "../../linux/boundary.ts";
+import { SharedPages } from "../../linux/coco/shared-pages.ts";
 import { TDX_PLATFORM } from "../../linux/coco/tdx-platform.ts";
 import type { Design } from "../../linux/design.ts";
 import { X86_64 } from "../../linux/geometry.ts";
 import { Cpus, KERNEL_PROCEDURES, type Kernel } from "../../linux/kernel.ts";
+import { Kexec } from "../../linux/kexec/kexec.ts";
 import { Locks } from "../../linux/locks.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { TD_WORD } from "../../tdx-module/td.ts";
@@ -39,6 +41,8 @@ class KernelOutside implements Kernel {
   readonly design: Design;
   readonly table: GuestTable | undefined;
   readonly accepting = new AcceptingList(TASK + 1);
+  readonly shared = new SharedPages();
+  readonly kexec = new Kexec();
   readonly locks: Locks;
   readonly cpus: Cpus;
   readonly printk: Kernel["printk"];

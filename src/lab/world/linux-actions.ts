@@ -95,6 +95,7 @@ const act = async (session: LabSession, action: Action): Promise<Outcome> => {
     case "parallel":
       return parallel(session, action);
     case "kexec":
+      if (isAnotherKernel(action)) throw new NotModelled("a kexec into another kernel in the linux world");
       return startAnother(session);
     case "crash":
       return crash(session);
@@ -102,6 +103,9 @@ const act = async (session: LabSession, action: Action): Promise<Outcome> => {
       throw new NotModelled(`the step "${action.kind}" in the linux world`);
   }
 };
+
+const isAnotherKernel = ({ kernel, revert, design, image, syscall }: Act<"kexec">): boolean =>
+  (kernel ?? revert ?? design) !== null || image !== "bzImage" || syscall !== "kexec_file_load";
 
 /** A DIMM in our VMM. @throws VmmError if it refuses; it is as before then */
 const plugInModel = ({ td }: LabSession, { dimm, size, slot, node, addr }: Act<"plug">): void => {

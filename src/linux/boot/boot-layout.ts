@@ -32,6 +32,10 @@ export interface BootLayout {
   readonly early: readonly EarlyAllocation[];
   /** Pages allocated one by one while each further vCPU comes up, before watermarks exist. */
   readonly bringUpPages: number;
+  /** This kernel runs after another one crashed, in memory that was kept for it. */
+  readonly inKdump: boolean;
+  /** RAM of the kernel that crashed, as the ELF headers that it left list it. */
+  readonly oldMemory: readonly ByteRange[];
 }
 
 /**
@@ -53,5 +57,7 @@ export const bootLayout = (
   hugePages: true,
   early: EARLY_ALLOCATIONS,
   bringUpPages: BRING_UP_PAGES,
+  inKdump: false,
+  oldMemory: [],
   ...rest,
 });

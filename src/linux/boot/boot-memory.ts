@@ -1,4 +1,5 @@
 import { KERNEL_PROCEDURES, type Kernel, panic } from "../kernel.ts";
+import { KEXEC } from "../kexec/kexec.ts";
 import { USE } from "../mem-map.ts";
 import { ANY_NODE, memblockAlloc } from "../memblock.ts";
 import { setupPerZoneWmarks, startKhugepaged } from "../page-allocator/watermarks.ts";
@@ -21,13 +22,20 @@ const early = KERNEL_PROCEDURES.declare("start_kernel: memory", {
  * bootMemoryLate().
  *
  * @source Linux arch/x86/kernel/setup.c, mm/mm_init.c
+ * @missing the writes to what was allocated
  */
 export const bootMemoryEarly = early.define({
   enter: (k, f) => (k.platform.name === "tdx" ? f.call(tdxEarlyInit, early.at.setup) : early.at.setup),
   setup: (k) => {
     fillMemblock(k);
     buildMemmap(k);
-    return early.at.allocate;
+    const { table, mm, geometry } = k;
+    if (table === undefined || mm.isMapped(Math.floor(table.address / geometry.pageSize)))
+      return early.at.allocate;
+    return panic(
+      k,
+      `page fault on the unaccepted table at 0x${table.address.toString(16)}, before any fix-up`,
+    );
   },
   allocate: (k, f) => {
     const { v, at } = early;
@@ -51,6 +59,9 @@ export const bootMemoryEarly = early.define({
     if (address >= 0 && entry.memmap === true) {
       k.mm.setPages(address / pageSize, bytes / pageSize, USE.MEMMAP);
     }
+    if (address >= 0 && entry.forCrash === true) keepForCrash(k, address, bytes);
+    if (address >= 0 && entry.unused !== undefined)
+      k.memblock.release(address + bytes - entry.unused(bootFacts(k)), address + bytes);
     if (address < 0) {
       const message = `Failed to allocate ${bytes} bytes for ${entry.what}`;
       if (entry.optional !== true) return panic(k, message);
@@ -63,6 +74,15 @@ export const bootMemoryEarly = early.define({
   },
   freed: (_k, f) => f.returns(0),
 });
+
+/** @source Linux kernel/crash_reserve.c, reserve_crashkernel_generic */
+const keepForCrash = (k: Kernel, start: number, bytes: number): void => {
+  const { words } = k.kexec;
+  words[KEXEC.CRASH_START] = start;
+  words[KEXEC.CRASH_END] = start + bytes;
+  const hex = (address: number): string => `0x${address.toString(16).padStart(16, "0")}`;
+  k.printk(`crashkernel reserved: ${hex(start)} - ${hex(start + bytes)} (${bytes / 2 ** 20} MB)`);
+};
 
 /** Result of nextEntry(): row of the table, node. */
 const place = new Int32Array(2);

@@ -25,6 +25,10 @@ export interface EarlyAllocation {
   readonly memmap?: boolean;
   /** Without it the kernel warns and goes on; without anything else it panics. */
   readonly optional?: boolean;
+  /** It is kept for a crash kernel. */
+  readonly forCrash?: boolean;
+  /** Bytes at its end that are given back at once. They were accepted with the rest. */
+  readonly unused?: (facts: BootFacts) => number;
   /** Bytes below which it has to lie. */
   readonly limit?: number;
   /** Where the figure comes from. "assumed" says that none was found. */
@@ -38,15 +42,49 @@ const pages = (bytes: number): number => Math.ceil(bytes / (4 * KIB)) * 4 * KIB;
 const NODE_DATA_BYTES = 0x2b000;
 /** Static, reserved and dynamic area of one CPU: 62 pages. */
 const PERCPU_BYTES = 62 * 4 * KIB;
+const percpuBlocks = (vcpus: number): number => Math.ceil(vcpus / 8) * 2 * MIB;
 /** Sections covered by one root of the section directory: a page of 16-byte entries. */
 const ROOT_BYTES = 256 * 128 * MIB;
+
+/** Memory beyond which a table has an entry for more bytes, four times as much for each doubling. */
+const ADAPT_BASE = 64 * GIB;
+
+/**
+ * Bytes of a hash table with one pointer for 2^scale bytes of memory. On several nodes it is not taken from memblock.
+ *
+ * @source Linux mm/mm_init.c, alloc_large_system_hash
+ */
+const hashBytes = ({ memory, nodes }: BootFacts, scale: number): number => {
+  if (nodes > 1) return 0;
+  let shift = scale;
+  for (let adapt = ADAPT_BASE; adapt < memory; adapt *= 4) shift++;
+  return 8 * 2 ** Math.ceil(Math.log2(memory / 2 ** shift));
+};
+
+const hashTable = (name: string, scale: number): EarlyAllocation => ({
+  what: `${name} hash table`,
+  bytes: (facts) => hashBytes(facts, scale),
+  align: 64,
+  source: `boot log of 2 GiB: "Dentry cache hash table entries: 262144 (order: 9, 2097152 bytes, linear)", half of it for inodes`,
+});
+
+/** What crashkernel= keeps, taken once the nodes are known. */
+const crashKernel = (bytes: number): EarlyAllocation => ({
+  what: "crash kernel",
+  bytes: () => bytes,
+  align: 16 * MIB,
+  limit: 4 * GIB,
+  forCrash: true,
+  optional: true,
+  source: "kernel/crash_reserve.c, arch/x86/include/asm/crash_reserve.h: 16 MiB aligned, below 4 GiB",
+});
 
 /**
  * In the order of the boot.
  *
  * @source Linux arch/x86/mm/init.c, arch/x86/mm/numa.c, mm/sparse.c, arch/x86/kernel/setup_percpu.c,
  *   kernel/dma/swiotlb.c, arch/x86/mm/mem_encrypt.c; boot logs of Debian 6.1 in a 2 GiB guest
- * @missing the log buffer, hash tables and other small things, together below 1 MiB in that guest
+ * @missing the log buffer and other small things, together below 1 MiB in that guest
  */
 export const EARLY_ALLOCATIONS: readonly EarlyAllocation[] = [
   {
@@ -78,10 +116,13 @@ export const EARLY_ALLOCATIONS: readonly EarlyAllocation[] = [
   },
   {
     what: "per-cpu areas",
-    bytes: ({ vcpus }) => PERCPU_BYTES * vcpus,
-    align: 4 * KIB,
-    source: 'boot log: "percpu: Embedded 62 pages/cpu"',
+    bytes: ({ vcpus }) => percpuBlocks(vcpus),
+    unused: ({ vcpus }) => percpuBlocks(vcpus) - PERCPU_BYTES * vcpus,
+    align: 2 * MIB,
+    source: 'boot log: "percpu: Embedded 62 pages/cpu s217088 r8192 d28672 u2097152": 2 MiB for up to eight',
   },
+  hashTable("dentry", 13),
+  hashTable("inode", 14),
   {
     what: "swiotlb bounce buffer",
     bytes: ({ memory, encrypted }) =>
@@ -92,3 +133,9 @@ export const EARLY_ALLOCATIONS: readonly EarlyAllocation[] = [
     source: "64 MiB; in an encrypted guest 6 % of memory between 64 MiB and 1 GiB, below 4 GiB",
   },
 ];
+
+/** The same on a kernel that keeps memory for a crash kernel. @param bytes what crashkernel= says */
+export const withCrashKernel = (bytes: number): readonly EarlyAllocation[] =>
+  EARLY_ALLOCATIONS.flatMap((entry) =>
+    entry.what === "section directory" ? [crashKernel(bytes), entry] : [entry],
+  );

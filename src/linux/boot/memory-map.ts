@@ -50,7 +50,7 @@ export const fillMemblock = (k: Kernel): void => {
     // Without the fix the size is rounded up, but counted from the start of the first page.
     const short = start + roundUp(TABLE_HEADER_BYTES + version * sizeBytes, pageSize);
     const end = k.variant.reservesWholeTable ? whole : short;
-    memblock.add(start, end);
+    if (k.variant.mapsTable) memblock.add(start, end);
     memblock.reserve(start, end);
   }
   for (const { start, end, node } of boot.affinity) {

@@ -3,10 +3,12 @@ import { setRange } from "../../flat/bitmap.ts";
 import { BLOCKED, Frame, type Procedure, TASK_WORDS } from "../../flat/procedure.ts";
 import { AcceptingList } from "../accepting-list.ts";
 import { type BootLayout, type ByteRange, bootLayout } from "../boot/boot-layout.ts";
+import { SharedPages } from "../coco/shared-pages.ts";
 import { TDX_PLATFORM } from "../coco/tdx-platform.ts";
 import type { Design } from "../design.ts";
 import { type Geometry, X86_64 } from "../geometry.ts";
 import { Cpus, KERNEL_PROCEDURES, type Kernel, type KernelOptions } from "../kernel.ts";
+import { Kexec } from "../kexec/kexec.ts";
 import { Locks } from "../locks.ts";
 import { MemMap } from "../mem-map.ts";
 import { Memblock } from "../memblock.ts";
@@ -107,6 +109,8 @@ export const fakeKernel = (options: FakeKernelOptions): FakeKernel => {
     boot: options.boot ?? bootLayout([]),
     table: tableOf(options, geometry.unitSize),
     accepting: new AcceptingList(options.tasks ?? vcpus),
+    shared: new SharedPages(),
+    kexec: new Kexec(),
     locks: new Locks(options.virtioMemDevices ?? 0),
     cpus: new Cpus(vcpus),
     printk: (line) => log.push(line),

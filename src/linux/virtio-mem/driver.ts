@@ -56,6 +56,10 @@ export const VM = {
   GROUP: 19,
   /** From sending a request until the driver noted its answer: its bits and the device's may differ. */
   IN_FLIGHT: 20,
+  /** In a kdump kernel: whether a block was asked about, the last one (address), and whether it was plugged. */
+  ASKED: 21,
+  LAST_BLOCK: 22,
+  LAST_PLUGGED: 23,
 } as const;
 
 const WORDS = Object.keys(VM).length;

@@ -9,7 +9,7 @@ import { allocPages } from "../page-allocator/alloc.ts";
 import { brokenAllocatorRules } from "../testing/allocator-rules.ts";
 import { newTask, run } from "../testing/fake-kernel.ts";
 import { VM } from "./driver.ts";
-import { virtioMemProbe, virtioMemRemove, virtioMemSuspend } from "./probe.ts";
+import { virtioMemRemove, virtioMemSuspend } from "./probe.ts";
 import { SBM } from "./states.ts";
 import { BLOCK_SIZE, FIRST, MIB, oneDevice } from "./testing/one-device.ts";
 import { virtioMemConfigChanged, virtioMemRunWork } from "./work.ts";
@@ -143,8 +143,6 @@ it("an onliner that comes while an empty offline block is being removed is denie
 });
 
 it("names what it does not model instead of inventing it", () => {
-  const { k } = oneDevice({ probe: false });
-  expect(() => virtioMemProbe(k, 0, true)).toThrow("not modelled: virtio-mem in a kdump kernel");
   expect(virtioMemSuspend).toThrow("not modelled: suspend with a virtio-mem device");
   expect(virtioMemRemove).toThrow("not modelled: removal of a virtio-mem driver");
 });

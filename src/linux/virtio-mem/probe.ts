@@ -84,17 +84,17 @@ const takeOver = (k: Kernel, vm: VirtioMemDriver): void => {
 
 /**
  * Probes device number `device`: prints what it is, reserves its region, registers its memory group and
- * queues the first run of the work item, which reads the configuration.
+ * queues the first run of the work item, which reads the configuration. In a kdump kernel it does none of that: the
+ * device then only answers whether memory of the crashed kernel is RAM.
  *
  * @returns 0; -EBUSY with two lines in the log when something else has the region, or the error of the group
- * @throws NotModelled in a kdump kernel
  * @source Linux drivers/virtio/virtio_mem.c, virtio_mem_probe
- * @missing kdump mode; devices without feature ACPI_PXM (the node is the port's)
+ * @missing devices without feature ACPI_PXM (the node is the port's)
  */
-export const virtioMemProbe = (k: Kernel, device: number, kdump = false): number => {
+export const virtioMemProbe = (k: Kernel, device: number): number => {
   const vm = k.virtioMem[device]!;
-  if (kdump) throw new NotModelled("virtio-mem in a kdump kernel");
   announce(k, vm);
+  if (k.boot.inKdump) return 0;
   warn(k, vm);
   const { layout, words } = vm;
   words[VM.OFFLINE_THRESHOLD] = Math.max(2 * layout.blockSize, OFFLINE_THRESHOLD);

@@ -29,7 +29,7 @@ const send = KERNEL_PROCEDURES.declare("virtio_mem_send_request", {
 });
 
 /** Sends one request and waits for its answer, which it returns as the port gives it. */
-const sendRequest = send.define({
+export const sendRequest = send.define({
   send: (k, f) => {
     const { v, at } = send;
     k.virtioMem[f.get(v.device)]!.port.send(f.get(v.type), f.get(v.addr), f.get(v.blocks));

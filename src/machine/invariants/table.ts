@@ -1,7 +1,6 @@
 /**
  * The invariants, by the numbers that reports use. `step`: has to hold after every step. `rest`: has to hold
- * whenever nobody has anything left to do. How each is looked at is told by `checked`; one that this
- * machine cannot meet yet says why.
+ * whenever nobody has anything left to do. How each is looked at is told by `checked`.
  *
  * @source Linux drivers/firmware/efi/unaccepted_memory.c, mm/page_alloc.c, drivers/virtio/virtio_mem.c; TDX module
  *   ABI; the review of RFC v1 and v2 of "Support memory hotplug/unplug for TDX CoCo guests"
@@ -10,7 +9,7 @@ export interface Invariant {
   readonly id: string;
   readonly when: "step" | "rest";
   readonly says: string;
-  readonly checked: "events" | "units" | "rest" | "construction" | "not yet";
+  readonly checked: "events" | "units" | "rest" | "construction";
 }
 
 const rows = [
@@ -60,22 +59,22 @@ const rows = [
     "events",
     "nothing is plugged after a boot with plugged memory before UNPLUG_ALL succeeded",
   ],
-  ["I37", "step", "not yet", "a kdump kernel neither plugs nor unplugs and reads only plugged blocks"],
+  ["I37", "step", "events", "a kdump kernel neither plugs nor unplugs and reads only plugged blocks"],
   ["I38", "step", "events", "private mappings reach private memory and shared mappings shared memory"],
   ["I39", "step", "events", "with PAGE_RELEASE the host removes a private page only after its release"],
-  ["I40", "step", "not yet", "no shared page remains at a kexec jump and both bitmaps tell hardware's truth"],
-  ["I41", "step", "not yet", "the destination of a kexec segment is accepted before the copy"],
+  ["I40", "step", "events", "no shared page remains at a kexec jump and both bitmaps tell hardware's truth"],
+  ["I41", "step", "events", "the destination of a kexec segment is accepted before the copy"],
   [
     "I42",
     "step",
-    "not yet",
+    "events",
     "driver-managed memory is neither a kexec destination nor boot RAM of the next kernel",
   ],
 ] as const;
 
 export type InvariantId = (typeof rows)[number][0];
 
-/** @missing I37, I40, I41, I42: kexec and kdump are not modelled; I43 and I44: the TDX host is not modelled */
+/** @missing I43 and I44, which speak of the TDX host's own memory */
 export const INVARIANTS: readonly (Invariant & { readonly id: InvariantId })[] = rows.map(
   ([id, when, checked, says]) => ({ id, when, checked, says }),
 );

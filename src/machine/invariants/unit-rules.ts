@@ -46,16 +46,19 @@ const i10: UnitRule = ({ td, kernel, uses }, unit) => {
   const { geometry, mm } = kernel;
   const above = (unit + 1) * (UNIT / geometry.pageSize);
   if (!mm.isMapped(above) || isAcceptedPage(td, (unit + 1) * UNIT)) return undefined;
+  // What reaches shared memory meets a #VE that is fixed up.
+  if (kernel.shared.has((unit + 1) * UNIT)) return undefined;
   const last = mm.indexOf(above - 1);
   if (last === -1 || !isUsed(mm.use[last]!)) return undefined;
   return "the unit is in use, and the one above it is mapped but not accepted";
 };
 
-/** First page of the block of `byte` at `pfn` that is not accepted, within one unit; -1 if all are. */
+/** First page of the block of `byte` at `pfn` that is neither accepted nor shared, within one unit; -1 if none is. */
 const unacceptedPage = (td: Td, kernel: Kernel, byte: number, pfn: number): number => {
   const { pageSize } = kernel.geometry;
   const pages = Math.min(2 ** orderOf(byte), UNIT / pageSize);
-  for (let page = pfn; page < pfn + pages; page++) if (!isAcceptedPage(td, page * pageSize)) return page;
+  for (let page = pfn; page < pfn + pages; page++)
+    if (!isAcceptedPage(td, page * pageSize) && !kernel.shared.has(page * pageSize)) return page;
   return -1;
 };
 
@@ -77,7 +80,8 @@ const acceptedUse = (what: string, group: number): UnitRule => {
     if ((uses.of(kernel, unit) & group) === 0) return undefined;
     const accepted = acceptedOf(td, unit);
     if (accepted === ACCEPTED.ALL) return undefined;
-    return accepted === ACCEPTED.NONE || someUnaccepted(td, kernel, unit, group) ? why : undefined;
+    const none = accepted === ACCEPTED.NONE && kernel.shared.count === 0;
+    return none || someUnaccepted(td, kernel, unit, group) ? why : undefined;
   };
 };
 

@@ -36,11 +36,13 @@ export interface Watched extends Facts {
  * release holds the bitmap lock, bits and hardware may differ, and the lists wait.
  */
 export class Watch {
-  readonly violations = new Violations();
+  readonly violations: Violations;
   private readonly machine: Watched;
   private readonly facts: Facts;
 
-  constructor(machine: Watched) {
+  /** @param violations those of the kernel before, if there was one */
+  constructor(machine: Watched, violations = new Violations()) {
+    this.violations = violations;
     this.machine = machine;
     this.facts = machine;
     const { table } = machine.kernel;

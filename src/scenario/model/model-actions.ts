@@ -1,3 +1,4 @@
+import { setMemoryDecrypted, setMemoryEncrypted } from "../../linux/coco/set-memory.ts";
 import { ERRNO, errnoName } from "../../linux/errno.ts";
 import { MMOP } from "../../linux/memory-block.ts";
 import { GFP } from "../../linux/page-allocator/gfp.ts";
@@ -5,7 +6,6 @@ import type { Machine } from "../../machine/machine.ts";
 import { storeBlockState } from "../../machine/operator.ts";
 import type { KernelTask } from "../../machine/tasks.ts";
 import { allocatedRuns, allocateMemory, freeOwned, readAcross, touchMemory } from "../../machine/workload.ts";
-import { NotModelled } from "../../not-modelled.ts";
 import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
 import { VmmError } from "../../vmm/vmm-error.ts";
 import type { Action, Target } from "../scenario.ts";
@@ -112,11 +112,10 @@ export class Actions {
           : { status: errnoName(ERRNO.EINVAL), detail: `nothing is allocated as ${action.name}` };
       case "parallel":
         return this.perform(action);
-      case "kexec":
-      case "crash":
-        throw new NotModelled(`the step "${action.kind}" in the model world`);
       case "boot":
       case "reset":
+      case "kexec":
+      case "crash":
       case "host":
         throw new Error(`${action.kind} is the world's own`);
       default:
@@ -125,7 +124,7 @@ export class Actions {
   }
 
   private beginTask(
-    action: Act<"allocate" | "touch" | "read" | "pressure" | "online" | "offline">,
+    action: Act<"allocate" | "share" | "unshare" | "touch" | "read" | "pressure" | "online" | "offline">,
     running: readonly Deed[],
   ): Outcome | Deed {
     const { machine } = this;
@@ -148,6 +147,9 @@ export class Actions {
       }
       case "touch":
         return this.touch(task, action);
+      case "share":
+      case "unshare":
+        return this.convert(task, action);
       case "read":
         machine.start(task, readAcross, action.across);
         return { task, answer: byErrno };
@@ -178,6 +180,16 @@ export class Actions {
     const flags = (how.movable ? GFP.MOVABLE : 0) | (how.trylock ? GFP.NO_LOCK : 0) | where;
     const fixed = how.order === null ? 0 : how.order + 1;
     this.machine.start(task, allocateMemory, pages, flags, how.node ?? 0, owner + fixed * 2 ** 20);
+    return { task, answer: byErrno };
+  }
+
+  private convert(task: KernelTask, { kind, name }: Act<"share" | "unshare">): Deed | Outcome {
+    const { machine } = this;
+    const runs = allocatedRuns(machine.kernel, this.names.of(name));
+    if (runs.length !== 1)
+      return { status: errnoName(ERRNO.EINVAL), detail: `${name} is not one piece of memory` };
+    const { start, end } = runs[0]!;
+    machine.start(task, kind === "share" ? setMemoryDecrypted : setMemoryEncrypted, start, end - start);
     return { task, answer: byErrno };
   }
 

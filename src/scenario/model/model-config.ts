@@ -8,7 +8,7 @@ import type { KernelOptions } from "../../linux/kernel.ts";
 import { VARIANTS, withoutFixes } from "../../linux/variant.ts";
 import type { DimmConfig, MachineConfig } from "../../machine/config.ts";
 import { NotModelled } from "../../not-modelled.ts";
-import { GIB, gpa, PAGE_SIZE } from "../../units.ts";
+import { GIB, gpa, MIB, PAGE_SIZE } from "../../units.ts";
 import { explicitLayout, type GpaRange, type GuestLayout, q35Layout } from "../../vmm/layout.ts";
 import type { VmmPolicy } from "../../vmm/policy.ts";
 import { qemuSrat } from "../../vmm/srat.ts";
@@ -114,6 +114,9 @@ const dimmOf = ({ id, size, node, slot, addr }: DimmSpec): DimmConfig => ({
   ...(addr === null ? {} : { addr }),
 });
 
+/** A guest that is to crash keeps memory for the kernel that runs then: crashkernel=256M. */
+const CRASH_KERNEL = 256 * MIB;
+
 /** The machine that a scenario describes. @throws VmmError, NotModelled */
 export const machineConfigOf = (scenario: Scenario): MachineConfig => {
   const { machine, guest, vmm } = scenario;
@@ -141,6 +144,7 @@ export const machineConfigOf = (scenario: Scenario): MachineConfig => {
     options: optionsOf(scenario),
     design,
     deferredInit: guest.deferredInit,
+    ...(scenario.steps.some(({ kind }) => kind === "crash") ? { crashKernel: CRASH_KERNEL } : {}),
     seed: scenario.seed,
     ...(faults === undefined ? {} : { faults }),
   };

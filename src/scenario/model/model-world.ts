@@ -30,6 +30,7 @@ import { Actions, Names } from "./model-actions.ts";
 import { machineConfigOf } from "./model-config.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf } from "./model-facts.ts";
 import { faultRecordsOf } from "./model-faults.ts";
+import { startAnother } from "./model-kexec.ts";
 import { Past, tallyOf } from "./model-past.ts";
 import { configAfterReset } from "./reset-config.ts";
 
@@ -99,6 +100,7 @@ export class ModelWorld implements World {
     if (action.kind === "boot") return { status: "-EBUSY", detail: "the machine runs already" };
     if (action.kind === "reset") return this.reset();
     if (!this.booted) return { status: "OFF", detail: "the machine has not booted: begin with a boot step" };
+    if (action.kind === "kexec" || action.kind === "crash") return this.startAnother(action);
     return new Actions(machine, this.names).perform(action);
   }
 
@@ -111,6 +113,13 @@ export class ModelWorld implements World {
     return { status: machine.booted && machine.kernel.cpus.panicked ? "PANIC" : "BOOT_FAILED", detail: why };
   }
 
+  /** The kernel starts another; what users had is gone with it. */
+  private startAnother(action: Action & { kind: "kexec" | "crash" }): Outcome {
+    this.names = new Names();
+    return startAnother(this.machine!, this.scenario!, action);
+  }
+
+  /** The same machine starts again: sizes asked for stay, and DIMMs that are plugged stay plugged. */
   private reset(): Outcome {
     const machine = this.machine!;
     this.past.keep(machine);
@@ -150,6 +159,7 @@ export class ModelWorld implements World {
     const machine = this.machine!;
     if (!this.booted) return { state: "off", why: "" };
     if (machine.vmm.life.ended !== 0) return { state: "killed", why: machine.whyHalted };
+    if (machine.haltsEarly) return { state: "hung", why: machine.whyHalted };
     if (machine.halted) return { state: "panicked", why: machine.whyHalted };
     return machine.runsAtAll
       ? { state: "running", why: "" }

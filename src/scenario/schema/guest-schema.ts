@@ -5,22 +5,23 @@ import { expecting, expectingName } from "./refusal.ts";
 import { flag, oneOf, size, text } from "./scalar-schema.ts";
 
 // YAML reads 7.3 as a number; both spellings mean the release.
-const kernel = z
+export const kernel = z
   .union([z.enum(KERNELS), z.literal(KERNELS.map(Number))], { error: expectingName("6.12 or 7.3", KERNELS) })
   .transform((release) => String(release) as (typeof KERNELS)[number])
   .meta({ description: "Linux release whose memory management the guest runs" });
 
+export const revert = z
+  .array(
+    z.enum(FIX_NAMES, {
+      error: expectingName("the number of a bug whose fix can be taken back", FIX_NAMES),
+    }),
+  )
+  .meta({ description: "Fixes that the kernel is made to lack, by the numbers of docs/bugs.md" });
+
 export const guestSchema = z
   .strictObject({
     kernel: kernel.default("7.3"),
-    revert: z
-      .array(
-        z.enum(FIX_NAMES, {
-          error: expectingName("the number of a bug whose fix can be taken back", FIX_NAMES),
-        }),
-      )
-      .default([])
-      .meta({ description: "Fixes that the kernel is made to lack, by the numbers of docs/bugs.md" }),
+    revert: revert.default([]),
     accept: oneOf("The accept_memory= parameter", ACCEPT_MODES).default("lazy"),
     design: text("Design that does the guest's part of hotplug; `none` is what Linux does", 64).default(
       "none",

@@ -1,7 +1,8 @@
 import * as z from "zod";
-import { ONLINE_KINDS } from "../scenario.ts";
+import { KEXEC_IMAGES, KEXEC_SYSCALLS, ONLINE_KINDS } from "../scenario.ts";
 import { blocks, timeSpan } from "./comparison-schema.ts";
 import { expectSchema } from "./expect-schema.ts";
+import { kernel, revert } from "./guest-schema.ts";
 import { hostStep } from "./host-schema.ts";
 import { expecting, expectingName, refuse } from "./refusal.ts";
 import { address, flag, id, oneOf, PAGE, size, text, UNIT, whole } from "./scalar-schema.ts";
@@ -39,11 +40,28 @@ const kind = oneOf("Zone to online to", ONLINE_KINDS).default("online");
 const bare = (name: string) =>
   z.union([z.null(), z.strictObject({})], { error: expecting(`nothing behind \`${name}\``) });
 
+/** What is other about the kernel that a kexec starts; `kexec` alone starts the same one. */
+const kexec = z.union(
+  [
+    z.null(),
+    z.strictObject({
+      kernel: kernel.nullable().default(null),
+      revert: revert.nullable().default(null),
+      design: text("Design of the next kernel; that of the first if absent", 64).nullable().default(null),
+      image: oneOf("A vmlinux has no decompressor", KEXEC_IMAGES).default("bzImage"),
+      syscall: oneOf("kexec-tools use kexec_load, which makes DIMMs boot RAM", KEXEC_SYSCALLS).default(
+        "kexec_file_load",
+      ),
+    }),
+  ],
+  { error: expecting("nothing, or what is other about the next kernel") },
+);
+
 /** Steps that a world performs, by their key. */
 const actions = {
   boot: bare("boot"),
   reset: bare("reset"),
-  kexec: bare("kexec"),
+  kexec,
   crash: bare("crash"),
   plug: z.strictObject({
     dimm: id("Name of the DIMM"),
@@ -63,6 +81,8 @@ const actions = {
     node: optionalNode,
     vcpu,
   }),
+  share: z.strictObject({ name: id("What `allocate` called it"), vcpu }),
+  unshare: z.strictObject({ name: id("What `allocate` called it"), vcpu }),
   free: z.strictObject({ name: id("What `allocate` called it"), vcpu }),
   touch,
   read: z.strictObject({
