@@ -23,8 +23,12 @@ const fixed = (scenario: string, set: string | readonly string[], holds = "machi
 // That each scenario shows its bug is played with all bundled ones. Here: the same steps without it.
 const ROWS: readonly Fixed[] = [
   fixed("B01-accept-under-lock", "guest.revert=[]", "virtualTime: '< 2s'"),
+  fixed("B05-table-not-mapped", "guest.revert=[]"),
+  fixed("B06-vmcore-reads-unaccepted", "guest.revert=[]"),
   fixed("B10-trylock-accepts", "guest.kernel=7.3", "change: {nr_unaccepted: 0}"),
+  fixed("B12-kexec-destination", "guest.revert=[]"),
   fixed("B13-table-reserved-short", "guest.revert=[]"),
+  fixed("B17-shared-over-kexec", "guest.revert=[]"),
   fixed("B18-never-accepted", "guest.design=bitmaps"),
   fixed("B19-replug-fails", "vmm.pageRelease=true"),
   fixed(
@@ -34,6 +38,7 @@ const ROWS: readonly Fixed[] = [
   ),
   fixed("B22-srat-entry-below-a-unit", "machine.firmware.srat=generated", "bitmap: {sizeBytes: 640}"),
   fixed("B24-no-table-below-4g", "guest.design=bitmaps"),
+  fixed("B30-version-dropped", "guest.design=none"),
   fixed("B31-odd-sub-block-busy", "guest.accept=eager", "range: {at: 0x180200000, size: 2M, plugged: false}"),
   fixed("B33-guard-gap-at-plug", "guest.accept=eager"),
   fixed("B19-replug-fails", "guest.design=tide"),

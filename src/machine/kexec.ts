@@ -69,7 +69,11 @@ const decompress = (machine: Machine, next: NextKernel, bootParams: number, outp
   const { kexec } = machine.kernel;
   const row = kexec.count - KERNEL_FROM_END;
   const { halt } = runDecompressor(
-    { memory: machine.handOver.memory, bootParams, accept: (start, end) => accepts.push({ start, end }) > 0 },
+    {
+      memory: machine.handOver!.memory,
+      bootParams,
+      accept: (start, end) => accepts.push({ start, end }) > 0,
+    },
     {
       platform: "tdx",
       tableVersion: next.design.tableVersion,
@@ -84,7 +88,8 @@ const decompress = (machine: Machine, next: NextKernel, bootParams: number, outp
 
 /** What the next kernel finds. The table of another version than its own is dropped without a word. */
 const nextHandOver = (machine: Machine, next: NextKernel, bootParams: number, output: number): HandOver => {
-  const { handOver: given, kernel, config } = machine;
+  const { kernel, config } = machine;
+  const given = machine.handOver!;
   const e820 = memoryMapIn(given, bootParams);
   judgeMemoryMap(machine, e820);
   const { tablePointer, table: bytes } = given.stub;
@@ -111,11 +116,8 @@ const nextHandOver = (machine: Machine, next: NextKernel, bootParams: number, ou
 /** The next kernel boots in the memory as it is. */
 const enter = (machine: Machine, next: NextKernel): BootOutcome => {
   const { kernel } = machine;
-  const bootParams = writeBootParams(
-    kernel,
-    machine.handOver,
-    nextMemoryMap(kernel, machine.handOver, next.syscall),
-  );
+  const before = machine.handOver!;
+  const bootParams = writeBootParams(kernel, before, nextMemoryMap(kernel, before, next.syscall));
   const output = kernel.kexec.starts[kernel.kexec.count - KERNEL_FROM_END]!;
   if (!decompress(machine, next, bootParams, output)) return failed(machine);
   machine.config = { ...machine.config, variant: next.variant, design: next.design };

@@ -76,8 +76,10 @@ export class Machine implements TaskHost {
   /** Lines of the log that earlier kernels wrote. */
   logStart = 0;
   private guest: Kernel | undefined;
-  private given: HandOver | undefined;
-  private haltedBy = "";
+  /** What the kernel found when it started. */
+  handOver: HandOver | undefined;
+  /** Why code before the kernel stopped everything; empty while it did not. */
+  haltedBy = "";
 
   /** @throws VmmError for a machine that QEMU would not start */
   constructor(config: MachineConfig) {
@@ -104,14 +106,9 @@ export class Machine implements TaskHost {
     return this.guest !== undefined;
   }
 
-  /** What the kernel found when it started. */
-  get handOver(): HandOver {
-    return this.given!;
-  }
-
   setKernel(kernel: Kernel, given: HandOver): void {
     this.guest = kernel;
-    this.given = given;
+    this.handOver = given;
     this.logStart = this.log.length;
     this.uses.clear();
   }
@@ -122,12 +119,8 @@ export class Machine implements TaskHost {
     for (const line of [why, " -- System halted"]) this.printk(line);
   }
 
-  get haltsEarly(): boolean {
-    return this.haltedBy !== "";
-  }
-
   get halted(): boolean {
-    return this.vmm.life.ended !== 0 || this.haltsEarly || (this.guest?.cpus.panicked ?? false);
+    return this.vmm.life.ended !== 0 || this.haltedBy !== "" || (this.guest?.cpus.panicked ?? false);
   }
 
   runsGuest(vcpu: number): boolean {
@@ -300,7 +293,7 @@ export class Machine implements TaskHost {
 
   /** Why nothing runs any more; empty while it does. */
   get whyHalted(): string {
-    if (this.haltsEarly) return this.haltedBy;
+    if (this.haltedBy !== "") return this.haltedBy;
     if (this.guest?.cpus.panicked) return `Kernel panic - not syncing: ${this.guest.cpus.panicMessage}`;
     return this.vmm.life.ended ? describeEnd(this.vmm) : "";
   }

@@ -159,7 +159,7 @@ export class ModelWorld implements World {
     const machine = this.machine!;
     if (!this.booted) return { state: "off", why: "" };
     if (machine.vmm.life.ended !== 0) return { state: "killed", why: machine.whyHalted };
-    if (machine.haltsEarly) return { state: "hung", why: machine.whyHalted };
+    if (machine.haltedBy !== "") return { state: "hung", why: machine.whyHalted };
     if (machine.halted) return { state: "panicked", why: machine.whyHalted };
     return machine.runsAtAll
       ? { state: "running", why: "" }
