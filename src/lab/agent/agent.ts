@@ -113,10 +113,14 @@ export class Agent {
     await this.#ask({ verb: "ping", what: "ping" }, signal);
   }
 
-  /** Runs a snippet of shell, with a shell of its own and no input. Any exit status is an answer. */
-  run(snippet: string, signal?: AbortSignal): Promise<Answer> {
-    const what = `\`${snippet.trim().split("\n")[0]?.slice(0, 60)}\` in the guest`;
-    return this.#ask({ verb: "run", what, payload: new TextEncoder().encode(`${snippet}\n`) }, signal);
+  /**
+   * Runs a snippet of shell, with a shell of its own and no input. Any exit status is an answer.
+   *
+   * @param what what errors say was asked; the snippet's first line if left out
+   */
+  run(snippet: string, signal?: AbortSignal, what?: string): Promise<Answer> {
+    const asked = what ?? `\`${snippet.trim().split("\n")[0]?.slice(0, 60)}\` in the guest`;
+    return this.#ask({ verb: "run", what: asked, payload: new TextEncoder().encode(`${snippet}\n`) }, signal);
   }
 
   /** Runs a snippet that has to succeed. @returns its standard output, as text */

@@ -101,7 +101,8 @@ export class Guest {
       `[ $n -le 0 ] || dd if=/dev/zero of=${file} bs=1M count=$n 2>&1 || { rm -f ${file}; exit 1; }`,
       `[ $n -eq $all ] || { rm -f ${file}; echo "MemAvailable was $a kB"; exit 1; }`,
     ].join("\n");
-    const { status, stdout } = await this.agent.run(script, signal);
+    const what = `fill of ${mib} MiB as ${name} in the guest`;
+    const { status, stdout } = await this.agent.run(script, signal, what);
     if (status === 0) return;
     const reason = new TextDecoder().decode(stdout).trim().split("\n").at(-1);
     throw new AgentError(`the guest cannot fill ${mib} MiB as ${name}: ${reason}`);

@@ -1,9 +1,13 @@
 import { statSync } from "node:fs";
 import { SILENCE_MS } from "../agent/vigil.ts";
-import { LabError } from "../lab-error.ts";
 import { STUB_BYTES } from "../td/mailbox-stub.ts";
 import type { GdbClient } from "../wire/gdb-client.ts";
 import type { LabSession } from "./lab-session.ts";
+
+/** The guest owed an answer and was not seen to do anything. */
+export class GuestHung extends Error {
+  override name = "GuestHung";
+}
 
 type Watched = Pick<LabSession, "qemu" | "td" | "guest" | "places">;
 
@@ -50,12 +54,12 @@ const whereCpusAre = async ({ td, places }: Watched): Promise<string[]> => {
   return Promise.race([td.control.whileStopped(look), late]).catch(() => []);
 };
 
-/** The error for a guest that hangs: what it was asked, where it is, and what it said last. */
-export const hangOf = async (session: Watched, owed: string): Promise<LabError> => {
+/** A guest that hangs: what it was asked, where it is, and what it said last. */
+export const hangOf = async (session: Watched, owed: string): Promise<GuestHung> => {
   const places = await whereCpusAre(session);
   const last = session.qemu.consoleText().trimEnd().split(/\r?\n/).at(-1) ?? "";
   const where = places.length === 0 ? "" : `; ${places.join(", ")}`;
-  return new LabError(
-    `the guest hangs: ${owed}, no sign of life for ${SILENCE_MS / 1000} s${where}; the last on its console: ${last || "nothing"}`,
+  return new GuestHung(
+    `${owed}, no sign of life for ${SILENCE_MS / 1000} s${where}; the last on its console: ${last || "nothing"}`,
   );
 };

@@ -1,5 +1,6 @@
 import type { Fate } from "../../scenario/world.ts";
 import { GuestStopped } from "../enforce/enforcer.ts";
+import { GuestHung } from "../session/hang.ts";
 import type { LabSession } from "../session/lab-session.ts";
 import { TdEnded } from "../td/trust-domain.ts";
 
@@ -13,6 +14,7 @@ export const fateOf = (session: LabSession | undefined): Fate => {
   const { failure } = session;
   if (failure instanceof GuestStopped || failure instanceof TdEnded)
     return { state: "killed", why: failure.message };
+  if (failure instanceof GuestHung) return { state: "hung", why: failure.message };
   if (failure !== undefined) throw failure;
   return session.over ? { state: "off", why: "QEMU has ended" } : { state: "running", why: "" };
 };
