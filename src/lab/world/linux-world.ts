@@ -260,6 +260,8 @@ const kexecsOf = ({ steps }: Scenario): number =>
 const commandLineOf = ({ guest, steps }: Scenario): string =>
   [
     `accept_memory=${guest.accept}`,
+    // Memory that is there from the start is added before anybody could write auto_online_blocks.
+    `memhp_default_state=${guest.autoOnline}`,
     // For DIMMs that are there at boot; for those that come later the agent says it again.
     `memhp_default_state=${guest.autoOnline}`,
     ...(steps.some(({ kind }) => kind === "crash") ? [CRASH_MEMORY] : []),
