@@ -83,6 +83,16 @@ export class BreadthFirst {
     }
   }
 
+  /** Goes on until the end of the level in which this violation is met. @returns the path to it, if it is met */
+  untilViolation(violation: number): readonly number[] | undefined {
+    const { depth: deepest = UNBOUNDED, ...limits } = this.options.limits ?? {};
+    let end: End = "depth";
+    while (end === "depth" && this.depth <= deepest && !this.expander.found.has(violation))
+      end = this.run({ ...limits, depth: this.depth + 1 }).end;
+    const found = this.expander.found.get(violation);
+    return found && violationsOf([found], (number) => this.links.pathTo(number))[0]!.path;
+  }
+
   private nextLevel(): void {
     this.level = this.frontier.take();
     this.expander.level = this.depth + 1;

@@ -1,0 +1,195 @@
+import { assert } from "../assert.ts";
+import type { AfterViolation } from "./expander.ts";
+import { FingerprintSet } from "./fingerprint-set.ts";
+import { type Counts, type End, type Limits, omissionProbability, type SearchResult } from "./result.ts";
+import { DISABLED, type System, TAKEN } from "./system.ts";
+
+export interface DepthFirstOptions {
+  readonly after?: AfterViolation;
+  /** `depth` is the length of the longest story that is tried. */
+  readonly limits?: Limits;
+  readonly seed?: number;
+  /** Called now and then. @returns false to end the search here */
+  readonly between?: (counts: Counts) => boolean;
+}
+
+const UNBOUNDED = Number.POSITIVE_INFINITY;
+/** States between two looks at the bounds. */
+const LOOK_EVERY = 1024;
+const NONE = -1;
+
+/** What is on the way: a saved state a step, and the choice that is tried next there. */
+class Path {
+  length = 0;
+  bytes: Uint8Array;
+  /** Index of the choice taken last at each step. */
+  readonly taken: number[] = [];
+  private readonly lengths: number[] = [];
+  private readonly counts: number[] = [];
+  private readonly some: boolean[] = [];
+  private readonly stride: number;
+
+  constructor(stateBytes: number) {
+    this.stride = stateBytes;
+    this.bytes = new Uint8Array(64 * stateBytes);
+  }
+
+  push(system: System): void {
+    const depth = this.length++;
+    if (this.length * this.stride > this.bytes.length) {
+      const longer = new Uint8Array(2 * this.bytes.length);
+      longer.set(this.bytes);
+      this.bytes = longer;
+    }
+    this.lengths[depth] = system.save(this.bytes, depth * this.stride);
+    this.taken[depth] = NONE;
+    this.counts[depth] = system.choices();
+    this.some[depth] = false;
+  }
+
+  /** Goes on to the next choice of the last state. @returns its index, or NONE */
+  nextChoice(): number {
+    const top = this.length - 1;
+    this.taken[top]!++;
+    return this.taken[top]! < this.counts[top]! ? this.taken[top]! : NONE;
+  }
+
+  restoreTop(system: System): void {
+    const top = this.length - 1;
+    system.restore(this.bytes, top * this.stride, this.lengths[top]!);
+  }
+
+  noteTaken(): void {
+    this.some[this.length - 1] = true;
+  }
+
+  get isStuck(): boolean {
+    return !this.some[this.length - 1];
+  }
+
+  choices(): number[] {
+    return this.taken.slice(0, this.length);
+  }
+}
+
+/**
+ * Every state, along one story as far as it goes before another is tried. It keeps the states of one story only,
+ * so it needs less memory than breadth first where states are long; its stories are not the shortest.
+ *
+ * Bounded by depth, a state that is met again by a shorter way is gone on from again: within the bound nothing is
+ * left out, and the choices taken from it count again.
+ */
+export class DepthFirst {
+  private readonly system: System;
+  private readonly options: DepthFirstOptions;
+  private readonly visited: FingerprintSet;
+  private readonly path: Path;
+  private readonly found = new Map<number, { path: number[]; atRest: boolean }>();
+  private readonly longest: number;
+  private transitions = 0;
+  private resting = 0;
+  private deepest = 0;
+  private cut = false;
+
+  constructor(system: System, options: DepthFirstOptions = {}) {
+    const { limits: { depth = UNBOUNDED } = {}, seed = 0 } = options;
+    assert(depth === UNBOUNDED || depth < 2 ** 16, "a bounded depth is below 65,536");
+    this.system = system;
+    this.options = options;
+    this.longest = depth;
+    const { keyBytes } = system;
+    this.visited = new FingerprintSet({ keyBytes, seed, levels: depth !== UNBOUNDED });
+    this.path = new Path(system.stateBytes);
+  }
+
+  run(): SearchResult {
+    const { system, visited, path } = this;
+    const { after = "stop" } = this.options;
+    system.reset();
+    visited.add(system, 0);
+    path.push(system);
+    for (let steps = 1; path.length > 0; steps++) {
+      this.step();
+      if (after === "stop" && this.found.size > 0) return this.result("violation");
+      if (steps % LOOK_EVERY === 0) {
+        const end = this.bound();
+        if (end !== undefined) return this.result(end);
+      }
+    }
+    return this.result(this.cut ? "depth" : "complete");
+  }
+
+  private step(): void {
+    const { system, path } = this;
+    const choice = path.nextChoice();
+    path.restoreTop(system);
+    if (choice === NONE) {
+      if (path.isStuck) this.rest();
+      path.length--;
+      return;
+    }
+    // The index belongs to this state, and another was looked at since.
+    system.choices();
+    const result = system.choose(choice);
+    if (result === DISABLED) return;
+    path.noteTaken();
+    this.transitions++;
+    if (result !== TAKEN) this.note(result, false);
+    const goesOn = result === TAKEN || this.options.after === "continue";
+    if (this.isNew() && goesOn) this.deepen();
+  }
+
+  private isNew(): boolean {
+    const { system, visited, path } = this;
+    const depth = path.length;
+    if (visited.crowded) visited.grow();
+    const fresh = visited.add(system, depth);
+    if (fresh) this.deepest = Math.max(this.deepest, depth);
+    if (fresh || this.longest === UNBOUNDED || visited.lastLevel <= depth) return fresh;
+    visited.lowerLevel(depth);
+    return true;
+  }
+
+  private deepen(): void {
+    const { path, system } = this;
+    if (path.length < this.longest) path.push(system);
+    else this.cut = true;
+  }
+
+  private rest(): void {
+    this.resting++;
+    const result = this.system.atRest();
+    if (result !== TAKEN) this.note(result, true);
+  }
+
+  private note(violation: number, atRest: boolean): void {
+    const path = this.path.choices();
+    if (atRest) path.pop();
+    const known = this.found.get(violation);
+    if (known === undefined || path.length < known.path.length) this.found.set(violation, { path, atRest });
+  }
+
+  private bound(): End | undefined {
+    const { limits: { states = UNBOUNDED, bytes = UNBOUNDED } = {}, between = () => true } = this.options;
+    const { visited } = this;
+    if (visited.size >= states) return "states";
+    const growth = visited.crowded ? visited.growthBytes : 0;
+    if (visited.bytes + this.path.bytes.length + growth > bytes) return "memory";
+    return between(this.counts()) ? undefined : "interrupted";
+  }
+
+  private counts(): Counts {
+    const { transitions, resting, deepest: depth, visited, path } = this;
+    const bytes = visited.bytes + path.bytes.length;
+    return { states: visited.size, transitions, depth, resting, frontier: path.length, bytes };
+  }
+
+  private result(end: End): SearchResult {
+    const counts = this.counts();
+    const violations = [...this.found]
+      .map(([violation, { path, atRest }]) => ({ violation, path, atRest }))
+      .sort((a, b) => a.path.length - b.path.length || a.violation - b.violation);
+    const { goals } = this.system;
+    return { ...counts, end, violations, goals: goals.slice(), omission: omissionProbability(counts.states) };
+  }
+}
