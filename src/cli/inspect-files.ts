@@ -8,7 +8,7 @@ import { TarStream } from "../artifacts/tree/tar.ts";
 import { TreeValues, useOf } from "../artifacts/tree/tree-paths.ts";
 import { describe, oneLine } from "../scenario/scenario-error.ts";
 import { UsageError } from "./exit-status.ts";
-import { decoder, gunzip, LARGEST_VALUE, readValue, unxz, walk } from "./inspect-disk.ts";
+import { decoder, gunzip, LARGEST_VALUE, readValue, unbzip2, unxz, unzstd, walk } from "./inspect-disk.ts";
 
 /** Bytes that an archive or a compressed file may unfold to, and files that a tree may have. */
 export interface Limits {
@@ -18,11 +18,12 @@ export interface Limits {
 export const LIMITS: Limits = { unfolded: 2 ** 32, files: 1_000_000 };
 
 const CHUNK = 2 ** 18;
-const GZIP = [0x1f, 0x8b];
-const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a];
-const PACKED: readonly (readonly [magic: readonly number[], name: string, tool: string])[] = [
-  [[0x42, 0x5a, 0x68], "bzip2", "bzip2 -dc"],
-  [[0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstd -dc"],
+type Unpack = (packed: AsyncIterable<Uint8Array>, limit: number) => Promise<AsyncIterable<Uint8Array>>;
+const PACKED: readonly (readonly [magic: readonly number[], name: string, unpack: Unpack])[] = [
+  [[0x1f, 0x8b], "gzip", gunzip],
+  [[0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz", unxz],
+  [[0x42, 0x5a, 0x68], "bzip2", unbzip2],
+  [[0x28, 0xb5, 0x2f, 0xfd], "zstd", unzstd],
 ];
 
 const REASONS: { readonly [code: string]: string } = {
@@ -104,21 +105,13 @@ export class ArtifactFiles {
     const first = await chunks.next();
     const head: Uint8Array = first.done === true ? new Uint8Array() : first.value;
     const packed = PACKED.find(([magic]) => startsWith(head, magic));
-    if (packed !== undefined) {
-      const [, kind, tool] = packed;
-      throw new UsageError(
-        oneLine(
-          `${describe(name)}: expected a plain, gzip or xz file, found one packed with ${kind}; use ${tool} ... | tidemark inspect -`,
-        ),
-      );
-    }
     async function* all(): AsyncGenerator<Uint8Array> {
       yield head;
       for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
     }
-    if (startsWith(head, GZIP)) await this.packed(name, "gzip", () => gunzip(all()));
-    else if (startsWith(head, XZ)) await this.packed(name, "xz", () => unxz(all()));
-    else await this.plain(name, all(), size, readAt);
+    if (packed === undefined) return this.plain(name, all(), size, readAt);
+    const [, kind, unpack] = packed;
+    return this.packed(name, kind, () => unpack(all(), this.limits.unfolded));
   }
 
   private async packed(

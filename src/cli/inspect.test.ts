@@ -16,6 +16,11 @@ const LOG = "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007ffffff
 /** The same, packed with xz. */
 const PACKED_LOG =
   "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4ABMADVdAC2IMEYC4aB2XuHSekpXMOV8docX6DXC654ueK2PMq+KUPIpoyfwYuYsvKzI0tqvv5PFu6AAAAAAAHiNyza4dtZRAAFRTRPkS4sftvN9AQAAAAAEWVo=";
+/** The same, packed with bzip2 and with zstd. */
+const BZIP2_LOG =
+  "QlpoOTFBWSZTWWr9zS4AABffgH0QQANw0BAgiAozBgpAIABUYwAAAAA1NQB6jQaepmU9TRiYYg1sJuqFmuUAZACUvgiR6mnJ30VluotXruz/74/nWR+8LuSKcKEg1fuaXA==";
+const ZSTD_LOG =
+  "KLUv/QRY1QEAtAJbICAgIDAuMF0gQklPUy1lODIwOiBbbWVtIDB4MDEwLTdmXSB1c2FibGUKBQC4gTaXAduCuheIA3CA1Dg=";
 const SRAT = sratTable([sratMemory(1, 0x1_0000_0000n, 0x8000_0000n, 3)]);
 
 let folder = "";
@@ -87,9 +92,14 @@ describe("the exit status says how it went", () => {
     expect([status, out]).toEqual([2, ""]);
     expect(err).toMatch(/^".*none": expected a file or a folder, found one that is not there\n$/);
   });
-  it("2: packed in a way that is not unpacked here, with what to do", async () => {
-    const file = write("log.zst", Uint8Array.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0]));
-    expect((await inspect(file)).err).toContain("use zstd -dc ... | tidemark inspect -");
+  it("1: packed data that is no packed data", async () => {
+    for (const head of [
+      [0x28, 0xb5, 0x2f, 0xfd, 0, 0],
+      [0x42, 0x5a, 0x68, 0x39, 1, 2, 3],
+    ]) {
+      const { status, out } = await inspect(write("log", Uint8Array.from(head)));
+      expect([status, out]).toEqual([1, expect.stringMatching(/expected (zstd|bzip2) data to its end/)]);
+    }
   });
 });
 
@@ -124,6 +134,18 @@ describe("where artifacts come from", () => {
   it("a packed log", async () => {
     expect((await json(write("dmesg.gz", gzipSync(LOG)))).machine.ramSource).toBe("e820");
   });
+  it.each([
+    ["bzip2", BZIP2_LOG],
+    ["zstd", ZSTD_LOG],
+  ])("a log packed with %s, and one that is cut", async (kind, base64) => {
+    const bytes = Buffer.from(base64, "base64");
+    expect((await json(write("dmesg.packed", bytes))).machine.ram).toEqual([
+      { start: 0x10_0000, end: 0x8000_0000 },
+    ]);
+    const { status, out } = await inspect(write("cut.packed", bytes.subarray(0, bytes.length - 10)));
+    expect([status, out.includes(`expected ${kind} data to its end`)]).toEqual([1, true]);
+  });
+
   it("a log packed with xz, and one that is damaged", async () => {
     const file = write("dmesg.xz", Buffer.from(PACKED_LOG, "base64"));
     expect((await json(file)).machine.ram).toEqual([{ start: 0x10_0000, end: 0x8000_0000 }]);
