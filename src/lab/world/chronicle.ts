@@ -25,6 +25,8 @@ export class Chronicle {
   private readonly now: () => number;
   private readonly told = new Set<LabViolation>();
   private steps = 0;
+  /** Steps of faults, by the machine's number of the step. */
+  private readonly faults = new Map<number, number>();
 
   /** @param now nanoseconds since power-on */
   constructor(now: () => number) {
@@ -32,11 +34,17 @@ export class Chronicle {
   }
 
   /** A step of our module or VMM. */
-  hear({ vcpu, what, start, end, status, after, actor }: MachineEvent): void {
+  hear({ step, vcpu, what, start, end, status, after, actor }: MachineEvent): void {
     // The module serves the guest's calls on whatever task of ours ran last.
     const who = what.startsWith("TDG.") ? `vcpu${vcpu}` : actor;
     const place = start === end ? undefined : { start, end };
     this.emit(who, vcpu < 0 ? null : vcpu, what, place, status, after);
+    if (actor === "fault") this.faults.set(step, this.steps);
+  }
+
+  /** Our number of the step in which a fault struck, by the machine's; 0 if none did. */
+  stepOf(machineStep: number): number {
+    return this.faults.get(machineStep) ?? 0;
   }
 
   /** What was seen broken. What was told before is not told again. */

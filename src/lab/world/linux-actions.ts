@@ -13,6 +13,7 @@ import type { Span } from "../span.ts";
 import { QmpRefused } from "../wire/qmp-refused.ts";
 import { crash, startAnother } from "./another-kernel.ts";
 import { fateOf } from "./guest-fate.ts";
+import { accessMemory, readAcross } from "./kernel-access.ts";
 import { deviceSettled, dimmGone, dimmTaken } from "./settling.ts";
 
 type Act<K extends Action["kind"]> = Action & { kind: K };
@@ -87,6 +88,9 @@ const act = async (session: LabSession, action: Action): Promise<Outcome> => {
       return DONE;
     case "touch":
       return touch(session, action);
+    case "read":
+      await readAcross(session, action.across);
+      return DONE;
     case "pressure":
       return pressure(session, action);
     case "online":
@@ -214,9 +218,9 @@ const allocate = async (session: LabSession, step: Act<"allocate">): Promise<Out
 };
 
 const touch = async (session: LabSession, { target, size, access }: Act<"touch">): Promise<Outcome> => {
-  if (target.kind !== "name")
-    throw new NotModelled("an access by guest-physical address in the linux world: name an allocation");
-  await session.guest.touch(target.name, access, size === null ? undefined : Math.ceil(size / MIB));
+  if (target.kind === "name")
+    await session.guest.touch(target.name, access, size === null ? undefined : Math.ceil(size / MIB));
+  else await accessMemory(session, { start: target.gpa, end: target.gpa + (size ?? 1) }, access);
   return DONE;
 };
 

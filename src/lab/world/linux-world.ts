@@ -1,6 +1,6 @@
 import type { MachineConfig } from "../../machine/config.ts";
-import { NotModelled } from "../../not-modelled.ts";
-import { machineConfigOf } from "../../scenario/model/model-config.ts";
+import type { FaultPoints } from "../../machine/faults/fault-points.ts";
+import { faultRecordsOf } from "../../scenario/model/model-faults.ts";
 import { plusCost } from "../../scenario/model/model-past.ts";
 import { configAfterReset } from "../../scenario/model/reset-config.ts";
 import type { Action, Scenario } from "../../scenario/scenario.ts";
@@ -10,6 +10,7 @@ import {
   type Counter,
   type DeviceState,
   type Fate,
+  type FaultRecord,
   type LogLine,
   type MapRun,
   type MemoryBlocks,
@@ -26,12 +27,12 @@ import { LabError } from "../lab-error.ts";
 import { LabSession } from "../session/lab-session.ts";
 import { findLabTools, type LabTools } from "../session/lab-tools.ts";
 import type { GuestTable } from "../td/guest-table.ts";
-import { CRASH_MEMORY } from "./another-kernel.ts";
 import { Chronicle } from "./chronicle.ts";
 import { consoleLog } from "./console-log.ts";
 import { fateOf } from "./guest-fate.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
+import { commandLineOf, kexecsOf, linuxConfigOf } from "./linux-setup.ts";
 
 const NS_PER_MS = 1e6;
 /** Longest that one call waits for something to happen in the guest. */
@@ -66,6 +67,7 @@ export class LinuxWorld implements World {
   private config: MachineConfig | undefined;
   /** What guests before a reset left. */
   private pastLog: readonly LogLine[] = [];
+  private faultPoints: FaultPoints | undefined;
   private pastCost: Cost = { tdcalls: {}, seamcalls: {}, exits: 0 };
 
   constructor(options: LinuxWorldOptions = {}) {
@@ -78,13 +80,8 @@ export class LinuxWorld implements World {
 
   /** @throws WorldUnavailable if something is missing on this machine; NotModelled for what this world cannot be */
   async start(scenario: Scenario): Promise<void> {
-    if (scenario.machine.layout !== "q35")
-      throw new NotModelled("a machine that is not a q35, in the linux world");
-    if (scenario.machine.firmware.srat.kind === "bytes")
-      throw new NotModelled("an SRAT of its own, in the linux world: QEMU makes it");
-    if (scenario.machine.host !== null) throw new NotModelled("a TDX host in the linux world");
-    if (scenario.faults.length > 0) throw new NotModelled("faults in the linux world");
     this.scenario = scenario;
+    this.config = linuxConfigOf(scenario);
     this.tools = await asUnavailable(() =>
       findLabTools({ line: scenario.guest.kernel, ...this.options.kernel }, kexecsOf(scenario)),
     );
@@ -110,7 +107,7 @@ export class LinuxWorld implements World {
 
   private async boot(): Promise<Outcome> {
     const { guest } = this.scenario!;
-    const config = (this.config ??= machineConfigOf(this.scenario!));
+    const config = this.config!;
     const plan = {
       config,
       design: config.design,
@@ -122,7 +119,12 @@ export class LinuxWorld implements World {
       signal: this.options.kernel?.signal,
     };
     this.session = await asUnavailable(() => LabSession.prepare(plan));
-    this.session.td.td.machine.trace.raw = (event) => this.chronicle.hear(event);
+    const { machine } = this.session.td.td;
+    machine.trace.raw = (event) => this.chronicle.hear(event);
+    const points = machine.injector?.points;
+    if (this.faultPoints !== undefined) points?.resume(this.faultPoints);
+    points?.begin();
+    this.faultPoints = points;
     return asUnavailable(() => bootGuest(this.session!, guest.autoOnline));
   }
 
@@ -240,6 +242,15 @@ export class LinuxWorld implements World {
     return this.chronicle.violations;
   }
 
+  faults(): FaultRecord[] {
+    if (this.faultPoints === undefined) return [];
+    return faultRecordsOf(this.scenario!, this.faultPoints).map((record) => ({
+      ...record,
+      firstStep: this.chronicle.stepOf(record.firstStep),
+      lastStep: this.chronicle.stepOf(record.lastStep),
+    }));
+  }
+
   async stop(): Promise<void> {
     await this.session?.close();
   }
@@ -252,21 +263,6 @@ export class LinuxWorld implements World {
     return this.snapshot;
   }
 }
-
-/** How many kernels the guest starts itself. */
-const kexecsOf = ({ steps }: Scenario): number =>
-  steps.filter(({ kind }) => kind === "kexec" || kind === "crash").length;
-
-const commandLineOf = ({ guest, steps }: Scenario): string =>
-  [
-    `accept_memory=${guest.accept}`,
-    // Memory that is there from the start is added before anybody could write auto_online_blocks.
-    `memhp_default_state=${guest.autoOnline}`,
-    // For DIMMs that are there at boot; for those that come later the agent says it again.
-    `memhp_default_state=${guest.autoOnline}`,
-    ...(steps.some(({ kind }) => kind === "crash") ? [CRASH_MEMORY] : []),
-    ...(guest.memmapOnMemory ? ["memory_hotplug.memmap_on_memory=1"] : []),
-  ].join(" ");
 
 /** What the guest answers; undefined if there is none any more that could. */
 const asked = async <T>(

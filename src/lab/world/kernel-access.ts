@@ -1,0 +1,99 @@
+import { NotModelled } from "../../not-modelled.ts";
+import type { AddressRange } from "../../scenario/scenario.ts";
+import { LabError } from "../lab-error.ts";
+import type { LabSession } from "../session/lab-session.ts";
+
+/** A system call that every shell makes when it starts, and whose result does no harm. */
+const DETOUR = "__x64_sys_getppid";
+const START_A_SHELL = "sh -c :";
+
+/** Functions of the kernel that access memory, and the arguments with which they do no more than that. */
+const READ = "memcmp"; // with itself
+const WRITE = "memmove"; // onto itself
+/** Reads words by load_unaligned_zeropad(): of a name of 4 bytes, the 8 that begin there. */
+const READ_WORD = "full_name_hash";
+const HALF_A_WORD = 4;
+
+const running = ({ plan, td }: LabSession, name: string): bigint => {
+  const address = plan.kernel.symbol(name);
+  if (address !== undefined) return address + td.place.slide;
+  throw new LabError(
+    `kernel ${plan.kernel.release}: expected a function ${name}, found none; give another kernel`,
+  );
+};
+
+/**
+ * Has the guest's kernel call one of its own functions, in a process that makes a system call: the CPU is led there
+ * instead of into the system call, and comes back as if from it. Nothing of the kernel is changed.
+ *
+ * @param args of the function, by the start of the kernel's direct mapping of memory
+ */
+const callInKernel = async (
+  session: LabSession,
+  name: string,
+  args: (direct: bigint) => readonly [bigint, bigint, bigint],
+): Promise<void> => {
+  const { control } = session.td;
+  const [detour, target] = [running(session, DETOUR), running(session, name)];
+  const variable = running(session, "page_offset_base");
+  let called = false;
+  await control.whileStopped(() =>
+    control.hook(
+      detour,
+      async ({ gdb }) => {
+        called = true;
+        const bytes = await gdb.readMemory(variable, 8);
+        const direct = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+        const [rdi, rsi, rdx] = args(direct);
+        return { rdi, rsi, rdx, rip: target };
+      },
+      true,
+    ),
+  );
+  await session.guest.agent.output(START_A_SHELL);
+  if (!called) throw new LabError(`the guest's shell made no system call ${DETOUR}`);
+};
+
+const RESOURCE = /^([0-9a-f]+)-([0-9a-f]+) : System RAM/;
+
+/** Whether the kernel maps all of a range: boot memory, and what was added, online or not. */
+const isMapped = async ({ guest }: LabSession, { start, end }: AddressRange): Promise<boolean> => {
+  const text = new TextDecoder().decode(await guest.agent.readFile("/proc/iomem"));
+  let at = start;
+  for (const line of text.split("\n")) {
+    const found = RESOURCE.exec(line.trim());
+    if (found === null) continue;
+    const [first, last] = [Number.parseInt(found[1]!, 16), Number.parseInt(found[2]!, 16)];
+    if (first <= at && at <= last) at = last + 1;
+  }
+  return at >= end;
+};
+
+/**
+ * Has the kernel read or write a range of guest-physical memory through its direct mapping. What it writes is what is
+ * there.
+ *
+ * @throws NotModelled for memory that this kernel has not mapped: it would die of the access, not of what backs it
+ */
+export const accessMemory = async (
+  session: LabSession,
+  range: AddressRange,
+  access: "read" | "write",
+): Promise<void> => {
+  if (!(await isMapped(session, range)))
+    throw new NotModelled(
+      `an access to 0x${range.start.toString(16)} in the linux world: the kernel has no System RAM there`,
+    );
+  await callInKernel(session, access === "read" ? READ : WRITE, (direct) => {
+    const address = direct + BigInt(range.start);
+    return [address, address, BigInt(range.end - range.start)];
+  });
+};
+
+/** Has the kernel read a word that begins in the page before `boundary` and ends behind it, as it hashes a name. */
+export const readAcross = (session: LabSession, boundary: number): Promise<void> =>
+  callInKernel(session, READ_WORD, (direct) => [
+    0n,
+    direct + BigInt(boundary - HALF_A_WORD),
+    BigInt(HALF_A_WORD),
+  ]);

@@ -1,0 +1,32 @@
+import type { MachineConfig } from "../../machine/config.ts";
+import { NotModelled } from "../../not-modelled.ts";
+import { machineConfigOf } from "../../scenario/model/model-config.ts";
+import type { Scenario } from "../../scenario/scenario.ts";
+import { CRASH_MEMORY } from "./another-kernel.ts";
+import { checkLinuxFaults } from "./linux-faults.ts";
+
+/** The machine of a scenario. @throws NotModelled for what QEMU or a real kernel cannot be made to be */
+export const linuxConfigOf = (scenario: Scenario): MachineConfig => {
+  if (scenario.machine.layout !== "q35")
+    throw new NotModelled("a machine that is not a q35, in the linux world");
+  if (scenario.machine.firmware.srat.kind === "bytes")
+    throw new NotModelled("an SRAT of its own, in the linux world: QEMU makes it");
+  if (scenario.machine.host !== null) throw new NotModelled("a TDX host in the linux world");
+  const config = machineConfigOf(scenario);
+  checkLinuxFaults(config);
+  return config;
+};
+
+/** How many kernels the guest starts itself. */
+export const kexecsOf = ({ steps }: Scenario): number =>
+  steps.filter(({ kind }) => kind === "kexec" || kind === "crash").length;
+
+/** What a guest is told on its command line beside what every guest is. */
+export const commandLineOf = ({ guest, steps }: Scenario): string =>
+  [
+    `accept_memory=${guest.accept}`,
+    // For DIMMs that are there at boot; for those that come later the agent says it again.
+    `memhp_default_state=${guest.autoOnline}`,
+    ...(steps.some(({ kind }) => kind === "crash") ? [CRASH_MEMORY] : []),
+    ...(guest.memmapOnMemory ? ["memory_hotplug.memmap_on_memory=1"] : []),
+  ].join(" ");
