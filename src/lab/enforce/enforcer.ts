@@ -29,8 +29,8 @@ export interface EnforcerParts {
   readonly sync: () => void | Promise<void>;
   /** Where a stopped CPU is in the kernel. */
   readonly placeOf: (cpu: StoppedCpu) => Promise<CodePlace>;
-  /** Accepts whole units for the guest. */
-  readonly accept: (start: number, end: number) => void;
+  /** Accepts whole units for the guest, which goes on with what it has written there. */
+  readonly accept: (start: number, end: number) => Promise<void>;
 }
 
 /** Sees accesses to memory that is not plugged and accepted, and says what hardware would have done. */
@@ -99,7 +99,7 @@ export class Enforcer {
   private async forgive(start: number, end: number): Promise<void> {
     const { watch, policy, accept, rights } = this.parts;
     const [from, to] = [roundDown(start, UNIT), roundUp(end, UNIT)];
-    if (policy === "accept" && rights.isPlugged(start)) accept(from, to);
+    if (policy === "accept" && rights.isPlugged(start)) await accept(from, to);
     await watch.allowNow(from, to);
   }
 }

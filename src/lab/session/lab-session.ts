@@ -103,7 +103,7 @@ export class LabSession {
       sync: () => this.devices.sync(),
       placeOf: ({ registers, gdb }) =>
         this.places.of(registers, (address, length) => gdb.readMemory(address, length)),
-      accept: (start, end) => td.td.acceptForFirmware(start, end),
+      accept: (start, end) => td.acceptInUse(start, end),
     });
     this.table = td.handOver === undefined ? undefined : GuestTable.of(qemu.ram, td.handOver.stub);
     this.host = new DesignHost(td.td, plan.design, this.table, (line) => this.designLog.push(line));

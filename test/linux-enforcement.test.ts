@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import { RangeSet } from "../src/lab/enforce/range-set.ts";
+import { onPath } from "../src/lab/kernel-package/host-programs.ts";
+import { realKernels } from "../src/lab/testing/real-kernel.ts";
+import { LinuxWorld, type LinuxWorldOptions } from "../src/lab/world/linux-world.ts";
+import { play } from "../src/scenario/player.ts";
+import type { RunReport } from "../src/scenario/report.ts";
+import { GIB, MIB } from "../src/units.ts";
+import { load, loadBundled } from "./model-machine.ts";
+
+const READY =
+  onPath("qemu-system-x86_64", process.env) !== undefined &&
+  onPath("qemu-img", process.env) !== undefined &&
+  onPath("busybox", process.env) !== undefined &&
+  realKernels().some(({ release }) => release.startsWith("6.12."));
+/** An emulated guest on a busy machine takes its time. One that hangs is told of long before. */
+const PATIENCE = { timeout: 1_200_000 };
+
+/** A stock kernel uses 128 MiB at 4 GiB that nobody accepted. */
+const STOCK = `
+name: stock
+title: a DIMM that nobody accepts
+machine: {memory: 1G, slots: 1, maxmem: 2G, firmware: {unaccepted: all}}
+guest: {kernel: 6.12, accept: lazy, design: none, autoOnline: online_movable}
+steps:
+  - boot
+  - plug: {dimm: d0, size: 128M}
+  - allocate: {name: heap, size: 500M}
+  - touch: {name: heap}
+`;
+const DIMM = { start: 4 * GIB, end: 4 * GIB + 128 * MIB };
+
+const playWith = async (scenario: ReturnType<typeof load>, options: LinuxWorldOptions): Promise<RunReport> =>
+  (await play(scenario, new LinuxWorld(options), { version: "test" })).report;
+
+/** Bytes that the violations of an invariant cover, as few ranges. */
+const covered = ({ violations }: RunReport, invariant: string) => {
+  const set = new RangeSet();
+  for (const violation of violations)
+    if (violation.invariant === invariant) set.add(violation.range!.start, violation.range!.end);
+  return set.ranges;
+};
+const inDimm = ({ start, end }: { start: number; end: number }): boolean =>
+  DIMM.start <= start && end <= DIMM.end;
+
+describe.skipIf(!READY)(
+  `enforcement${READY ? "" : " (skipped: no QEMU, qemu-img, busybox or 6.12 kernel)"}`,
+  () => {
+    it(
+      "with report each unit is told of once, with who touched it, and the guest goes on",
+      PATIENCE,
+      async () => {
+        const report = await playWith(load(STOCK), { onViolation: "report" });
+        expect([report.verdict, report.fate.state]).toEqual(["broken", "running"]);
+        const units = report.violations.map(({ range }) => Math.floor(range!.start / (2 * MIB)));
+        expect(new Set(units).size).toBe(units.length);
+        // The DIMM is the movable memory, which files of a tmpfs take first: nearly all of its 64 units.
+        expect(units.length).toBeGreaterThan(60);
+        for (const { invariant, range, why } of report.violations) {
+          expect([invariant, inDimm(range!)]).toEqual(["I1", true]);
+          expect(why).toMatch(
+            /^touched by \w+\+0x[0-9a-f]+: plugged, its secure-EPT entry is (FREE|PENDING) \(/,
+          );
+        }
+      },
+    );
+
+    it(
+      "with accept plugged memory is accepted for the guest as it touches it, and is told of",
+      PATIENCE,
+      async () => {
+        const ends = "expect: {range: {at: 4G, size: 120M, accepted: true}}\n";
+        const report = await playWith(load(STOCK + ends), { onViolation: "accept" });
+        expect([report.verdict, report.fate.state]).toEqual(["broken", "running"]);
+        expect(report.expectations.filter(({ held }) => !held)).toEqual([]);
+        expect(report.violations.length).toBeGreaterThan(60);
+        expect(covered(report, "I1").every(inDimm)).toBe(true);
+      },
+    );
+
+    it("the audit finds at the end what a stock kernel used and nobody accepted", PATIENCE, async () => {
+      const report = await playWith(load(STOCK), { enforcement: "audit" });
+      expect([report.verdict, report.fate.state]).toEqual(["broken", "running"]);
+      const pages = covered(report, "I1");
+      expect(pages.every(inDimm)).toBe(true);
+      expect(pages.reduce((sum, { start, end }) => sum + end - start, 0)).toBeGreaterThan(100 * MIB);
+    });
+
+    it(
+      "the audit follows a guest through kexec and finds nothing where nothing is wrong",
+      PATIENCE,
+      async () => {
+        const report = await playWith(loadBundled("linux-kexec/kexec-plain"), { enforcement: "audit" });
+        expect({ verdict: report.verdict, violations: report.violations }).toEqual({
+          verdict: "held",
+          violations: [],
+        });
+      },
+    );
+
+    it("the audit sees what kexec copies to memory that nobody accepted (B12)", PATIENCE, async () => {
+      const scenario = loadBundled("linux-kexec/B12-unaccepted-destination");
+      const report = await playWith(scenario, { enforcement: "audit", onViolation: "report" });
+      expect(report.fate.state).toBe("running");
+      expect(covered(report, "I41")).not.toEqual([]);
+      expect(covered(report, "I1")).toEqual(covered(report, "I41"));
+    });
+  },
+);
