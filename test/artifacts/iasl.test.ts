@@ -6,7 +6,7 @@ import { sratTable } from "../../src/abi/acpi/srat.ts";
 import { decodeSratEntry } from "../../src/abi/acpi/srat-subtables.ts";
 import { acpiTable } from "../../src/abi/acpi/table-header.ts";
 import { sharedFiles } from "../shared-data.ts";
-import { fieldsOfListing, hasIasl, iaslListing, ownFields } from "./iasl.ts";
+import { dumpedTables, fieldsOfListing, hasIasl, iaslListing, ownFields } from "./iasl.ts";
 
 /** Tables of which every field is compared. */
 const TABLES = sharedFiles("acpi", /(?:SRAT|SLIT|HMAT|CEDT|MSCT|APIC).*\.dat$/);
@@ -46,6 +46,31 @@ describe("every field that iasl lists", () => {
   });
 });
 
+/** Tables in the texts of acpidump, of which iasl reads the bytes. */
+const DUMPED = sharedFiles("acpi", /\.(?:log|out)$/).flatMap((path) =>
+  dumpedTables(readFileSync(path, "latin1"))
+    .filter(([signature]) => /^(?:SRAT|SLIT|HMAT|CEDT|MSCT|APIC)$/.test(signature))
+    .map(([signature, bytes]) => [`${basename(path)} ${signature}`, bytes] as const),
+);
+
+describe("tables of acpidump texts", () => {
+  it.skipIf(DUMPED.length === 0 || !hasIasl)(
+    "every field that iasl lists is read alike (needs the shared tables and iasl)",
+    () => {
+      for (const [name, bytes] of DUMPED) {
+        const listed = fieldsOfListing(iaslListing(bytes));
+        const own = ownFields(bytes);
+        expect(
+          listed.filter((field) => !own.includes(field)),
+          name,
+        ).toEqual([]);
+        expect(own.length, name).toBeGreaterThanOrEqual(listed.length);
+      }
+    },
+    120_000,
+  );
+});
+
 /** A sub-table of this type and these bytes behind its two-byte head. */
 const subtable = (type: number, length: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => (i === 0 ? type : i === 1 ? length : (i * 7 + type) & 0xff));
@@ -62,6 +87,29 @@ describe("tables made for the purpose", () => {
     ].map(([type, length]) => decodeSratEntry(subtable(type!, length!)));
     const table = sratTable(entries, 3);
     expect(ownFields(table)).toEqual(fieldsOfListing(iaslListing(table)));
+  });
+
+  it.skipIf(!hasIasl)("each MADT structure is listed as iasl lists it, however long (needs iasl)", () => {
+    for (const [type, length] of [
+      [0, 8],
+      [1, 12],
+      [2, 10],
+      [3, 8],
+      [4, 6],
+      [5, 12],
+      [9, 16],
+      [10, 12],
+      [11, 76],
+      [11, 80],
+      [12, 24],
+      [13, 24],
+      [14, 16],
+      [15, 20],
+    ] as const) {
+      const body = Uint8Array.from([0, 0, 0xe0, 0xfe, 1, 0, 0, 0, ...subtable(type, length)]);
+      const table = acpiTable("APIC", 5, body);
+      expect(ownFields(table), `${type} of ${length}`).toEqual(fieldsOfListing(iaslListing(table)));
+    }
   });
 
   it.skipIf(!hasIasl)("pointers are listed as iasl lists them (needs iasl)", () => {

@@ -32,7 +32,8 @@ export const fieldsOfListing = (listing: string): string[] => {
     const bits = field === undefined ? BITS.exec(line) : null;
     if (field !== undefined) {
       offset = field.offset;
-      const value = field.value.replace(/\s*\[.*\]\s*$/, "");
+      // Names of values, and what iasl thinks of a sum, are no part of the field.
+      const value = field.value.replace(/\s*\/\*.*$/, "").replace(/\s*\[.*\]\s*$/, "");
       fields.push(`${offset} ${field.size} ${field.label}: ${value}`);
     } else if (bits !== null) fields.push(`${offset} 0 ${bits[1]}: ${bits[2]}`);
   }
@@ -44,3 +45,18 @@ export const ownFields = (table: Uint8Array): string[] =>
   (listTable(table)?.rows ?? []).map(
     ({ offset, bytes, label, value }) => `${offset} ${bytes} ${label}: ${value}`,
   );
+
+/** Tables of an acpidump text, bytes by their signature: read plainly, without our reader. */
+export const dumpedTables = (text: string): (readonly [signature: string, bytes: Uint8Array])[] =>
+  text
+    .split(/^(?=.*\b[A-Z]{4} @ 0x)/m)
+    .slice(1)
+    .map((part) => {
+      const [heading = "", ...lines] = part.split("\n");
+      const signature = /([A-Z]{4}) @/.exec(heading)?.[1] ?? "";
+      const digits = lines.flatMap((line) => {
+        const found = /^\s*[0-9a-f]{4,}: ((?:[0-9a-f]{2} ){1,16})/i.exec(line);
+        return found === null ? [] : found[1]!.trim().split(" ");
+      });
+      return [signature, Uint8Array.from(digits, (byte) => Number.parseInt(byte, 16))] as const;
+    });

@@ -30,6 +30,25 @@ export const CEDT_STRUCTURE = {
     restrictions: [32, "u16"],
     qtgId: [34, "u16"],
   }),
+  /** How windows with XOR arithmetic of one granularity are decoded; the maps follow. */
+  xorMath: struct("CEDT CXL XOR interleave math (CXIMS)", 8, {
+    type: [0, "u8"],
+    reserved: [1, "u8"],
+    length: [2, "u16"],
+    reserved1: [4, "u16"],
+    granularity: [6, "u8"], // encoded, as the windows have it
+    maps: [7, "u8"],
+  }),
+  /** Which root complex event collector reports for a downstream port. */
+  portAssociation: struct("CEDT RCEC downstream port association (RDPAS)", 17, {
+    type: [0, "u8"],
+    reserved: [1, "u8"],
+    length: [2, "u16"],
+    segment: [4, "u16"],
+    bdf: [6, "u16"],
+    protocol: [8, "u8"], // 0: CXL.io; 1: CXL.cachemem
+    base: [9, "u64"],
+  }),
 } as const;
 
 const HEAD = { type: "Subtable Type", reserved: "Reserved", length: "Length" } as const;
@@ -45,7 +64,24 @@ const targetRows = (bytes: Uint8Array, at: number, end: number): TableRow[] => {
   ];
 };
 
-/** The parts of a CEDT under the names of an iasl that knows them. @source ACPICA source/common/dmtbinfo1.c */
+const MAP = 8;
+
+/** The XOR maps; a count that does not fit is cut to what is there. */
+const mapRows = (bytes: Uint8Array, at: number, end: number): TableRow[] => {
+  const { size } = CEDT_STRUCTURE.xorMath;
+  const { maps } = CEDT_STRUCTURE.xorMath.decode(bytes, at);
+  const count = Math.min(maps, Math.floor((end - at - size) / MAP));
+  return [
+    ...listRows("XOR Map", "u64", bytes, at + size, count),
+    ...rawRows("Data", bytes, at + size + count * MAP, end),
+  ];
+};
+
+/**
+ * The parts of a CEDT under the names of an iasl that knows them; those of CXIMS and RDPAS are the specification's.
+ *
+ * @source ACPICA source/common/dmtbinfo1.c; CXL 3.1, 9.18.1.4 and 9.18.1.5
+ */
 export const CEDT_LISTING: TableBody = {
   title: "CXL Early Discovery Table",
   fixed: { size: ACPI_TABLE_HEADER.size, rows: () => [] },
@@ -77,5 +113,23 @@ export const CEDT_LISTING: TableBody = {
       },
       targetRows,
     ),
+    structKind(
+      "CXL XOR Interleave Math Structure",
+      CEDT_STRUCTURE.xorMath,
+      {
+        ...HEAD,
+        reserved1: "Reserved",
+        granularity: "Interleave Granularity (HBIG)",
+        maps: "Number of XOR Maps",
+      },
+      mapRows,
+    ),
+    structKind("RCEC Downstream Port Association Structure", CEDT_STRUCTURE.portAssociation, {
+      ...HEAD,
+      segment: "RCEC Segment Number",
+      bdf: "RCEC BDF",
+      protocol: "Protocol Type",
+      base: "Base Address",
+    }),
   ],
 };

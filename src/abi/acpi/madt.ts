@@ -1,4 +1,5 @@
 import { struct } from "../bytes.ts";
+import { MADT_GIC_KINDS } from "./madt-gic.ts";
 import { type SubtableKind, structKind, type TableBody } from "./subtable-listing.ts";
 import { rowReader } from "./table-rows.ts";
 
@@ -8,7 +9,7 @@ const MADT_FIXED = struct("MADT", 44, { localApicAddress: [36, "u32"], flags: [4
  * The structures of a MADT that count processors and route their interrupts.
  *
  * @source ACPI 6.5, 5.2.12
- * @missing SAPIC, GIC and RISC-V structures, which are listed as bytes
+ * @missing SAPIC, multiprocessor wake-up and RISC-V structures, which are listed as bytes
  */
 export const MADT_STRUCTURE = {
   localApic: struct("MADT local APIC", 8, {
@@ -33,6 +34,18 @@ export const MADT_STRUCTURE = {
     source: [3, "u8"],
     interrupt: [4, "u32"],
     flags: [8, "u16"],
+  }),
+  nmiSource: struct("MADT NMI source", 8, {
+    type: [0, "u8"],
+    length: [1, "u8"],
+    flags: [2, "u16"],
+    interrupt: [4, "u32"],
+  }),
+  addressOverride: struct("MADT local APIC address override", 12, {
+    type: [0, "u8"],
+    length: [1, "u8"],
+    reserved: [2, "u16"],
+    address: [4, "u64"],
   }),
   localNmi: struct("MADT local APIC NMI", 6, {
     type: [0, "u8"],
@@ -95,6 +108,16 @@ const KINDS: { readonly [type: number]: SubtableKind } = {
     interrupt: "Interrupt",
     flags: ROUTING,
   }),
+  3: structKind("NMI Source", MADT_STRUCTURE.nmiSource, {
+    ...HEAD,
+    flags: ROUTING,
+    interrupt: "Interrupt",
+  }),
+  5: structKind("Local APIC Address Override", MADT_STRUCTURE.addressOverride, {
+    ...HEAD,
+    reserved: "Reserved",
+    address: "APIC Address",
+  }),
   4: structKind("Local APIC NMI", MADT_STRUCTURE.localNmi, {
     ...HEAD,
     processorId: "Processor ID",
@@ -115,6 +138,7 @@ const KINDS: { readonly [type: number]: SubtableKind } = {
     lint: "Interrupt Input LINT",
     reserved: "Reserved",
   }),
+  ...MADT_GIC_KINDS,
 };
 
 const FIXED_ROWS = rowReader(MADT_FIXED, {
@@ -131,5 +155,5 @@ export const MADT_LISTING: TableBody = {
   },
   type: [0, 1],
   length: [1, 1],
-  kinds: Array.from({ length: 11 }, (_, type) => KINDS[type]),
+  kinds: Array.from({ length: 16 }, (_, type) => KINDS[type]),
 };
