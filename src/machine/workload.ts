@@ -2,7 +2,8 @@ import { AGAIN } from "../flat/procedure.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../linux/kernel.ts";
 import { type MemMap, NIL, orderOf, USE, useOf } from "../linux/mem-map.ts";
-import { allocPages, freePages } from "../linux/page-allocator/alloc.ts";
+import { allocPages, freePages, putOnLru } from "../linux/page-allocator/alloc.ts";
+import { GFP } from "../linux/page-allocator/gfp.ts";
 
 /** Order argument of `allocateMemory` that means: the largest blocks that can be had. */
 export const LARGEST = -1;
@@ -35,7 +36,9 @@ export const allocateMemory = allocate.define({
     if (pages <= 0) return f.returns(0);
     if (f.get(v.fixed) === 0)
       while (f.get(v.order) > 0 && 2 ** f.get(v.order) > pages) f.set(v.order, f.get(v.order) - 1);
-    return f.call(allocPages, at.got, f.get(v.order), f.get(v.flags), f.get(v.node), f.get(v.owner));
+    // A page that is still being cleared is on no list that migration looks at.
+    const flags = f.get(v.flags) | GFP.NOT_ON_LRU;
+    return f.call(allocPages, at.got, f.get(v.order), flags, f.get(v.node), f.get(v.owner));
   },
   got: (k, f) => {
     const { v, at } = allocate;
@@ -56,7 +59,11 @@ export const allocateMemory = allocate.define({
     const done = k.hw.access(f.vcpu, f.get(v.at), f.get(v.end) - f.get(v.at), true, false);
     if (done < 0) return AGAIN;
     f.set(v.at, f.get(v.at) + done);
-    return f.get(v.at) < f.get(v.end) ? at.clear : at.next;
+    if (f.get(v.at) < f.get(v.end)) return at.clear;
+    const order = f.get(v.order);
+    if ((f.get(v.flags) & GFP.MOVABLE) !== 0)
+      putOnLru(k, f.get(v.end) / k.geometry.pageSize - 2 ** order, order);
+    return at.next;
   },
 });
 

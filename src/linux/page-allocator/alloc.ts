@@ -26,9 +26,12 @@ export const zonelistAt = (k: Kernel, place: number, node: number, flags: number
  * LRU lists are, so that a part of them can be migrated.
  */
 const claim = (k: Kernel, index: number, order: number, flags: number, owner: number): void => {
+  k.mm.owners.set(index, index + 2 ** order, owner);
+  if (useFor(flags) === USE.MOVABLE) spread(k, index, order);
+};
+
+const spread = (k: Kernel, index: number, order: number): void => {
   const { mm, zones, geometry } = k;
-  mm.owners.set(index, index + 2 ** order, owner);
-  if ((flags & GFP.MOVABLE) === 0) return;
   zones.movable[zoneOfIndex(k, index)]! += 2 ** order;
   if (order <= geometry.pageblockOrder) return;
   for (let at = index; at < index + 2 ** order; at += geometry.pagesPerBlock) {
@@ -36,7 +39,19 @@ const claim = (k: Kernel, index: number, order: number, flags: number, owner: nu
   }
 };
 
-const useFor = (flags: number): Use => ((flags & GFP.MOVABLE) !== 0 ? USE.MOVABLE : USE.ALLOCATED);
+const useFor = (flags: number): Use =>
+  (flags & (GFP.MOVABLE | GFP.NOT_ON_LRU)) === GFP.MOVABLE ? USE.MOVABLE : USE.ALLOCATED;
+
+/**
+ * Pages that were allocated with NOT_ON_LRU can be migrated from now on: 2^order of them from `pfn` on.
+ *
+ * @source Linux mm/swap.c, folio_add_lru
+ */
+export const putOnLru = (k: Kernel, pfn: number, order: number): void => {
+  const index = k.mm.indexOf(pfn);
+  k.mm.setBlock(index, order, USE.MOVABLE);
+  spread(k, index, order);
+};
 
 const { v, at, define } = KERNEL_PROCEDURES.declare("__alloc_pages", {
   args: ["order", "flags", "node", "owner"],

@@ -19,6 +19,8 @@ export const GFP = {
   THIS_ZONE_ONLY: 0x20,
   /** The watermarks do not hold for it (__GFP_MEMALLOC). */
   NO_WATERMARKS: 0x40,
+  /** Movable pages that nobody can migrate yet: their user puts them on an LRU list once they are ready. */
+  NOT_ON_LRU: 0x80,
 } as const;
 
 /** Highest zone type that an allocation with these flags may use. @source Linux gfp_zone() */

@@ -1,7 +1,7 @@
 import { ERRNO } from "../errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { orderOf, USE, useOf } from "../mem-map.ts";
-import { allocPages, freePages } from "./alloc.ts";
+import { allocPages, freePages, putOnLru } from "./alloc.ts";
 import { headOf } from "./free-lists.ts";
 import { GFP } from "./gfp.ts";
 import { zoneNode, zoneOfIndex } from "./zones.ts";
@@ -45,7 +45,8 @@ export const migrateRange = define({
         f.set(v.order, order);
         f.set(v.owner, k.mm.owners.of(head));
         const node = zoneNode(zoneOfIndex(k, head));
-        return f.call(allocPages, at.move, order, GFP.MOVABLE, node, f.get(v.owner));
+        // The new block is nobody's before it is moved to: whoever frees the old one meanwhile must not find both.
+        return f.call(allocPages, at.move, order, GFP.MOVABLE | GFP.NOT_ON_LRU, node, 0);
       }
       pfn += head + 2 ** order - index;
     }
@@ -56,8 +57,13 @@ export const migrateRange = define({
     const order = f.get(v.order);
     if (f.result < 0) return f.returns(ERRNO.ENOMEM);
     // The old block may have been freed while memory for the new one was accepted.
-    if (isStill(k, pfn, order)) freePages(k, pfn, order);
-    else freePages(k, f.result, order);
+    if (!isStill(k, pfn, order)) freePages(k, f.result, order);
+    else {
+      const index = k.mm.indexOf(f.result);
+      k.mm.owners.set(index, index + 2 ** order, f.get(v.owner));
+      putOnLru(k, f.result, order);
+      freePages(k, pfn, order);
+    }
     return at.scan;
   },
 });
