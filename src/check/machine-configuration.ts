@@ -1,0 +1,137 @@
+import { designNamed } from "../designs/designs.ts";
+import { geometry } from "../linux/geometry.ts";
+import { type Fix, VARIANTS, withoutFixes } from "../linux/variant.ts";
+import type { MachineConfig } from "../machine/config.ts";
+import { FAULT_CALLS } from "../machine/faults/fault-calls.ts";
+import type { FaultPlan } from "../machine/faults/fault-points.ts";
+import { NotModelled } from "../not-modelled.ts";
+import { GIB, gpa, MIB } from "../units.ts";
+import { explicitLayout, type GuestLayout } from "../vmm/layout.ts";
+import type { VmmPolicy } from "../vmm/policy.ts";
+import { qemuSrat } from "../vmm/srat.ts";
+
+/** Something that the operator or a user does. Sizes and places are counted in units of 2 MiB. */
+export type Deed =
+  | { readonly do: "resize"; readonly to: number }
+  | { readonly do: "plug" }
+  | { readonly do: "unplug" }
+  | { readonly do: "allocate"; readonly units: number; readonly as: string }
+  | { readonly do: "free"; readonly as: string }
+  /** A word read that starts before this unit, counted from the first above 4 GiB, and runs into it. */
+  | { readonly do: "read"; readonly across: number }
+  | { readonly do: "online"; readonly block: number }
+  | { readonly do: "offline"; readonly block: number };
+
+/** Deeds that one person does in order. */
+export interface Program {
+  readonly by: "operator" | { readonly user: number };
+  readonly deeds: readonly Deed[];
+  /** The next deed may begin at any time after the one before, or when nobody has anything left to do. */
+  readonly when: "any time" | "at rest";
+}
+
+/**
+ * A machine to explore, as plain JSON. Above 4 GiB lie `staticUnits` of boot memory that firmware did not accept, and
+ * directly behind them the memory device. A memory block is `blockUnits`.
+ */
+export interface MachineConfiguration {
+  readonly name: string;
+  readonly design: string;
+  readonly vcpus: number;
+  readonly staticUnits: number;
+  readonly blockUnits: 2 | 4;
+  readonly device: { readonly kind: "virtio-mem" | "dimm"; readonly units: number };
+  readonly accept: "lazy" | "eager";
+  readonly memmapOnMemory: boolean;
+  readonly pageRelease: boolean;
+  readonly discard: VmmPolicy["discard"];
+  readonly unplugged: VmmPolicy["unplugged"];
+  readonly aug: VmmPolicy["aug"];
+  readonly revert: readonly Fix[];
+  /** Done before the search begins, one after the other, each to its end. */
+  readonly before: readonly Deed[];
+  readonly programs: readonly Program[];
+  /** One fault that may happen once, at any call of its kind. */
+  readonly fault: { readonly call: string; readonly answer: string } | null;
+  /** Invariants that count. Empty: all. */
+  readonly rules: readonly string[];
+}
+
+export const UNIT = 2 * MIB;
+/** Boot memory that firmware accepts: just enough for Linux to boot. */
+const LOW_MEMORY = 64 * MIB;
+/** Where boot memory above 4 GiB starts. */
+export const HIGH_BASE = 4 * GIB;
+const PAGE_SHIFT = 12;
+const PAGEBLOCK_ORDER = 9;
+const MAX_ORDER = 10;
+
+const layoutOf = ({ staticUnits, device }: MachineConfiguration): GuestLayout => {
+  const memory = LOW_MEMORY + staticUnits * UNIT;
+  return explicitLayout({
+    ram: [
+      { start: 0, size: LOW_MEMORY },
+      { start: HIGH_BASE, size: staticUnits * UNIT },
+    ],
+    slots: 1,
+    maxmem: memory + device.units * UNIT,
+    deviceMemory: { start: HIGH_BASE + staticUnits * UNIT, size: device.units * UNIT },
+  });
+};
+
+/** One rule; whether it strikes is for the search to choose. */
+const faultsOf = ({ fault }: MachineConfiguration): FaultPlan | undefined => {
+  if (fault === null) return undefined;
+  const call = FAULT_CALLS.findIndex(({ name }) => name === fault.call);
+  const answer = FAULT_CALLS[call]?.answers.get(fault.answer);
+  if (answer === undefined) throw new NotModelled(`fault ${fault.call} answers ${fault.answer}`);
+  const always = { device: -1, start: 0, end: Number.POSITIVE_INFINITY, first: 1, times: 1, rate: 0 };
+  return { seed: 1, rules: [{ ...always, call, answer, lateNs: 0, after: 1 }] };
+};
+
+const policyOf = ({ aug, discard, unplugged }: MachineConfiguration): Partial<VmmPolicy> => ({
+  augSize: "2M",
+  aug,
+  discard,
+  unplugged,
+});
+
+const OPTIONS = {
+  autoOnline: "online_movable",
+  unplugOnline: true,
+  forceBbm: false,
+  bbmBlockSize: 0,
+} as const;
+
+/** The machine of a configuration. @throws NotModelled for a design or a fault that there is not */
+export const machineConfigOf = (configuration: MachineConfiguration): MachineConfig => {
+  const { vcpus, device, staticUnits, accept, memmapOnMemory, pageRelease } = configuration;
+  const design = designNamed(configuration.design);
+  if (design === undefined) throw new NotModelled(`design ${configuration.design}`);
+  const layout = layoutOf(configuration);
+  const faults = faultsOf(configuration);
+  const srat = qemuSrat(
+    layout,
+    [{ memory: layout.memory }],
+    Array.from({ length: vcpus }, () => 0),
+  );
+  const virtioMem = { id: "vm0", size: device.units * UNIT, requestedSize: 0 };
+  return {
+    layout,
+    geometry: geometry(PAGE_SHIFT, PAGEBLOCK_ORDER, MAX_ORDER, 21 + Math.log2(configuration.blockUnits)),
+    nodes: 1,
+    vcpus,
+    virtioMem: device.kind === "virtio-mem" ? [virtioMem] : [],
+    dimms: [],
+    ...(srat === undefined ? {} : { srat }),
+    unaccepted: [{ start: gpa(HIGH_BASE), size: staticUnits * UNIT }],
+    efiMemoryMap: [],
+    policy: policyOf(configuration),
+    pageRelease,
+    variant: withoutFixes(VARIANTS["7.3"], configuration.revert),
+    options: { ...OPTIONS, accept, memmapOnMemory },
+    design,
+    seed: 1,
+    ...(faults === undefined ? {} : { faults }),
+  };
+};

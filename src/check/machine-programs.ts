@@ -1,0 +1,141 @@
+import { assert } from "../assert.ts";
+import { MMOP } from "../linux/memory-block.ts";
+import { GFP } from "../linux/page-allocator/gfp.ts";
+import type { Machine } from "../machine/machine.ts";
+import { storeBlockState } from "../machine/operator.ts";
+import type { KernelTask } from "../machine/tasks.ts";
+import { allocateMemory, freeOwned, readAcross } from "../machine/workload.ts";
+import { plugDimm, requestUnplugDimm } from "../vmm/dimm.ts";
+import {
+  type Deed,
+  HIGH_BASE,
+  type MachineConfiguration,
+  type Program,
+  UNIT,
+} from "./machine-configuration.ts";
+
+const DIMM = "dimm0";
+const PAGE = 4096;
+/** Bits of an allocation's owner below its order. */
+const OWNER_BITS = 2 ** 20;
+
+/** Names of allocations as owner numbers, from 1. */
+const ownersOf = (programs: readonly Program[], before: readonly Deed[]): readonly string[] => {
+  const deeds = [...before, ...programs.flatMap((program) => program.deeds)];
+  return [...new Set(deeds.flatMap((deed) => (deed.do === "allocate" ? [deed.as] : [])))];
+};
+
+/** What people do to a machine, each at their own place in their program. The places are the only state. */
+export class Programs {
+  readonly all: readonly Program[];
+  /** By program: deeds that were begun. */
+  readonly places: Int32Array;
+  private readonly machine: Machine;
+  private readonly owners: readonly string[];
+  private readonly firstBlock: number;
+  private readonly blockBytes: number;
+
+  constructor(machine: Machine, configuration: MachineConfiguration) {
+    const { programs, before, device, staticUnits, blockUnits } = configuration;
+    this.machine = machine;
+    this.all = programs;
+    this.places = new Int32Array(programs.length);
+    this.owners = ownersOf(programs, before);
+    this.blockBytes = blockUnits * UNIT;
+    this.firstBlock = (HIGH_BASE + staticUnits * UNIT) / this.blockBytes;
+    if (device.kind === "dimm") machine.vmm.addBackend(DIMM, device.units * UNIT);
+  }
+
+  private taskOf({ by }: Program): KernelTask | undefined {
+    return by === "operator"
+      ? undefined
+      : this.machine.tasks.users[by.user % this.machine.tasks.users.length]!;
+  }
+
+  /** Whether the next deed of a program may begin now. */
+  isReady(program: number): boolean {
+    const { deeds, when } = this.all[program]!;
+    if (this.places[program]! >= deeds.length) return false;
+    if (when === "at rest" && this.machine.scheduler.activeCount[0] !== 0) return false;
+    const task = this.taskOf(this.all[program]!);
+    return task === undefined || (task.idle && this.machine.runsGuest(task.frame.vcpu));
+  }
+
+  get done(): boolean {
+    return this.all.every(({ deeds }, program) => this.places[program]! >= deeds.length);
+  }
+
+  /** Begins the next deed of a program. */
+  begin(program: number): void {
+    const { deeds } = this.all[program]!;
+    const deed = deeds[this.places[program]!++];
+    assert(deed !== undefined, "a program that is done begins nothing");
+    this.perform(deed, this.taskOf(this.all[program]!));
+  }
+
+  /** Does a deed, or has it begun by a task of the guest. */
+  perform(deed: Deed, user: KernelTask | undefined): void {
+    const { machine } = this;
+    const task = user ?? machine.tasks.users[0]!;
+    if (deed.do === "resize") machine.vmm.setRequestedSize(0, deed.to * UNIT);
+    else if (deed.do === "plug" || deed.do === "unplug") this.dimm(deed.do === "plug");
+    else if (deed.do === "free") freeOwned(machine.kernel, this.ownerOf(deed.as));
+    else if (deed.do === "read") machine.start(task, readAcross, HIGH_BASE + deed.across * UNIT);
+    else if (deed.do === "allocate") this.allocate(task, deed.units, deed.as);
+    else if (deed.do === "online") this.store(task, deed.block, MMOP.ONLINE_MOVABLE);
+    else if (deed.do === "offline") this.store(task, deed.block, MMOP.OFFLINE);
+    machine.interrupts.startWork();
+  }
+
+  /** What is there is not plugged again, and what is not there not asked back: the operator sees that. */
+  private dimm(plug: boolean): void {
+    const { vmm } = this.machine;
+    if (plug && !vmm.dimms.isPlugged(0)) plugDimm(vmm, { memdev: DIMM }, true);
+    else if (!plug && vmm.dimms.isPlugged(0)) requestUnplugDimm(vmm, 0);
+  }
+
+  private ownerOf(name: string): number {
+    return this.owners.indexOf(name) + 1;
+  }
+
+  /** Blocks of a unit each, wherever they are to be had: movable memory is taken from the device first. */
+  private allocate(task: KernelTask, units: number, name: string): void {
+    const order = Math.log2(UNIT / PAGE) + 1;
+    const owner = this.ownerOf(name) + order * OWNER_BITS;
+    this.machine.start(task, allocateMemory, units * (UNIT / PAGE), GFP.MOVABLE, 0, owner);
+  }
+
+  private store(task: KernelTask, block: number, type: number): void {
+    const number = this.firstBlock + block;
+    this.machine.start(task, storeBlockState, number, number, type);
+  }
+
+  /** Name of who begins the next deed of a program, and what that is. */
+  text(program: number, place = this.places[program]!): readonly [who: string, what: string] {
+    const { by, deeds } = this.all[program]!;
+    const deed = deeds[place];
+    return [
+      by === "operator" ? "operator" : `user@vcpu${by.user}`,
+      deed === undefined ? "nothing" : deedText(deed),
+    ];
+  }
+}
+
+/** A deed in words. */
+export const deedText = (deed: Deed): string => {
+  switch (deed.do) {
+    case "resize":
+      return `resize vm0 to ${deed.to * 2}M`;
+    case "plug":
+    case "unplug":
+      return `${deed.do} dimm0`;
+    case "allocate":
+      return `allocate ${deed.units * 2}M as ${deed.as}`;
+    case "free":
+      return `free ${deed.as}`;
+    case "read":
+      return `read a word across 0x${(HIGH_BASE + deed.across * UNIT).toString(16)}`;
+    default:
+      return `${deed.do} block ${deed.block}`;
+  }
+};

@@ -1,0 +1,31 @@
+import { INVARIANTS, type InvariantId } from "../machine/invariants/table.ts";
+
+/** What ends a story beside a broken invariant. Numbers follow those of the invariants. */
+const ENDS = [
+  ["panic", "the guest panicked"],
+  ["killed", "the VMM ended the TD"],
+  ["deadlock", "tasks have work and none of them can ever go on"],
+  ["not modelled", "the run met something that is not modelled"],
+] as const;
+
+const after = (place: number): number => 1 + INVARIANTS.length + place;
+
+export const VIOLATION = {
+  PANIC: after(0),
+  KILLED: after(1),
+  DEADLOCK: after(2),
+  NOT_MODELLED: after(3),
+} as const;
+
+/** Number of a broken invariant, from 1. */
+export const numberOf = (invariant: InvariantId): number =>
+  1 + INVARIANTS.findIndex(({ id }) => id === invariant);
+
+/** Its id, such as I2 or panic. */
+export const violationId = (violation: number): string =>
+  INVARIANTS[violation - 1]?.id ?? ENDS[violation - 1 - INVARIANTS.length]![0];
+
+export const violationText = (violation: number): string => {
+  const says = INVARIANTS[violation - 1]?.says ?? ENDS[violation - 1 - INVARIANTS.length]![1];
+  return `${violationId(violation)}: ${says}`;
+};

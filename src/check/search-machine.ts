@@ -1,0 +1,25 @@
+import type { MachineConfiguration } from "./machine-configuration.ts";
+import { FootprintError, type Knowledge } from "./machine-footprint.ts";
+import { MachineSystem } from "./machine-system.ts";
+
+/**
+ * Runs a search over a configuration's machine. Where it turns out on the way that a step changes memory that is not
+ * saved, all is done again with that known: no result rests on a state that was saved in part.
+ */
+export const searchMachine = <T>(
+  configuration: MachineConfiguration,
+  search: (system: MachineSystem) => T,
+): T => {
+  let knowledge: Knowledge | undefined;
+  for (;;) {
+    try {
+      const system = new MachineSystem(configuration, knowledge);
+      const result = search(system);
+      system.verify();
+      return result;
+    } catch (error) {
+      if (!(error instanceof FootprintError)) throw error;
+      knowledge = error.knowledge;
+    }
+  }
+};
