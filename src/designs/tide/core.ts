@@ -14,9 +14,11 @@ const add = KERNEL_PROCEDURES.declare("tide_add_memory", {
 });
 
 /**
- * add_memory: a DIMM is plugged as a whole, which its presence says; what a driver manages has its bits already.
+ * add_memory: a DIMM is plugged as a whole, which its presence says; what a driver manages has its bits already. After a
+ * kexec so has a DIMM that the kernel before had, and both bitmaps tell the truth of it. That nothing else is there, the
+ * resource tree has made sure of.
  *
- * Returns 0; -EINVAL for a range that no bits can stand for; -EBUSY where something is plugged already.
+ * Returns 0; -EINVAL for a range that no bits can stand for.
  */
 export const addMemory = add.define({
   enter: (k, f) => {
@@ -25,8 +27,6 @@ export const addMemory = add.define({
     if (f.get(add.v.managed) !== 0) return f.returns(0);
     const { table } = k;
     if (table?.plugged === undefined || !inWindow(table, start, size)) return f.returns(ERRNO.EINVAL);
-    const [first, end] = unitsOf(table, start, size);
-    if (findNextSet(table.plugged, end, first) < end) return f.returns(ERRNO.EBUSY);
     return f.call(adopt, add.at.adopted, start, size);
   },
   adopted: (_k, f) => f.call(acceptGuard, add.at.guarded, f.get(add.v.start), f.get(add.v.size)),
