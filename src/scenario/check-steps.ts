@@ -2,8 +2,9 @@ import { checkRequested, type Refuse } from "./check-machine.ts";
 import type { Expectation } from "./expectation.ts";
 import { suggest } from "./nearest-name.ts";
 import { ADDRESS_LIMIT, formatAddress } from "./quantity.ts";
-import type { Action, ActionKind, Scenario } from "./scenario.ts";
+import type { Action, ActionKind, Scenario, Step } from "./scenario.ts";
 import { describe, type Path } from "./scenario-error.ts";
+import { SUCCESS } from "./world.ts";
 
 /** What the steps so far have made, so that a step can only name what exists. */
 interface Progress {
@@ -28,9 +29,24 @@ export const checkSteps = (scenario: Scenario, refuse: Refuse): void => {
         checkInside(action, [...path, "parallel", j], refuse);
         checkAction(scenario, progress, action, [...path, "parallel", j], refuse);
       });
-    } else if (step.kind !== "note") checkAction(scenario, progress, step, path, refuse);
+    } else if (step.kind !== "note") {
+      const before = step.kind === "plug" ? progress.dimms.get(step.dimm) : undefined;
+      checkAction(scenario, progress, step, path, refuse);
+      if (step.kind === "plug" && isRefused(scenario.steps[i + 1])) setBack(progress, step.dimm, before);
+    }
   }
   checkExpectations(scenario, scenario.expect, ["expect"], refuse);
+};
+
+/** Whether a step says of the one before it that it does not succeed. */
+const isRefused = (next: Step | undefined): boolean =>
+  next?.kind === "expect" &&
+  next.expectations.some((expectation) => expectation.kind === "status" && expectation.status !== SUCCESS);
+
+/** A DIMM that was not plugged after all. */
+const setBack = ({ dimms }: Progress, dimm: string, before: boolean | undefined): void => {
+  if (before === undefined) dimms.delete(dimm);
+  else dimms.set(dimm, before);
 };
 
 /** Steps that nothing else happens beside. */

@@ -556,3 +556,15 @@ describe("faults", () => {
     expect(refusal(withFaults(faults))).toContain(message);
   });
 });
+
+it("the name of a DIMM whose plug is expected to fail is free again, and names nothing that could be unplugged", () => {
+  const plug = "  - plug: {dimm: a, size: 1G}\n";
+  const refused = `${plug}  - expect: {status: GenericError}\n`;
+  expect(load(around("", `  - boot\n${refused}${plug}`)).steps).toHaveLength(4);
+  expect(() => load(around("", `  - boot\n${refused}  - unplug: {dimm: a}`))).toThrow(
+    'expected a DIMM that was plugged, found "a"',
+  );
+  expect(() => load(around("", `  - boot\n${plug}  - expect: {status: SUCCESS}\n${plug}`))).toThrow(
+    "expected a new name, found `a` again",
+  );
+});
