@@ -1,16 +1,11 @@
+import { FormatError } from "../format-error.ts";
+
 /**
  * Bytes of a gdb remote connection do not have the form the protocol gives them: a framing error, or a reply
  * that does not answer what was asked. It is about the form only; a stub's refusal (`E22`) is an answer.
  */
-export class GdbFormatError extends Error {
+export class GdbFormatError extends FormatError {
   override name = "GdbFormatError";
-  readonly expected: string;
-  readonly found: string;
-  constructor(what: string, expected: string, found: string) {
-    super(`${what}: expected ${expected}, found ${found}`);
-    this.expected = expected;
-    this.found = found;
-  }
 }
 
 const LONGEST_SHOWN = 40;

@@ -1,13 +1,8 @@
+import { FormatError } from "../format-error.ts";
+
 /** A QMP stream or a message in it does not have the form that the protocol or the schema gives it. */
-export class QmpFormatError extends Error {
+export class QmpFormatError extends FormatError {
   override name = "QmpFormatError";
-  readonly expected: string;
-  readonly found: string;
-  constructor(what: string, expected: string, found: string) {
-    super(`${what}: expected ${expected}, found ${found}`);
-    this.expected = expected;
-    this.found = found;
-  }
 }
 
 const LONGEST_SHOWN = 60;
