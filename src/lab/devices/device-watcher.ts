@@ -13,21 +13,27 @@ export class DeviceWatcher {
   /** Requests seen so far. */
   requests = 0;
   private readonly path: string;
-  private readonly mirror: DeviceMirror;
+  private readonly mirror: Pick<DeviceMirror, "apply">;
+  /** Requests that were read and not done yet. */
+  private readonly waiting: AnsweredRequest[] = [];
   private readonly log = new DeviceLog();
   private readonly piece = new Uint8Array(PIECE);
   private readonly decoder = new TextDecoder();
   private fd = -1;
   private offset = 0;
 
-  constructor(path: string, mirror: DeviceMirror) {
+  constructor(path: string, mirror: Pick<DeviceMirror, "apply">) {
     this.path = path;
     this.mirror = mirror;
   }
 
-  /** Does what was answered since the last time. */
+  /**
+   * Does what was answered since the last time. Who comes while another does so does what is left, in the same order: it
+   * need not wait for what follows from a request that the other has done.
+   */
   async sync(): Promise<void> {
-    for (const request of this.news()) {
+    this.waiting.push(...this.news());
+    for (let request = this.waiting.shift(); request !== undefined; request = this.waiting.shift()) {
       this.requests++;
       this.mirror.apply(request);
       await this.onRequest(request);
