@@ -16,6 +16,15 @@ export interface ConnectedAgent {
  */
 export const connectAgent = async (path: string, options: ConnectOptions = {}): Promise<ConnectedAgent> => {
   const connection = await Connection.open("agent", path, options);
+  return { agent: agentOver(connection), close: () => connection.close() };
+};
+
+/**
+ * An agent over a connection that is there. When that ends, the guest counts as dead.
+ *
+ * @param ended is called first then
+ */
+export const agentOver = (connection: Connection, ended: () => void = () => {}): Agent => {
   let deliver: (bytes: Uint8Array) => void = () => {};
   const agent = new Agent({
     write: (bytes) => connection.write(bytes),
@@ -23,6 +32,12 @@ export const connectAgent = async (path: string, options: ConnectOptions = {}): 
       deliver = listener;
     },
   });
-  connection.listen({ take: (bytes) => deliver(bytes), ended: ({ message }) => agent.guestDied(message) });
-  return { agent, close: () => connection.close() };
+  connection.listen({
+    take: (bytes) => deliver(bytes),
+    ended: ({ message }) => {
+      ended();
+      agent.guestDied(message);
+    },
+  });
+  return agent;
 };

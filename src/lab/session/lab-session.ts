@@ -1,7 +1,7 @@
 import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import type { Design } from "../../linux/design.ts";
 import type { MachineConfig } from "../../machine/config.ts";
-import { Agent } from "../agent/agent.ts";
+import { agentOver } from "../agent/connect-agent.ts";
 import { Guest } from "../agent/guest.ts";
 import { Vigil } from "../agent/vigil.ts";
 import { DesignHost } from "../design/design-host.ts";
@@ -159,21 +159,10 @@ export class LabSession {
       trap: plan.trap ?? "mailbox",
     });
     const connection = await qemu.connect("the guest's agent", qemu.files.agent);
-    let take: (bytes: Uint8Array) => void = () => {};
-    const agent = new Agent({
-      write: (bytes) => connection.write(bytes),
-      onData: (listener) => {
-        take = listener;
-      },
+    const agent = agentOver(connection, () => {
+      session.lost = true;
     });
     const session = new LabSession(plan, qemu, td, new Guest(agent));
-    connection.listen({
-      take: (chunk) => take(chunk),
-      ended: (error) => {
-        session.lost = true;
-        agent.guestDied(error.message);
-      },
-    });
     session.addDeviceMemory();
     await session.hookDesign();
     await session.kexec.install();

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { buildGuestImage, type GuestImageParts } from "../agent/guest-image.ts";
 import { loadKernelImage, naming } from "../kernel-image/load.ts";
 import { findKernel, type KernelWish } from "../kernel-package/find-kernel.ts";
 import { findBusybox, findQemu } from "../kernel-package/host-programs.ts";
+import { readModules } from "../kernel-package/modules.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
 import { readGuestKernel } from "../td/read-guest-kernel.ts";
 
@@ -11,25 +11,17 @@ import { readGuestKernel } from "../td/read-guest-kernel.ts";
 export interface LabTools {
   readonly kernelFile: string;
   readonly kernel: GuestKernel;
-  /** The initramfs: busybox, the agent, and the modules that a memory lab needs. */
+  /** The initramfs: busybox, the agent, and the modules that were asked for. */
   readonly initrd: Uint8Array;
 }
 
-/** Modules that go into the initramfs where the kernel has them as modules. */
-const MODULES = ["drivers/virtio/virtio_mem"] as const;
-const ENDINGS = [".ko", ".ko.xz", ".ko.gz"] as const;
-
-const moduleFiles = (folder: string | undefined): Map<string, Uint8Array> => {
-  const files = new Map<string, Uint8Array>();
-  if (folder === undefined) return files;
-  for (const name of MODULES) {
-    for (const ending of ENDINGS) {
-      const path = join(folder, "kernel", `${name}${ending}`);
-      if (existsSync(path)) files.set(`${name.split("/").at(-1)}${ending}`, readFileSync(path));
-    }
-  }
-  return files;
-};
+/** What a guest needs beside a kernel. */
+export interface GuestNeeds {
+  /** How many kernels the guest will start by itself, one after the other. */
+  readonly kexecs?: number;
+  /** Modules that it will load, by name. Those that the kernel has built in need no file. */
+  readonly modules?: readonly string[];
+}
 
 /** Where an initramfs has what the guest starts by kexec. */
 export const KEXEC_FILES = { kernel: "boot/vmlinuz", initrd: "boot/initrd" } as const;
@@ -50,10 +42,12 @@ const guestImage = (parts: GuestImageParts, kernel: Uint8Array, kexecs: number):
 /**
  * Finds what the linux world needs on this machine, and reads the kernel.
  *
- * @param kexecs how many kernels the guest will start by itself, one after the other
  * @throws LabError if something is missing, with what to do; KernelFileError if a named kernel cannot be read
  */
-export const findLabTools = async (wish: KernelWish = {}, kexecs = 0): Promise<LabTools> => {
+export const findLabTools = async (
+  wish: KernelWish = {},
+  { kexecs = 0, modules = [] }: GuestNeeds = {},
+): Promise<LabTools> => {
   await findQemu();
   const busybox = findBusybox();
   const files = await findKernel(wish);
@@ -62,7 +56,7 @@ export const findLabTools = async (wish: KernelWish = {}, kexecs = 0): Promise<L
     kernelFile: files.image,
     kernel: await naming(files.image, () => readGuestKernel(image)),
     initrd: guestImage(
-      { busybox: busybox.bytes, modules: moduleFiles(files.modules) },
+      { busybox: busybox.bytes, modules: (await readModules(files.modules, modules)).files },
       kexecs === 0 ? new Uint8Array() : readFileSync(files.image),
       kexecs,
     ),

@@ -2,6 +2,7 @@ import type { MachineConfig } from "../../machine/config.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { machineConfigOf } from "../../scenario/model/model-config.ts";
 import type { Scenario } from "../../scenario/scenario.ts";
+import type { GuestNeeds } from "../session/lab-tools.ts";
 import { CRASH_MEMORY } from "./another-kernel.ts";
 import { checkLinuxFaults } from "./linux-faults.ts";
 
@@ -17,9 +18,11 @@ export const linuxConfigOf = (scenario: Scenario): MachineConfig => {
   return config;
 };
 
-/** How many kernels the guest starts itself. */
-export const kexecsOf = ({ steps }: Scenario): number =>
-  steps.filter(({ kind }) => kind === "kexec" || kind === "crash").length;
+/** What a guest has to have with it for a scenario. */
+export const needsOf = ({ steps, machine }: Scenario): GuestNeeds => ({
+  kexecs: steps.filter(({ kind }) => kind === "kexec" || kind === "crash").length,
+  modules: machine.virtioMem.length > 0 ? ["virtio_mem"] : [],
+});
 
 /** What a guest is told on its command line beside what every guest is. */
 export const commandLineOf = ({ guest, steps }: Scenario): string =>

@@ -32,7 +32,7 @@ import { consoleLog } from "./console-log.ts";
 import { fateOf } from "./guest-fate.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
-import { commandLineOf, kexecsOf, linuxConfigOf } from "./linux-setup.ts";
+import { commandLineOf, linuxConfigOf, needsOf } from "./linux-setup.ts";
 
 const NS_PER_MS = 1e6;
 /** Longest that one call waits for something to happen in the guest. */
@@ -83,7 +83,7 @@ export class LinuxWorld implements World {
     this.scenario = scenario;
     this.config = linuxConfigOf(scenario);
     this.tools = await asUnavailable(() =>
-      findLabTools({ line: scenario.guest.kernel, ...this.options.kernel }, kexecsOf(scenario)),
+      findLabTools({ line: scenario.guest.kernel, ...this.options.kernel }, needsOf(scenario)),
     );
     this.startedMs = performance.now();
   }
