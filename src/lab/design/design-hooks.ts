@@ -78,13 +78,10 @@ export class DesignHooks {
    * Hooks the kernel's functions. The guest must stand still.
    *
    * @param symbol address of a function in the running kernel
-   * @throws LabError if the kernel lacks one that the design needs
+   * @throws LabError if the kernel lacks one that the design needs, or the design has a hook that is at none
    */
   async installInKernel(symbol: (name: string) => bigint | undefined): Promise<void> {
-    if (this.hooks.onlineChunk !== undefined)
-      throw new LabError(
-        `design ${this.parts.host.design.name}: it hooks each chunk that goes online, which the linux world cannot; use the model world`,
-      );
+    this.checkPlaces();
     await this.install(this.kernelFunctions, symbol, "kernel");
   }
 
@@ -96,6 +93,18 @@ export class DesignHooks {
   /** Hooks the functions of the virtio-mem driver, once it is loaded. The guest must stand still. */
   async installInDriver(symbol: (name: string) => bigint | undefined): Promise<void> {
     await this.install(this.driverFunctions, symbol, "virtio_mem driver");
+  }
+
+  /** A design that was hooked in part would be judged for what it did not do. */
+  private checkPlaces(): void {
+    const { design } = this.parts.host;
+    const placed = [...this.kernelFunctions, ...this.driverFunctions].flatMap(([, needs]) => needs);
+    for (const [name, hook] of Object.entries(design.hooks)) {
+      if (hook === undefined || placed.some((each) => each === name)) continue;
+      throw new LabError(
+        `design ${design.name}: expected a function of the kernel for its hook ${name}, found none that the linux world can stop at; use the model world`,
+      );
+    }
   }
 
   private isNeeded(needs: readonly (keyof Hooks)[]): boolean {

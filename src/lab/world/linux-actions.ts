@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { NotModelled } from "../../not-modelled.ts";
 import type { Action } from "../../scenario/scenario.ts";
 import { type Outcome, SUCCESS } from "../../scenario/world.ts";
@@ -145,6 +146,8 @@ const plug = async (session: LabSession, step: Act<"plug">): Promise<Outcome> =>
   plugInModel(session, step);
   const undo = new Cleanup();
   undo.add(() => void removeFromModel(session, dimm, slotOf(session, dimm)));
+  // QEMU makes the file and leaves it behind.
+  undo.add(() => rmSync(files.ram(memdev), { force: true }));
   try {
     const backend = {
       "qom-type": "memory-backend-file",
@@ -189,7 +192,10 @@ const unplug = async (session: LabSession, { dimm }: Act<"unplug">): Promise<Out
   session.qemu.ram.remove(start);
   session.td.content.discarded(start, end);
   if (session.plan.enforcement === "exact") await session.td.watch.forbid(start, end);
-  await session.qemu.qmp.execute("object-del", { id: `${dimm}-mem` });
+  const memdev = `${dimm}-mem`;
+  await session.qemu.qmp.execute("object-del", { id: memdev });
+  // A DIMM that comes again is another one, of any size and without content.
+  rmSync(session.qemu.files.ram(memdev), { force: true });
   return DONE;
 };
 
