@@ -50,26 +50,29 @@ export class Sept extends SeptPool {
    */
   walk(lo: number, hi: number, level: number): void {
     this.unit = (lo >>> 21) | (hi << 11);
-    this.at = this.find(lo, hi, level);
+    if ((((lo >>> 30) | (hi << 2)) & 0x7fff_ffff) === this.gib && level <= 1) this.walkTable(lo, level);
+    else this.walkDown(lo, hi, level);
   }
 
   /** The GiB of the last walk that went down to its table of 2 MiB entries, and the number of that table's first entry. */
   private gib = NO_GIB;
   private gibTable = 0;
 
-  private find(lo: number, hi: number, level: number): number {
-    const gib = ((lo >>> 30) | (hi << 2)) & 0x7fff_ffff;
-    if (gib !== this.gib || level > 1) {
-      const above = this.findTable(lo, hi, level);
-      if (this.level !== 1) return above;
-      this.gib = gib;
-      this.gibTable = above;
-    }
+  /** The last two steps of a walk, from the table of 2 MiB entries that the last walk came to. */
+  private walkTable(lo: number, level: number): void {
     const at1 = this.gibTable | ((lo >>> 21) & 511);
-    this.level = 1;
-    if (level === 1 || this.state[at1] !== SEPT_NL_MAPPED) return at1;
-    this.level = 0;
-    return (this.payload[at1]! << 9) | ((lo >>> 12) & 511);
+    const ends = level === 1 || this.state[at1] !== SEPT_NL_MAPPED;
+    this.level = ends ? 1 : 0;
+    this.at = ends ? at1 : (this.payload[at1]! << 9) | ((lo >>> 12) & 511);
+  }
+
+  private walkDown(lo: number, hi: number, level: number): void {
+    const above = this.findTable(lo, hi, level);
+    this.at = above;
+    if (this.level !== 1) return;
+    this.gib = ((lo >>> 30) | (hi << 2)) & 0x7fff_ffff;
+    this.gibTable = above;
+    this.walkTable(lo, level);
   }
 
   /** First entry of the table of 2 MiB entries, with `level` set to 1; or where the walk ends above it. */

@@ -48,7 +48,11 @@ export class TagChunks implements Flat {
   fill(frame: number, count: number, tag: number): void {
     const block = frame >>> 9;
     const before = block < this.words[BLOCKS]! ? this.uniform[block]! : 0;
-    if (before === tag) return;
+    if (before !== tag) this.change(frame, count, tag, before);
+  }
+
+  private change(frame: number, count: number, tag: number, before: number): void {
+    const block = frame >>> 9;
     this.knowBlock(block);
     if (count === SMALL_CHUNK) {
       if (before === MIXED) this.freeChunk(block);

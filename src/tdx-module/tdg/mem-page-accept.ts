@@ -47,13 +47,18 @@ export const tdgMemPageAccept = (m: TdxModule, td: Td, vcpu: number, lo: number,
   if (td.locks.any && td.locks.isEntryBusy(pfnOf(lo, hi), level)) return BUSY;
   if (state !== SEPT_PENDING) return refuseHere(td, vcpu, lo, hi, state);
   const pages = sept.payload[sept.at]!;
-  if (level === 0) {
-    m.pages.zero(pages, 1);
-    sept.mapPending();
-    return SUCCESS;
-  }
-  return level === 1 ? accept2M(m, td, vcpu, pages) : accept1G(m, td, pages);
+  if (level > 0 && (level > 1 || mayStop(td, vcpu, pages))) return acceptLarge(m, td, vcpu, level, pages);
+  m.pages.zero(pages, level === 0 ? 1 : CHUNKS);
+  sept.mapPending();
+  return SUCCESS;
 };
+
+/** Whether a 2 MiB accept was interrupted before or an interrupt may come to it. */
+const mayStop = (td: Td, vcpu: number, payload: number): boolean =>
+  (payload & (CHUNKS - 1)) !== 0 || td.vcpus[td.vcpuAt(vcpu, VCPU_WORD.INTERRUPT_IN)] !== 0;
+
+const acceptLarge = (m: TdxModule, td: Td, vcpu: number, level: number, pages: number): Outcome =>
+  level === 1 ? accept2M(m, td, vcpu, pages) : accept1G(m, td, pages);
 
 /** The entry at the level asked for is not PENDING. */
 const refuseHere = (td: Td, vcpu: number, lo: number, hi: number, state: number): Outcome => {
