@@ -3,13 +3,21 @@ import { figure, gigabytes, heading, medianSeconds } from "./stopwatch.ts";
 
 /** The bitmap of a 4 PiB window: 256 MiB, all accepted but the last unit. */
 const BYTES = 256 * 2 ** 20;
-const RUNS = 7;
+const RUNS = 15;
+/** Bitmaps of a machine of 64 GiB, as often as a long play searches them: the code is compiled by then. */
+const WARM_UP = { bytes: 4096, calls: 20_000 };
 
 heading("next set bit in a bitmap of 256 MiB of zeroes");
 const bits = new Uint8Array(BYTES).fill(0);
 const other = new Uint8Array(BYTES).fill(0);
 setBit(bits, BYTES * 8 - 1);
 setBit(other, BYTES * 8 - 1);
+
+const small = new Uint8Array(WARM_UP.bytes);
+for (let call = 0; call < WARM_UP.calls; call++) {
+  findNextSet(small, WARM_UP.bytes * 8, 0);
+  findNextBoth(small, small, WARM_UP.bytes * 8, 0);
+}
 
 let found = 0;
 const find = medianSeconds(RUNS, () => {
@@ -31,4 +39,5 @@ const bandwidth = (2 * BYTES) / compare;
 const ratio = (speed: number) => `${(speed / bandwidth).toFixed(2)} of memory bandwidth (goal: 0.50)`;
 figure("memory bandwidth, memcmp of two ranges", gigabytes(bandwidth));
 figure("findNextSet", gigabytes(BYTES / find), ratio(BYTES / find));
-figure("findNextBoth, two bitmaps", gigabytes((2 * BYTES) / both), ratio((2 * BYTES) / both));
+// It leaps from one to the other, so of two empty ones it reads one.
+figure("findNextBoth, two bitmaps", gigabytes(BYTES / both), ratio(BYTES / both));

@@ -8,7 +8,7 @@ import { TdxModule } from "../src/tdx-module/module.ts";
 import { seamcall } from "../src/tdx-module/seamcall.ts";
 import type { Td } from "../src/tdx-module/td.ts";
 import { tdcall } from "../src/tdx-module/tdcall.ts";
-import { figure, heading, median, millions, seconds } from "./stopwatch.ts";
+import { figure, heading, median, millions, processorSeconds } from "./stopwatch.ts";
 
 const GIB = 2 ** 30;
 const ACCEPT = 6;
@@ -47,7 +47,7 @@ const acceptAll = ({ module, td }: Rig, bytes: number, size: keyof typeof PAGE):
   const level = size === "2M" ? 1 : 0;
   const step = PAGE[size];
   let refused = 0;
-  const time = seconds(() => {
+  const time = processorSeconds(() => {
     for (let gpa = 0; gpa < bytes; gpa += step) {
       setNumber(regs, RAX, ACCEPT);
       setNumber(regs, RCX, gpa + level);
@@ -88,7 +88,7 @@ const kernelAccepts = (bytes: number): { time: number; calls: number } => {
   const k = { hw } as unknown as Kernel;
   const task = new Frame(KERNEL_PROCEDURES, new Float64Array(TASK_WORDS), 0, 0);
   task.start(tdxAcceptMemory, 0, bytes);
-  const time = seconds(() => {
+  const time = processorSeconds(() => {
     while (!task.idle) task.step(k);
   });
   if (task.result !== 1) throw new Error("the kernel's accept loop failed");

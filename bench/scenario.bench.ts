@@ -7,8 +7,10 @@ import { Machine } from "../src/machine/machine.ts";
 import { loadScenario } from "../src/scenario/load.ts";
 import { Actions, Names } from "../src/scenario/model/model-actions.ts";
 import { machineConfigOf } from "../src/scenario/model/model-config.ts";
+import { ModelWorld } from "../src/scenario/model/model-world.ts";
+import { play } from "../src/scenario/player.ts";
 import type { Scenario } from "../src/scenario/scenario.ts";
-import { figure, heading, median, millions, seconds } from "./stopwatch.ts";
+import { figure, heading, median, millions, processorSeconds, seconds } from "./stopwatch.ts";
 
 const folder = resolve("scenarios");
 
@@ -21,49 +23,43 @@ const load = (name: string): Scenario => {
   });
 };
 
-interface Run {
-  readonly boot: number;
-  readonly rest: number;
-  /** Steps and seconds after the boot. */
-  readonly steps: number;
-}
+/** Plays before and while it is measured: "once loaded" means compiled too. */
+const PLAYS = { before: 60, measured: 60 };
 
-/** Plays the actions of a scenario on a fresh machine, invariants on, trace off. */
-const playOnce = (scenario: Scenario): Run => {
-  const machine = new Machine(machineConfigOf(scenario));
-  const bootTime = seconds(() => {
-    boot(machine);
-  });
-  const before = machine.scheduler.steps;
-  const actions = new Actions(machine, new Names());
-  const rest = seconds(() => {
-    for (const step of scenario.steps)
-      if (!["boot", "expect", "note", "wait"].includes(step.kind)) actions.perform(step as never);
-  });
-  if (machine.halted) throw new Error(machine.whyHalted);
-  return { boot: bootTime, rest, steps: machine.scheduler.steps - before };
+/** Milliseconds of processor time of one play: machine, boot, all steps with invariants on, expectations, report. */
+const playTime = async (scenario: Scenario): Promise<number> => {
+  const begun = process.cpuUsage();
+  const { report } = await play(scenario, new ModelWorld(), { version: "bench" });
+  const { user, system } = process.cpuUsage(begun);
+  if (report.verdict !== "held") throw new Error(`${scenario.name} ${report.verdict}`);
+  return (user + system) / 1e3;
 };
 
-heading("bundled hotplug scenarios, loaded once, played again and again");
+heading("bundled hotplug scenarios, loaded once, played again and again: the whole play and its report");
 for (const name of ["virtio-mem-replug", "dimm-replug"]) {
   const scenario = load(name);
-  const runs = Array.from({ length: 25 }, () => playOnce(scenario)).slice(5);
-  const total = median(runs.map((run) => run.boot + run.rest)) * 1e3;
-  figure(`${name}: boot and all steps`, `${total.toFixed(1)} ms`, "goal: 10 ms");
-  figure(`${name}: of it the hotplug steps`, `${(median(runs.map((run) => run.rest)) * 1e3).toFixed(1)} ms`);
+  const times: number[] = [];
+  for (let run = 0; run < PLAYS.before + PLAYS.measured; run++) times.push(await playTime(scenario));
+  const measured = times.slice(PLAYS.before);
+  const best = `at best ${Math.min(...measured).toFixed(1)} ms`;
+  figure(
+    name,
+    `${median(measured).toFixed(1)} ms`,
+    `${best}, the first time ${times[0]!.toFixed(0)} ms; goal: 10 ms`,
+  );
 }
 
 heading("machine steps with invariants on, virtio-mem grows and shrinks by 3 GiB again and again");
 const grower = load("virtio-mem-replug");
 const rates: number[] = [];
-for (let run = 0; run < 5; run++) {
+for (let run = 0; run < 9; run++) {
   const machine = new Machine(machineConfigOf(grower));
   boot(machine);
   const actions = new Actions(machine, new Names());
   const place = grower.steps[0]!.place;
   const resize = (to: number) => actions.perform({ kind: "resize", device: "vm0", to, place });
   const before = machine.scheduler.steps;
-  const time = seconds(() => {
+  const time = processorSeconds(() => {
     for (let round = 0; round < 8; round++) {
       resize(3 * 2 ** 30);
       resize(0);
@@ -72,7 +68,11 @@ for (let run = 0; run < 5; run++) {
   if (machine.halted) throw new Error(machine.whyHalted);
   rates.push((machine.scheduler.steps - before) / time);
 }
-figure("steps a second", millions(median(rates)), "goal: 1 M/s");
+figure(
+  "steps a second",
+  millions(median(rates.slice(2))),
+  `at best ${millions(Math.max(...rates))}; goal: 1 M/s`,
+);
 
 heading("tidemark run from the shell");
 const shell = (args: readonly string[]): number => {

@@ -6,10 +6,10 @@
  * Bit numbers are below 2^32 (a window of 8 PiB at 2 MiB a bit). Nothing here is allocated for short searches;
  * a search that crosses more than SHORT bytes makes one view.
  *
- * Uniform stretches are skipped through 64-bit words. Measured on Node 20.20 over 256 MiB of zeros: 17 GB/s this
- * way, where the compiled C loop of the same machine reads 30 GB/s; unrolled Uint32 loops reach 8 to 10 GB/s, Float64
- * loops 12 to 14 GB/s but cannot tell -0 (a word with only bit 63 set) from 0. BigInt.asUintN around each OR is what
- * keeps the words in registers: without it every OR allocates.
+ * Uniform stretches are skipped through 64-bit words. Measured on Node 20.20 over 256 MiB of zeros: 21 GB/s this
+ * way, where memcmp reads 35 GB/s; unrolled Uint32 loops reach 8 to 12 GB/s, Float64 loops 12 to 14 GB/s but cannot tell
+ * -0 (a word with only bit 63 set) from 0. BigInt.asUintN around each OR is what keeps the words in registers: without it
+ * every OR allocates. So does a comparison with a constant that is not 0n, which halves the speed.
  */
 
 /** Bytes that a search looks at one by one before it pays for a view of words. */
@@ -118,7 +118,13 @@ const skipFullWords = (w: BigUint64Array): number => {
       64,
       BigInt.asUintN(64, w[i + 12]! & w[i + 13]!) & BigInt.asUintN(64, w[i + 14]! & w[i + 15]!),
     );
-    if (BigInt.asUintN(64, BigInt.asUintN(64, a & b) & BigInt.asUintN(64, c & d)) !== ALL_ONES) break;
+    if (
+      BigInt.asUintN(
+        64,
+        BigInt.asUintN(64, BigInt.asUintN(64, a & b) & BigInt.asUintN(64, c & d)) ^ ALL_ONES,
+      ) !== 0n
+    )
+      break;
   }
   return i;
 };
