@@ -154,9 +154,20 @@ const devicesOf = (survey: Survey, nodes: number, { window }: Room): unknown[] =
       ...(lies(device.range, window) ? { memaddr: formatAddress(device.range.start) } : {}),
     }));
 
+/** Each vCPU has its own area of a kernel's memory, some 250 KiB: a small machine does not boot with hundreds. */
+const BYTES_PER_VCPU = 2 * 2 ** 20;
+
+/** Processors that the SRAT enables, and how many of them the scenario has; 0: it says nothing of them. */
+const vcpusOf = (
+  survey: Survey,
+  ram: readonly NodeRam[],
+): { readonly all: number; readonly kept: number } => {
+  const all = new Set(survey.of("srat-cpu").flatMap(({ enabled, apicId }) => (enabled ? [apicId] : []))).size;
+  return { all, kept: Math.min(all, MOST_VCPUS, Math.max(1, Math.floor(bootBytes(ram) / BYTES_PER_VCPU))) };
+};
+
 const machineOf = (survey: Survey, ram: readonly NodeRam[], nodes: number, room: Room): Yaml => {
-  const cpus = new Set(survey.of("srat-cpu").flatMap(({ enabled, apicId }) => (enabled ? [apicId] : [])))
-    .size;
+  const vcpus = vcpusOf(survey, ram).kept;
   const devices = devicesOf(survey, nodes, room);
   const layout = ram.map(({ start, end, node }) => ({
     at: formatAddress(start),
@@ -165,7 +176,7 @@ const machineOf = (survey: Survey, ram: readonly NodeRam[], nodes: number, room:
   }));
   return {
     memory: formatSize(bootBytes(ram)),
-    ...(cpus === 0 ? {} : { vcpus: Math.min(cpus, MOST_VCPUS) }),
+    ...(vcpus === 0 ? {} : { vcpus }),
     nodes,
     ...(room.isQ35 ? {} : { layout }),
     ...room.fields,
@@ -174,7 +185,12 @@ const machineOf = (survey: Survey, ram: readonly NodeRam[], nodes: number, room:
   };
 };
 
-const about = (survey: Survey, sources: readonly string[], room: Room): string => {
+const about = (
+  survey: Survey,
+  sources: readonly string[],
+  room: Room,
+  vcpus: { readonly all: number; readonly kept: number },
+): string => {
   const { of, shown, ramSource } = survey;
   const said = [
     `Made by tidemark inspect from ${sources
@@ -189,6 +205,7 @@ const about = (survey: Survey, sources: readonly string[], room: Room): string =
     ...(hotplugWindow(survey).length > 0 && !room.agrees
       ? ["Its SRAT has the room for more elsewhere than this machine, so it is made anew."]
       : []),
+    ...(vcpus.kept < vcpus.all ? [`Of its ${vcpus.all} processors this machine has ${vcpus.kept}.`] : []),
     "Memory that was added after boot is added by steps; vmm and design are choices of this file.",
   ];
   return `${said.join("\n")}\n`;
@@ -229,7 +246,7 @@ export const scenarioText = (
   const document = new Document({
     name: nameOf(out),
     title: "The memory of a machine as it was inspected",
-    about: about(survey, sources, room),
+    about: about(survey, sources, room, vcpusOf(survey, ram)),
     machine: machineOf(survey, ram, nodes, room),
     guest: guestOf(survey),
     vmm: { augSize: "2M" },
