@@ -1,7 +1,7 @@
 import { readAcpiTable } from "./acpi/table-facts.ts";
 import { RamDump } from "./binary/ram-dump.ts";
 import { HEAD_BYTES, type NoFit, recognise } from "./binary/recognise.ts";
-import { type ReadAt, readUnacceptedTable } from "./binary/unaccepted-table.ts";
+import { type ReadAt, readCutTable, readUnacceptedTable } from "./binary/unaccepted-table.ts";
 import type { FactSink } from "./fact-sink.ts";
 import type { LineReader } from "./text/line-reader.ts";
 import { lineReaders } from "./text/readers.ts";
@@ -124,8 +124,14 @@ export class ArtifactReading {
     }
     const readAt: ReadAt = (offset, length) => bytes.subarray(offset, offset + length);
     const table = readUnacceptedTable(readAt, 0, bytes.length);
-    if (typeof table === "string") this.sink.trouble("error", at, "an unaccepted-memory table", table);
-    else this.sink.fact(table, at);
+    if (typeof table !== "string") {
+      this.sink.fact(table, at);
+      return;
+    }
+    const cut = readCutTable(readAt, bytes.length);
+    if (cut !== undefined) this.sink.fact(cut, at);
+    const where = cut === undefined ? at : { ...at, offset: bytes.length };
+    this.sink.trouble("error", where, "a whole unaccepted-memory table", table);
   }
 
   private readDump(): void {

@@ -51,8 +51,18 @@ describe("an unaccepted-memory table", () => {
       why: "version 3 at byte 0, not 1 or 2",
     });
   });
-  it("that is cut is nothing known", () => {
-    const { kinds, not } = readArtifact(table(2, [1, 0]).slice(0, 27)).source;
+  it("that is cut tells the units whose bits are there, and where it ends", () => {
+    const cut = table(2, [0b1000_0001, 0]).slice(0, 25);
+    const [fact] = readArtifact(cut).sink.facts;
+    expect(fact).toMatchObject({ version: 2, end: BASE + 8 * UNIT, unaccepted: [units(0, 1), units(7, 1)] });
+    expect(troublesIn(cut)).toEqual([
+      "error @25: a whole unaccepted-memory table | bitmaps of 2 bytes at byte 16, in 25 bytes in all",
+    ]);
+  });
+  it("that is cut and has another unit than Linux' is nothing known", () => {
+    const cut = table(2, [1, 0]).slice(0, 27);
+    cut[6] = 0x40;
+    const { kinds, not } = readArtifact(cut).source;
     expect([kinds, not.find(({ kind }) => kind === "unaccepted-memory table")?.why]).toEqual([
       [],
       "bitmaps of 2 bytes at byte 16, in 27 bytes in all",

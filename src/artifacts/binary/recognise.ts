@@ -1,6 +1,6 @@
 import { ACPI_TABLE_HEADER, byteSum } from "../../abi/acpi/table-header.ts";
 import { LISTED_SIGNATURES } from "../../abi/acpi/table-listing.ts";
-import { readHeader } from "./unaccepted-table.ts";
+import { readCutHeader, readHeader } from "./unaccepted-table.ts";
 
 /** Bytes from the start of a file by which its kind is told. */
 export const HEAD_BYTES = 2 ** 16;
@@ -42,7 +42,8 @@ const tarArchive = (head: Uint8Array): string | undefined => {
 
 const unaccepted = (head: Uint8Array, size: number | undefined): string | undefined => {
   const header = readHeader(head, size ?? Number.MAX_SAFE_INTEGER);
-  return typeof header === "string" ? header : undefined;
+  if (typeof header !== "string") return undefined;
+  return size !== undefined && readCutHeader(head, size) !== undefined ? undefined : header;
 };
 
 const NUL = 0;

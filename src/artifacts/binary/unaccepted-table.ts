@@ -1,5 +1,6 @@
 import { DecodeError } from "../../abi/bytes.ts";
 import {
+  EFI_UNACCEPTED_UNIT_SIZE,
   UNACCEPTED_TABLE_HEADER,
   type UnacceptedTableVersion,
   unacceptedTableBytes,
@@ -22,8 +23,8 @@ export interface UnacceptedHeader {
   readonly size: number;
 }
 
-/** The header, or why the bytes are no table. @param there bytes that the table may take, header included */
-export const readHeader = (bytes: Uint8Array, there: number): UnacceptedHeader | string => {
+/** The header by itself, or why the bytes are none. */
+const headerOf = (bytes: Uint8Array): UnacceptedHeader | string => {
   if (bytes.length < UNACCEPTED_TABLE_HEADER.size) return `${bytes.length} bytes, fewer than a header of 24`;
   const { version, unitSize, physBase, size } = UNACCEPTED_TABLE_HEADER.decode(bytes);
   if (version !== 1 && version !== 2) return `version ${version} at byte 0, not 1 or 2`;
@@ -32,9 +33,30 @@ export const readHeader = (bytes: Uint8Array, there: number): UnacceptedHeader |
   if (physBase % BigInt(unitSize) !== 0n) return "a base at byte 8 that is no multiple of the unit";
   const end = physBase + size * 8n * BigInt(unitSize);
   if (end > BigInt(ADDRESS_LIMIT)) return "a window at byte 8 that ends behind 2^52";
-  const whole = unacceptedTableBytes(version, Number(size));
-  if (whole > there) return `bitmaps of ${size} bytes at byte 16, in ${there} bytes in all`;
   return { version, unit: unitSize, physBase: Number(physBase), size: Number(size) };
+};
+
+/** The header, or why the bytes are no table. @param there bytes that the table may take, header included */
+export const readHeader = (bytes: Uint8Array, there: number): UnacceptedHeader | string => {
+  const header = headerOf(bytes);
+  if (typeof header === "string") return header;
+  const { version, size } = header;
+  const whole = unacceptedTableBytes(version, size);
+  return whole > there ? `bitmaps of ${size} bytes at byte 16, in ${there} bytes in all` : header;
+};
+
+/**
+ * The header of a table whose bitmaps are cut off; undefined if the bytes are that of no table.
+ *
+ * Little speaks for a table that is not whole, so its unit has to be the one that Linux uses on x86.
+ */
+export const readCutHeader = (bytes: Uint8Array, there: number): UnacceptedHeader | undefined => {
+  const header = headerOf(bytes);
+  if (typeof header === "string" || header.unit !== EFI_UNACCEPTED_UNIT_SIZE || header.size === 0)
+    return undefined;
+  const isCut =
+    UNACCEPTED_TABLE_HEADER.size < there && there < unacceptedTableBytes(header.version, header.size);
+  return isCut ? header : undefined;
 };
 
 /** Puts together runs of set bits that come bit by bit and byte by byte. */
@@ -91,5 +113,26 @@ export const readUnacceptedTable = (readAt: ReadAt, offset: number, there: numbe
     end: physBase + size * 8 * unit,
     unaccepted: readRuns(readAt, first, header),
     plugged: version === 2 ? readRuns(readAt, first + size, header) : undefined,
+  };
+};
+
+/** What is there of a table that is cut off: the bits that come before its end. Undefined if it is no such table. */
+export const readCutTable = (readAt: ReadAt, there: number): FactBody | undefined => {
+  const header = readCutHeader(readAt(0, UNACCEPTED_TABLE_HEADER.size), there);
+  if (header === undefined) return undefined;
+  const { version, unit, physBase } = header;
+  const first = UNACCEPTED_TABLE_HEADER.size;
+  const size = Math.min(header.size, there - first);
+  const unaccepted = readRuns(readAt, first, { ...header, size });
+  const end = physBase + size * 8 * unit;
+  return {
+    kind: "unaccepted-table",
+    version,
+    unit,
+    size,
+    start: physBase,
+    end,
+    unaccepted,
+    plugged: undefined,
   };
 };
