@@ -113,6 +113,18 @@ const ROWS: readonly Row[] = [
     virtio-mem  both         no-release killed    I1 I2 I8 I10 I11 I21
     `,
   ),
+  // The same by firmware's word instead of the SRAT's.
+  ...rows(
+    "uhp",
+    `
+    dimm        *            release    killed    I2 I11
+    dimm        *            no-release killed    I2 I11
+    virtio-mem  *            release    running   I2 I11 I32
+    virtio-mem  none         no-release running   I2 I11
+    virtio-mem  shared-only  no-release running   I2 I11
+    virtio-mem  both         no-release killed    I1 I2 I8 I10 I11 I21
+    `,
+  ),
   // RFC v2 lives with every VMM as long as the TD can release. Without PAGE_RELEASE it marks memory unaccepted that
   // hardware still has accepted (I6); where the VMM then keeps the private pages, the second accept finds them
   // accepted (I3) and Linux panics. A DIMM's private pages vanish with it, so there it does not come to that.
@@ -216,8 +228,6 @@ it.each(TIDE_ROWS)(
 it.each([
   ["snp-hotplug", "dimm", "what snp-hotplug does on tdx when memory is removed"],
   ["snp-hotplug", "virtio-mem", "what snp-hotplug does on tdx when memory is removed"],
-  ["uhp", "dimm", "how a kernel that knows EFI_MEMORY_UHP accepts hot-added memory"],
-  ["uhp", "virtio-mem", "how a kernel that knows EFI_MEMORY_UHP accepts hot-added memory"],
 ] as const)("%s with %s stops where its authors say no more: %s", async (design, device, what) => {
   await expect(playInModel(load(replug(device), [`guest.design=${design}`]))).rejects.toThrow(what);
 });

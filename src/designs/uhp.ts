@@ -1,31 +1,20 @@
 import type { Design } from "../linux/design.ts";
-import { KERNEL_PROCEDURES } from "../linux/kernel.ts";
-import { NotModelled } from "../not-modelled.ts";
-
-const add = KERNEL_PROCEDURES.declare("uhp add_memory", {
-  args: ["start", "size"],
-  locals: [],
-  steps: ["enter"],
-});
-
-const notWritten = add.define({
-  enter: () => {
-    throw new NotModelled("how a kernel that knows EFI_MEMORY_UHP accepts hot-added memory");
-  },
-});
 
 /**
- * The proposal of a firmware interface: unaccepted descriptors with the attribute UHP declare the hot-plug window, so that
- * the stub need not read the SRAT. No kernel part has been posted; boot memory is handled as upstream does.
+ * The proposal of a firmware interface: unaccepted descriptors with the attribute UHP declare the hot-plug window. A stub
+ * that knows it sizes the table by them and calls the window unaccepted, but no RAM, and need not read the SRAT.
+ *
+ * The proposal says of the kernel that memory is accepted after it was plugged, and no kernel part has been posted.
+ * Inference: the kernel does with the window what it does with boot memory, as under `window`, and has the holes of that.
  *
  * @source EDK2 code-first RFC "Unaccepted Hot-Plug Memory Attribute", 2026-07-15, draft
- * @missing firmware that emits the descriptors, a stub that sizes the table by them, and everything from add_memory on: the
- *   proposal says no more than that memory is accepted after it was plugged; a run that adds memory stops there
+ * @missing how a kernel would know what of the window is plugged, and giving memory back: the proposal does not say
  */
 export const uhp: Design = {
   name: "uhp",
-  title: "EFI attribute for the hot-plug window: firmware proposal without a kernel part yet",
+  title: "EFI attribute for the hot-plug window: the table covers it by firmware's word, nothing more",
   tableVersion: 1,
   stubScansSrat: false,
-  hooks: { addMemory: notWritten },
+  firmwareMarksWindow: true,
+  hooks: {},
 };

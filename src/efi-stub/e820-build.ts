@@ -46,7 +46,12 @@ export interface E820Choices {
   readonly softReserve: boolean;
   /** The kernel knows unaccepted memory; else such descriptors are skipped. */
   readonly unacceptedSupport: boolean;
+  /** The kernel knows that unaccepted memory with the attribute UHP is a window without memory, which is no RAM yet. */
+  readonly knowsUhp: boolean;
 }
+
+const isWindow = ({ type, attribute }: EfiMemoryDescriptor): boolean =>
+  type === EFI_MEMORY_TYPE.UNACCEPTED && (attribute & EFI_MEMORY_ATTRIBUTE.UNACCEPTED_HOT_PLUG) !== 0n;
 
 /** The e820 type of a descriptor; undefined if it gets no entry. */
 export const e820TypeOf = (descriptor: EfiMemoryDescriptor, choices: E820Choices): number | undefined => {
@@ -183,6 +188,7 @@ export const buildE820 = (
       const halt = record({ start: descriptor.physAddr, end: efiMemoryEnd(descriptor) });
       if (halt) return halt;
     }
+    if (choices.knowsUhp && isWindow(descriptor)) continue;
     const size = BigInt.asUintN(64, descriptor.numPages * EFI_PAGE_SIZE);
     const refusal = addEntry(building, { addr: descriptor.physAddr, size, type }, map.length - i);
     if (typeof refusal === "string") return { status: refusal, entries };

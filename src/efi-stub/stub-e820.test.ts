@@ -53,6 +53,23 @@ describe("e820", () => {
     expect(boot({ map, options: { softReserve: false } }).e820.at(-1)?.type).toBe(1);
   });
 
+  it("a window that firmware marks is in the table, and RAM only to a stub that does not know the mark", () => {
+    const marked: FirmwareRange = { start: 8 * GIB, end: 9 * GIB, type: "UNACCEPTED", attribute: 0x20_000fn };
+    const ends = (knowsUhp: boolean) => {
+      const { e820, table } = boot({ map: [STATIC, marked], options: { knowsUhp } });
+      const last = e820.at(-1)!;
+      // From 4 GiB to 9 GiB are 2560 units, 320 bytes; the bits of the window are the last 64 bytes.
+      const bits = table!.subarray(24);
+      return {
+        end: Number(last.addr + last.size),
+        size: bits.length,
+        set: bits.subarray(256).every((byte) => byte === 0xff),
+      };
+    };
+    expect(ends(true)).toEqual({ end: 6 * GIB, size: 320, set: true });
+    expect(ends(false)).toEqual({ end: 9 * GIB, size: 320, set: true });
+  });
+
   it("RAM from unaccepted memory joins RAM from conventional memory", () => {
     const result = boot({ map: [STATIC, { start: 6 * GIB, end: 7 * GIB, type: "CONVENTIONAL" }] });
     expect(result.e820.at(-1)).toEqual({ addr: BigInt(4 * GIB), size: BigInt(3 * GIB), type: 1 });
@@ -108,7 +125,7 @@ describe("e820", () => {
     const build = (size: number) => {
       const memory = sparseGuestBytes();
       memory.back(0x1000, size);
-      const choices = { softReserve: true, unacceptedSupport: true };
+      const choices = { softReserve: true, unacceptedSupport: true, knowsUhp: false };
       const result = buildE820(
         memory,
         new Uint8Array(4096),

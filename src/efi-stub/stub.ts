@@ -40,6 +40,8 @@ export interface StubOptions {
   readonly unitSize?: number;
   /** CONFIG_UNACCEPTED_MEMORY; true unless said otherwise. */
   readonly unacceptedSupport?: boolean;
+  /** The stub of the UHP proposal, to which a window without memory is no RAM; false unless said otherwise. */
+  readonly knowsUhp?: boolean;
   /** efi=soft_reserve; true unless said otherwise. */
   readonly softReserve?: boolean;
   /** Version 2: the agreed check for SRAT entries that hold no whole unit; false unless said otherwise, as posted. */
@@ -245,6 +247,7 @@ export const runStub = (world: StubWorld, options: StubOptions): StubOutcome => 
       unacceptedSupport: true,
       softReserve: true,
       ignoreSubUnit: false,
+      knowsUhp: false,
       scansSrat: options.tableVersion === 2,
       ...options,
     },

@@ -14,6 +14,8 @@ export interface Design {
   readonly tableVersion: 1 | 2;
   /** Whether the stub widens the table over hot-pluggable SRAT ranges. */
   readonly stubScansSrat: boolean;
+  /** Firmware declares the hot-plug window as unaccepted memory with the attribute UHP, and the stub knows it. */
+  readonly firmwareMarksWindow?: boolean;
   /**
    * Isolating a range takes a listed chunk inside it off the unaccepted list as it is, and accepts one that sticks
    * out wherever in it the pageblock lies. Left out: as released kernels do, a chunk is accepted when its head is met.

@@ -3,7 +3,12 @@ import { sratMemoryLine } from "../abi/acpi/srat-lines.ts";
 import { SRAT_MEMORY, type SratMemoryFields } from "../abi/acpi/srat-subtables.ts";
 import { E820_TYPE, type E820Entry } from "../abi/boot-params/e820.ts";
 import { e820Lines } from "../abi/boot-params/e820-lines.ts";
-import { EFI_MEMORY_TYPE, type EfiMemoryType } from "../abi/efi/memory-descriptor.ts";
+import {
+  EFI_MEMORY_ATTRIBUTE,
+  EFI_MEMORY_CACHEABLE,
+  EFI_MEMORY_TYPE,
+  type EfiMemoryType,
+} from "../abi/efi/memory-descriptor.ts";
 import type { EfiConfigurationEntry } from "../abi/efi/system-table.ts";
 import { efiTablesLine } from "../abi/efi/table-lines.ts";
 import { unacceptedTableView } from "../abi/efi/unaccepted-table.ts";
@@ -90,6 +95,14 @@ export const firmwareMap = (config: MachineConfig): FirmwareRange[] => {
   for (const { start, size } of config.unaccepted) take({ start, end: start + size }, "UNACCEPTED");
   take({ start: KERNEL_START, end: KERNEL_START + KERNEL_BYTES }, "LOADER_CODE");
   for (const { start, end } of ram) ranges.push({ start, end, type: "CONVENTIONAL" });
+  const { deviceMemory } = config.layout;
+  if (config.design.firmwareMarksWindow === true && deviceMemory !== undefined)
+    ranges.push({
+      start: deviceMemory.start,
+      end: deviceMemory.start + deviceMemory.size,
+      type: "UNACCEPTED",
+      attribute: EFI_MEMORY_CACHEABLE | EFI_MEMORY_ATTRIBUTE.UNACCEPTED_HOT_PLUG,
+    });
   return ranges.sort((a, b) => a.start - b.start);
 };
 
@@ -138,7 +151,12 @@ export const handOver = (
   });
   const stub = runStub(
     { memory, services, systemTable, bootParams, accept },
-    { platform: "tdx", tableVersion: config.design.tableVersion, scansSrat: config.design.stubScansSrat },
+    {
+      platform: "tdx",
+      tableVersion: config.design.tableVersion,
+      scansSrat: config.design.stubScansSrat,
+      knowsUhp: config.design.firmwareMarksWindow === true,
+    },
   );
   const table = stub.status === "EFI_SUCCESS" ? intake(stub.tablePointer, stub.table) : undefined;
   return {

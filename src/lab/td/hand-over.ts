@@ -7,6 +7,7 @@ import type { FirmwareRange } from "../../efi-stub/firmware-memory.ts";
 import type { GuestBytes } from "../../efi-stub/guest-bytes.ts";
 import { runStub, type StubOutcome } from "../../efi-stub/stub.ts";
 import type { Design } from "../../linux/design.ts";
+import { NotModelled } from "../../not-modelled.ts";
 import { PAGE_SIZE, roundDown, roundUp } from "../../units.ts";
 import { FirmwareBytes } from "../guest-ram/firmware-bytes.ts";
 import type { GuestRam } from "../guest-ram/guest-ram.ts";
@@ -122,6 +123,8 @@ export const labHandOver = (
   unaccepted: readonly Span[],
   accept: (start: number, end: number) => boolean,
 ): LabHandOver => {
+  if (design.firmwareMarksWindow === true)
+    throw new NotModelled("firmware that marks the hot-plug window, in the linux world");
   const memory = new FirmwareBytes(ram);
   memory.load(entry.bootParams, BOOT_PARAMS.size);
   const bootParams = memory.bytes(entry.bootParams, BOOT_PARAMS.size)!;
