@@ -48,6 +48,21 @@ const compile = (path, kept) => {
   return { path, script, commands: script.cachedDataRejected ? [] : kept.commands };
 };
 
+/** Modules of Node that take long to load and that most commands never use. */
+const SELDOM = ["node:child_process", "child_process"];
+
+/** A module that is loaded when something of it is first asked for. */
+const loadedWhenUsed = (load) =>
+  new Proxy(
+    {},
+    {
+      get: (_, name) => load()[name],
+      has: (_, name) => name in load(),
+      ownKeys: () => Reflect.ownKeys(load()),
+      getOwnPropertyDescriptor: (_, name) => Reflect.getOwnPropertyDescriptor(load(), name),
+    },
+  );
+
 /**
  * Runs the program of dist/, whose parts are CommonJS files that load one another, and Node's modules, by `require`.
  *
@@ -76,7 +91,10 @@ export const loadProgram = (url, first) => {
     part.script.runInThisContext()(module.exports, require, module, path);
     return module.exports;
   };
-  const require = (name) => (name.startsWith("./") ? load(name.slice(2)) : outside(name));
+  const require = (name) => {
+    if (name.startsWith("./")) return load(name.slice(2));
+    return SELDOM.includes(name) ? loadedWhenUsed(() => outside(name)) : outside(name);
+  };
   if (keeps) {
     process.once("exit", (status) => {
       const [, , word = ""] = process.argv;
