@@ -27,11 +27,13 @@ export const bundledNames = (): string[] => {
 };
 
 /**
- * Path of the bundled scenario of that name, with or without its folder and `.yaml`; undefined if there is none.
+ * Path of the bundled scenario of that name, with or without its folder and `.yaml`; undefined if there is none. Where
+ * a folder has one of the same name, the name alone is the one outside.
  */
 export const bundledPath = (name: string): string | undefined => {
   const folder = bundledFolder();
   const bare = name.endsWith(".yaml") ? name.slice(0, -".yaml".length) : name;
-  const found = bundledNames().find((one) => one === bare || one.endsWith(`/${bare}`));
+  const names = bundledNames();
+  const found = names.find((one) => one === bare) ?? names.find((one) => one.endsWith(`/${bare}`));
   return folder === undefined || found === undefined ? undefined : join(folder, `${found}.yaml`);
 };
