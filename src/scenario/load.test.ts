@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { sratTable } from "../abi/acpi/srat.ts";
 import { loadScenario } from "./load.ts";
 import type { Scenario } from "./scenario.ts";
 import { ScenarioError } from "./scenario-error.ts";
 
 const DESIGNS = ["none", "bitmaps"];
+/** A table without entries: 48 bytes. */
+const SRAT_BYTES = sratTable([]);
 
 const load = (text: string, overrides: readonly string[] = []): Scenario =>
   loadScenario(text, {
@@ -11,7 +14,8 @@ const load = (text: string, overrides: readonly string[] = []): Scenario =>
     designs: DESIGNS,
     overrides: overrides.map((assignment) => ({ assignment, option: `--set ${assignment}` })),
     readBytes: (path) => {
-      if (path === "srat.dat") return Uint8Array.of(1, 2, 3);
+      if (path === "srat.dat") return SRAT_BYTES;
+      if (path === "cut.dat") return SRAT_BYTES.slice(0, -1);
       throw new Error(`no such file: ${path}`);
     },
   });
@@ -399,6 +403,11 @@ describe("a mistake is named with its place, what was expected, what was found a
       "4:27: machine.firmware.srat.file: expected a readable file, found no such file: no.dat; give a path relative to the scenario file",
     ],
     [
+      "a SRAT that is cut short",
+      around("  firmware: {srat: {file: cut.dat}}\n"),
+      "4:27: machine.firmware.srat.file: expected 48 bytes or more at byte 0 of the SRAT \"cut.dat\", found 47; to play a broken table give its bytes as {hex: '...'}",
+    ],
+    [
       "a key twice",
       "name: s\nname: s\n",
       "2:1: expected YAML, found a mistake (Map keys must be unique); write the key once",
@@ -431,7 +440,7 @@ describe("a mistake is named with its place, what was expected, what was found a
 
 it("reads a SRAT from a file and from digits", () => {
   const file = load(around("  firmware: {srat: {file: srat.dat}}\n")).machine.firmware.srat;
-  expect(file).toEqual({ kind: "bytes", from: "srat.dat", bytes: Uint8Array.of(1, 2, 3) });
+  expect(file).toEqual({ kind: "bytes", from: "srat.dat", bytes: SRAT_BYTES });
   const hex = load(around("  firmware: {srat: {hex: '53 52 4154'}}\n")).machine.firmware.srat;
   expect(hex).toEqual({ kind: "bytes", from: "hex", bytes: Uint8Array.of(0x53, 0x52, 0x41, 0x54) });
 });

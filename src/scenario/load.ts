@@ -1,3 +1,4 @@
+import { readSrat } from "../abi/acpi/srat.ts";
 import { buildExpectations } from "./build-expectations.ts";
 import { buildHost } from "./build-host.ts";
 import { buildStep } from "./build-steps.ts";
@@ -146,7 +147,17 @@ const buildSrat = (srat: SratDraft, options: LoadOptions, refuse: Refuse): Srat 
   if (bytes.length > LONGEST_SRAT) {
     return refuse(path, { expected: "at most 1 MiB", found: `${bytes.length} bytes`, advice: "" });
   }
+  if (srat.kind === "file") refuseBrokenTable(srat.file, bytes, path, refuse);
   return { kind: "bytes", from: srat.kind === "hex" ? "hex" : srat.file, bytes };
+};
+
+/** A file is meant to be a table. Bytes that are written out may be any: what becomes of a broken one can be played. */
+const refuseBrokenTable = (file: string, bytes: Uint8Array, path: Path, refuse: Refuse): void => {
+  const fault = readSrat(bytes).diagnoses.find(({ severity }) => severity === "error");
+  if (fault === undefined) return;
+  const expected = `${fault.expected} at byte ${fault.offset} of the SRAT ${describe(file)}`;
+  const advice = "to play a broken table give its bytes as {hex: '...'}";
+  refuse(path, { expected, found: fault.found, advice });
 };
 
 const fileBytes = (file: string, { readBytes }: LoadOptions, refuse: Refuse): Uint8Array => {
