@@ -30,6 +30,8 @@ const joined = (findings: readonly (Finding & { readonly number: number })[]): F
 const perBlock =
   (show: Show) =>
   (pair: Pair): Finding[] => {
+    // Where the first kernel kept memory for a crash kernel is its allocator's choice.
+    if (pair.booted?.model.step.kind === "crash") return [];
     const [model, linux] = [blocksByNumber(pair.model), blocksByNumber(pair.linux)];
     const { size } = pair.model.blocks;
     const numbers = [...new Set([...model.keys(), ...linux.keys()])].sort((a, b) => a - b);

@@ -207,3 +207,62 @@ it("a difference that goes away by itself is none", async () => {
   expect(await differencesIn(world)).toEqual([]);
   expect(world.waited).toBe(3);
 });
+
+it("where a crash kernel lies is not compared", async () => {
+  class Elsewhere extends FakeWorld {
+    private crashed = false;
+    override perform(...[action]: Parameters<FakeWorld["perform"]>): Outcome {
+      this.crashed ||= action.kind === "crash";
+      return super.perform(action);
+    }
+    override blocks(): MemoryBlocks {
+      const { size, blocks } = super.blocks();
+      return { size, blocks: this.crashed ? blocks.slice(1) : blocks };
+    }
+  }
+  expect(await differencesIn(new Elsewhere(), "steps:\n  - boot\n  - crash\n")).toEqual([]);
+});
+
+/** From one step on it has accepted all boot memory, and has a share of its free memory. */
+class Greedy extends FakeWorld {
+  private readonly from: string;
+  private readonly share: number;
+  private came = false;
+  constructor(from: string, share: number) {
+    super();
+    this.from = from;
+    this.share = share;
+  }
+  override perform(...[action]: Parameters<FakeWorld["perform"]>): Outcome {
+    this.came ||= action.kind === this.from;
+    return super.perform(action);
+  }
+  override snapshotMap(): MapRun[] {
+    const accepted = (run: MapRun): MapRun => (run.owner === "RAM" ? { ...run, unacceptedBit: 0 } : run);
+    return super.snapshotMap().map((run) => (this.came ? accepted(run) : run));
+  }
+  override counters(): Counter[] {
+    const share = this.came ? this.share : 1;
+    return super
+      .counters()
+      .map(({ name, value }) => ({ name, value: name === "MemFree" ? value * share : value }));
+  }
+}
+
+it("what kernels that were short of memory have left is compared, unless the step started them", async () => {
+  const quantitiesAfter = async (step: string): Promise<string[]> => {
+    const scenario = loadScenario(`${MACHINE}steps:\n  - boot\n  - ${step}\n`, {
+      file: "sample.yaml",
+      designs: ["none"],
+      readBytes: () => new Uint8Array(),
+    });
+    const [kind = ""] = step.split(":");
+    const worlds = { model: new Greedy(kind, 1), linux: new Greedy(kind, 0.5) };
+    const { differences } = await playBoth(scenario, worlds, { version: "test" });
+    return differences.map(({ quantity }) => quantity);
+  };
+  expect(await quantitiesAfter("allocate: {name: heap, size: 64M}")).toEqual([
+    "accepted and free memory after the kernel was short of it",
+  ]);
+  expect(await quantitiesAfter("kexec")).toEqual([]);
+});

@@ -81,9 +81,11 @@ const wasShort = (now: Sight, before: Sight): boolean =>
  * left of it. Before that, what boot accepted and freed again is left, which is the kernel's own. With several nodes one may
  * be short and another not.
  */
-const compareReserve = ({ scenario, model, linux, before }: Pair): Finding[] => {
+const compareReserve = ({ scenario, model, linux, before, booted }: Pair): Finding[] => {
+  const hasJustStarted = booted?.linux === linux;
   if (
     before === undefined ||
+    hasJustStarted ||
     scenario.machine.nodes > 1 ||
     !wasShort(model, before.model) ||
     !wasShort(linux, before.linux)
