@@ -11,6 +11,8 @@ declare module "seek-bzip" {
   }
   /** Tells the place of each block in bits, and the bytes that it unfolds to. @throws for damaged data */
   function table(packed: Input, tell: (bit: number, size: number) => void, severalStreams: boolean): void;
+  /** Unpacks one stream. @throws for damaged data, and what `packed` and `to` throw */
+  function decode(packed: Input, to: Output): void;
   /** Unpacks one block. @throws for damaged data */
   function decodeBlock(packed: Input, bit: number, to: Output): void;
 }

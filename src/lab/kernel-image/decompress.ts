@@ -24,10 +24,14 @@ const unzstd: Decompressor = async (bytes, limit) => {
 
 const unxz: Decompressor = async (bytes, limit) => (await import("./xz.ts")).decompressXz(bytes, limit);
 
+const unbzip2: Decompressor = async (bytes, limit) =>
+  (await import("./bzip2.ts")).decompressBzip2(bytes, limit);
+
 const DECOMPRESS: { readonly [name in Compression]?: Decompressor } = {
   gzip: ungzip,
   zstd: unzstd,
   xz: unxz,
+  bzip2: unbzip2,
   lz4: decompressLz4Legacy,
 };
 
@@ -40,7 +44,7 @@ const reasonOf = (error: unknown): string => (error instanceof Error ? error.mes
  * @param limit bytes that may come out at most; memory for more is never taken
  * @returns at least one byte
  * @throws DecodeError if the bytes are damaged or hold more than `limit`
- * @missing bzip2, lzma and lzo, which no current distribution uses
+ * @missing lzma and lzo, which no current distribution uses and no well-kept package unpacks
  */
 export const decompress = async (
   what: string,
