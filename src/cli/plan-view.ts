@@ -6,6 +6,8 @@ import { type Paint, painter, printable, type Screen, type Style, wrap } from ".
 
 const LABEL = 17;
 const INDENT = "  ";
+/** Less is rounding. */
+const WORTH_TELLING_NS = 1000;
 
 const STYLE: { readonly [severity in LimitSeverity]: Style } = {
   ok: "green",
@@ -110,8 +112,9 @@ const timingLines = (label: string, timing: Timing, screen: Screen, paint: Paint
   const parts = bill.map(
     (one) => `${count(one.count)} ${one.what}: ${formatDuration(one.ns)}${shareOf(one.ns, ns)}`,
   );
-  if (waitNs > 0) parts.push(`waiting: ${formatDuration(waitNs)}${shareOf(waitNs, ns)}`);
-  if (sideBySideNs > 0) parts.push(`of it side by side, guest and host: ${formatDuration(sideBySideNs)}`);
+  if (waitNs >= WORTH_TELLING_NS) parts.push(`waiting: ${formatDuration(waitNs)}${shareOf(waitNs, ns)}`);
+  if (sideBySideNs >= WORTH_TELLING_NS)
+    parts.push(`of it side by side, guest and host: ${formatDuration(sideBySideNs)}`);
   return [...row(label, said, screen), ...parts.flatMap((part) => row("", paint("dim", part), screen))];
 };
 

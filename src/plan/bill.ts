@@ -102,23 +102,22 @@ export const serialBill = (ns: number, counted: Counted, hasAcpi: boolean): Bill
   };
 };
 
+/** TDCALLs of the boot CPU that answer at once: VP.INFO, three VM.RD, two VM.WR. @source linux/coco/tdx-setup.ts */
+const SETUP_CALLS = 6;
+/** A few pages of firmware are no memory of the kernel, which makes its share of the work that much less. */
+const FIRMWARE_NS = 1000;
+
 /**
- * The bill of a boot: what its slowest vCPU did. Accepts run on many at a time.
+ * The bill of a boot: what its slowest vCPU did. Accepts run on many at a time; what is left over is waiting for others.
  *
  * @param memoryGiB boot memory, divided by the vCPUs
  */
 export const bootBill = (ns: number, memoryGiB: number, acceptBytes: 4096 | 2097152): Bill => {
   const accept = acceptBytes === 4096 ? "accept4K" : "accept2M";
-  const base: Counted = { fixed: 1, memory: memoryGiB };
+  const base: Counted = { fixed: 1, memory: memoryGiB, refused: SETUP_CALLS };
   const rest = ns - spentNs(base, rowNs);
-  const accepts = Math.max(0, Math.floor(rest / (rowNs(accept) + rowNs("exit"))));
-  const left = rest - accepts * (rowNs(accept) + rowNs("exit"));
-  const counted: Counted = {
-    ...base,
-    [accept]: accepts,
-    exit: accepts,
-    refused: Math.max(0, Math.round(left / rowNs("refused"))),
-  };
+  const accepts = Math.max(0, Math.floor((rest + FIRMWARE_NS) / (rowNs(accept) + rowNs("exit"))));
+  const counted: Counted = { ...base, [accept]: accepts, exit: accepts };
   return { ns, counted, restNs: ns - spentNs(counted, rowNs) };
 };
 
