@@ -78,7 +78,8 @@ export const touchMemory = touch.define({
   access: (k, f) => {
     const { v, at } = touch;
     if (f.get(v.at) >= f.get(v.end)) return f.returns(0);
-    const done = k.hw.access(f.vcpu, f.get(v.at), f.get(v.end) - f.get(v.at), f.get(v.write) !== 0, false);
+    const from = f.get(v.at);
+    const done = k.hw.access(f.vcpu, from, f.get(v.end) - from, f.get(v.write) !== 0, k.shared.has(from));
     if (done < 0) return AGAIN;
     f.set(v.at, f.get(v.at) + done);
     return at.access;
@@ -111,7 +112,7 @@ export const readAcross = zeropad.define({
     const { v } = zeropad;
     const boundary = f.get(v.boundary);
     if (!k.mm.isMapped(boundary / k.geometry.pageSize)) return f.returns(0);
-    return k.hw.access(f.vcpu, boundary, 1, false, false) < 0 ? AGAIN : f.returns(0);
+    return k.hw.access(f.vcpu, boundary, 1, false, k.shared.has(boundary)) < 0 ? AGAIN : f.returns(0);
   },
 });
 
