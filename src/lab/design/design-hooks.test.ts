@@ -1,63 +1,70 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { bitmaps } from "../../designs/bitmaps/bitmaps.ts";
 import { DESIGNS } from "../../designs/designs.ts";
+import { shared } from "../../designs/shared.ts";
 import type { Design } from "../../linux/design.ts";
-import { loadScenario } from "../../scenario/load.ts";
-import { machineConfigOf } from "../../scenario/model/model-config.ts";
-import { CpuControl } from "../cpu/cpu-control.ts";
+import { RangeSet } from "../enforce/range-set.ts";
 import { LabError } from "../lab-error.ts";
-import { TrustDomain } from "../td/trust-domain.ts";
-import { scriptedStub } from "../testing/gdb-stub-for-test.ts";
-import { withServer } from "../testing/server-for-test.ts";
-import { GdbClient } from "../wire/gdb-client.ts";
 import { DesignHooks } from "./design-hooks.ts";
-import { DesignHost } from "./design-host.ts";
 
-const config = machineConfigOf(
-  loadScenario("{name: hooks, machine: {memory: 1G}, steps: [boot]}", {
-    file: "hooks.yaml",
-    designs: ["none"],
-    readBytes: () => new Uint8Array(),
-  }),
-);
+const COMMON = [
+  "arch_add_memory",
+  "create_memory_block_devices",
+  "arch_remove_memory",
+  "try_remove_memory",
+  "online_pages",
+];
+const DRIVER = [
+  "virtio_mem_send_plug_request",
+  "virtio_mem_send_unplug_request",
+  "virtio_mem_send_request",
+  "virtio_mem_fake_online",
+];
 
-/** Where a design's breakpoints are put in a kernel that has every function. */
-const hooked = async (design: Design): Promise<string[]> => {
-  const asked: string[] = [];
-  const { serve } = scriptedStub((request) => (request.startsWith("Z") ? "OK" : undefined));
-  await withServer(serve, async (path) => {
-    const gdb = await GdbClient.connect(path);
-    const hooks = new DesignHooks({
-      control: new CpuControl(gdb),
-      host: new DesignHost(new TrustDomain(config), design, undefined, () => {}),
-      blockBytes: 2 ** 27,
-      afterHook: async () => {},
-      regionOf: () => ({ start: 0, size: 0 }),
-      sync: async () => {},
-    });
-    const symbol = (name: string): bigint => BigInt(asked.push(name));
-    await hooks.installInKernel(symbol);
-    if (hooks.needsDriver) await hooks.installInDriver(symbol);
-    gdb.close();
+/** Installs a design's hooks in a kernel with these functions, and gives those that were hooked. */
+const hookedIn = async (functions: readonly string[], design: Design = bitmaps): Promise<string[]> => {
+  const addresses = new Map(functions.map((name, index) => [name, BigInt(index)]));
+  const hooked: bigint[] = [];
+  const hooks = new DesignHooks({
+    control: { hook: async (address) => void hooked.push(address) },
+    host: { design, run: () => 0, hidden: new RangeSet() },
+    blockBytes: 2 ** 27,
+    afterHook: async () => {},
+    regionOf: () => ({ start: 0, size: 0 }),
+    sync: async () => {},
   });
-  return asked;
+  await hooks.installInKernel((name) => addresses.get(name));
+  if (functions.includes(DRIVER[0]!)) await hooks.installInDriver((name) => addresses.get(name));
+  return hooked.map((address) => functions[Number(address)]!);
 };
 
-/** Designs that have a hook where a real kernel has no function to stop at. */
-const MODEL_ONLY = ["shared"];
+it("where memory is added by a function that others share, that one is hooked", async () => {
+  expect(await hookedIn(["add_memory_resource", ...COMMON])).toContain("add_memory_resource");
+  const newer = await hookedIn(["add_memory_resource", "__add_memory_resource", ...COMMON]);
+  expect(newer).toContain("__add_memory_resource");
+  expect(newer).not.toContain("add_memory_resource");
+});
 
-describe("a design's hooks in a real kernel", () => {
-  it.each(
-    DESIGNS.filter(({ name }) => !MODEL_ONLY.includes(name)).map((design) => [design.name, design] as const),
-  )("%s: every hook has its function", async (_name, design) => {
-    const places = await hooked(design);
+it("a kernel that lacks a function is refused, and the line names it", async () => {
+  const refused = hookedIn(COMMON);
+  await expect(refused).rejects.toThrow(LabError);
+  await expect(refused).rejects.toThrow(
+    "design bitmaps: expected a function add_memory_resource in the kernel to hook, found none",
+  );
+});
+
+it.each(DESIGNS.filter((design) => design !== shared).map((design) => [design.name, design] as const))(
+  "%s is hooked, if it has anything to hook",
+  async (_name, design) => {
+    const places = await hookedIn(["add_memory_resource", ...COMMON, ...DRIVER], design);
     expect(places.length > 0).toBe(Object.keys(design.hooks).length > 0);
-  });
+  },
+);
 
-  it("a design with a hook that has none is refused as a whole", async () => {
-    const shared = DESIGNS.find(({ name }) => name === "shared")!;
-    await expect(hooked(shared)).rejects.toThrow(LabError);
-    await expect(hooked(shared)).rejects.toThrow(
-      "design shared: expected a function of the kernel for its hook virtioOnline, found none",
-    );
-  });
+it("a design with a hook that no function stands for is refused as a whole", async () => {
+  const refused = hookedIn(["add_memory_resource", ...COMMON, ...DRIVER], shared);
+  await expect(refused).rejects.toThrow(LabError);
+  await expect(refused).rejects.toThrow(
+    "design shared: expected a function of the kernel for its hook virtioOnline, found none",
+  );
 });

@@ -18,7 +18,7 @@ type Hooked = readonly [names: readonly string[], needs: readonly (keyof Hooks)[
 
 export interface DesignHooksParts {
   readonly control: Hooking;
-  readonly host: Pick<DesignHost, "design" | "run">;
+  readonly host: Pick<DesignHost, "design" | "run" | "hidden">;
   /** Bytes of a memory block. */
   readonly blockBytes: number;
   /** Does to the guest's memory what the design's page calls mean for it. The guest stands still. */
@@ -142,6 +142,8 @@ export class DesignHooks {
     const start = Number(first);
     const size = Number(last! - first!) + 1;
     const managed = (flags! & DRIVER_MANAGED) === 0n ? 0 : 1;
+    // It is mapped anew.
+    this.parts.host.hidden.subtract(start, start + size);
     const refused = await this.run("addMemory", call.cpu, start, size, managed);
     if (refused < 0) return call.skip(refused);
     await call.onReturn(async (cpu, result) => {

@@ -1,6 +1,8 @@
+import { assert } from "../../assert.ts";
 import { BLOCKED, Frame, type Procedure, TASK_WORDS } from "../../flat/procedure.ts";
 import { AcceptingList } from "../../linux/accepting-list.ts";
 import type { Boundary } from "../../linux/boundary.ts";
+import type { Platform } from "../../linux/coco/platform.ts";
 import { SharedPages } from "../../linux/coco/shared-pages.ts";
 import { TDX_PLATFORM } from "../../linux/coco/tdx-platform.ts";
 import type { Design } from "../../linux/design.ts";
@@ -11,6 +13,7 @@ import { Locks } from "../../linux/locks.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { TD_WORD } from "../../tdx-module/td.ts";
 import { GuestStopped } from "../enforce/enforcer.ts";
+import { RangeSet } from "../enforce/range-set.ts";
 import type { GuestTable } from "../td/guest-table.ts";
 import type { TrustDomain } from "../td/trust-domain.ts";
 
@@ -31,13 +34,38 @@ const boundaryOf = (td: TrustDomain): Boundary => ({
   acpi: undefined,
 });
 
+/** Keeps in mind what a design takes out of the direct map: the page tables are left as they are. */
+const setHidden = (name: string, hidden: boolean): Procedure<Kernel> => {
+  const { v, define } = KERNEL_PROCEDURES.declare(name, {
+    args: ["start", "size"],
+    locals: [],
+    steps: ["enter"],
+  });
+  return define({
+    enter: (k, f) => {
+      assert(k instanceof KernelOutside, "a design runs outside here");
+      const [start, end] = [f.get(v.start), f.get(v.start) + f.get(v.size)];
+      if (hidden) k.hidden.add(start, end);
+      else k.hidden.subtract(start, end);
+      return f.returns(0);
+    },
+  });
+};
+const PLATFORM: Platform = {
+  ...TDX_PLATFORM,
+  hide: setHidden("hide outside", true),
+  show: setHidden("show outside", false),
+};
+
 /** The parts of a kernel that a design may use wherever it runs. What only the model's kernel has is out of reach. */
 class KernelOutside implements Kernel {
   readonly geometry = X86_64;
   readonly variant: Kernel["variant"];
   readonly options: Kernel["options"];
   readonly hw: Boundary;
-  readonly platform = TDX_PLATFORM;
+  readonly platform = PLATFORM;
+  /** Memory that the design has taken out of the direct map. */
+  readonly hidden = new RangeSet();
   readonly design: Design;
   readonly table: GuestTable | undefined;
   readonly accepting = new AcceptingList(TASK + 1);
@@ -97,12 +125,16 @@ class KernelOutside implements Kernel {
 export class DesignHost {
   readonly design: Design;
   readonly table: GuestTable | undefined;
+  /** Memory that the design has taken out of the direct map, where the kernel still has it. */
+  readonly hidden: RangeSet;
   private readonly kernel: Kernel;
 
   constructor(td: TrustDomain, design: Design, table: GuestTable | undefined, printk: Kernel["printk"]) {
     this.design = design;
     this.table = table;
-    this.kernel = new KernelOutside(td, design, table, printk);
+    const kernel = new KernelOutside(td, design, table, printk);
+    this.hidden = kernel.hidden;
+    this.kernel = kernel;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { NotModelled } from "../../not-modelled.ts";
 import { MIB, roundDown, roundUp } from "../../units.ts";
 import type { CpuControl, StoppedCpu } from "../cpu/cpu-control.ts";
 import type { GuestRam } from "../guest-ram/guest-ram.ts";
@@ -29,6 +30,8 @@ export interface EnforcerParts {
   readonly sync: () => void | Promise<void>;
   /** Where a stopped CPU is in the kernel. */
   readonly placeOf: (cpu: StoppedCpu) => Promise<CodePlace>;
+  /** Whether a design has taken a page out of the direct map, so that on its own kernel the access would fault. */
+  readonly isHidden: (gpa: number) => boolean;
   /** Accepts whole units for the guest, which goes on with what it has written there. */
   readonly accept: (start: number, end: number) => Promise<void>;
 }
@@ -54,6 +57,10 @@ export class Enforcer {
     const pages = await this.forbiddenPages([range]);
     const place = await placeOf(cpu);
     const found = pages.length > 0 ? pages : [range];
+    if (this.parts.isHidden(found[0]!.start))
+      throw new NotModelled(
+        `${place.symbol} at 0x${found[0]!.start.toString(16)}, which the design has taken out of the direct map, in the linux world`,
+      );
     for (const span of found) this.record(span, place, cpu.vcpu);
     const first = found[0]!;
     if (policy === "stop") throw new GuestStopped(this.violations.at(-1)!.why);

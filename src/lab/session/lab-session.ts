@@ -103,6 +103,7 @@ export class LabSession {
       sync: () => this.devices.sync(),
       placeOf: ({ registers, gdb }) =>
         this.places.of(registers, (address, length) => gdb.readMemory(address, length)),
+      isHidden: (gpa) => this.host.hidden.has(gpa),
       accept: (start, end) => td.acceptInUse(start, end),
     });
     this.table = td.handOver === undefined ? undefined : GuestTable.of(qemu.ram, td.handOver.stub);
