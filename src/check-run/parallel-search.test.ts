@@ -10,16 +10,16 @@ import {
 } from "../check/testing/unit-acceptance.ts";
 import { FEWEST_SLOTS } from "../check/visited-set.ts";
 import { type ParallelOptions, searchInParallel } from "./parallel-search.ts";
-import { type BundledThread, bundleYardstickThread } from "./testing/bundled-thread.ts";
+import { type BundledYardstick, bundleYardstick } from "./testing/bundled-yardstick.ts";
 
-let thread: BundledThread;
+let thread: BundledYardstick;
 beforeAll(() => {
-  thread = bundleYardstickThread();
+  thread = bundleYardstick();
 });
 afterAll(() => thread.remove());
 
 const search = (model: UnitAcceptanceOptions, threads: number, options: Partial<ParallelOptions> = {}) =>
-  searchInParallel({ module: thread.module, configuration: JSON.stringify(model), threads, ...options });
+  searchInParallel({ module: thread.module, configuration: model, threads, ...options });
 
 it.each([1, 2, 3])("%i threads count what the closed forms say", async (threads) => {
   // 308,608 states: the table of one thread grows on the way.

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
-import type { AfterViolation } from "../check/expander.ts";
+import type { Checkpoint, Tallies } from "../check/checkpoint.ts";
+import { type AfterViolation, type Found, REST } from "../check/expander.ts";
 import { type Counts, type End, type Limits, omissionProbability } from "../check/result.ts";
 import { CONTROL, type SharedTable, sharedTable } from "../check/shared-fingerprint-set.ts";
 import { CROWDED, FEWEST_SLOTS } from "../check/visited-set.ts";
@@ -17,6 +18,10 @@ export interface ParallelOptions {
   readonly limits?: Limits;
   /** Called now and then. @returns false to end the search here */
   readonly between?: (counts: Counts) => boolean;
+  /** Called every `everyMs` with all threads at a halt, and at the end of a search that is not complete. */
+  readonly keep?: { readonly everyMs: number; readonly take: (checkpoint: Checkpoint) => void };
+  /** What another search of the same kind kept. */
+  readonly resume?: Checkpoint;
 }
 
 export interface ParallelResult extends Counts {
@@ -63,6 +68,14 @@ class Thread {
   }
 }
 
+const NOTHING: Tallies = { states: 0, transitions: 0, resting: 0, expanded: 0, appended: 0, deepest: 0 };
+
+const sharedSegment = (records: Uint8Array): SharedSegment => {
+  const buffer = new SharedArrayBuffer(records.length);
+  new Uint8Array(buffer).set(records);
+  return { buffer, begin: 0, used: records.length };
+};
+
 /** Breadth first on several threads, level by level. What it counts is what one thread counts. */
 class ParallelSearch {
   private readonly options: ParallelOptions;
@@ -75,14 +88,24 @@ class ParallelSearch {
   private next: SharedSegment[] = [];
   private depth = 0;
   private interrupted = false;
+  private kept = Date.now();
+  /** What was counted, found and met before this search went on from a checkpoint. */
+  private readonly before: Tallies;
+  private readonly foundBefore: readonly Found[];
+  private readonly goalsBefore: readonly number[];
 
   constructor(options: ParallelOptions) {
     const { module, configuration, threads, after = "stop", partialOrder = false, seed = 0 } = options;
     this.options = options;
     const control = new SharedArrayBuffer(4 * CONTROL.WORDS);
     this.control = new Int32Array(control);
-    this.slots = FEWEST_SLOTS * threads;
+    const { tallies = NOTHING, found = [], goals = [], table } = options.resume ?? {};
+    this.before = tallies;
+    this.foundBefore = found;
+    this.goalsBefore = goals;
+    this.slots = table === undefined ? FEWEST_SLOTS * threads : table.length / 2;
     this.shared = sharedTable(this.slots, partialOrder, control);
+    if (options.resume !== undefined) this.load(options.resume);
     const data = { configuration, after, partialOrder, seed };
     this.threads = Array.from({ length: threads }, () => new Thread(module, data));
   }
@@ -91,28 +114,73 @@ class ParallelSearch {
     const clock = setInterval(() => this.look(), LOOK_EVERY_MS);
     try {
       const { shared } = this;
-      await this.all((index) => ({ kind: "begin", shared, first: index === 0 }));
-      for (;;) {
-        const end = this.nextLevel() ?? (await this.runLevel());
-        if (end !== undefined) return this.result(end);
-        this.depth++;
-      }
+      const fresh = this.options.resume === undefined;
+      await this.all((index) => ({ kind: "begin", shared, first: fresh && index === 0 }));
+      const end = await this.runLevels();
+      if (end !== "complete") this.options.keep?.take(this.capture());
+      return this.result(end);
     } finally {
       clearInterval(clock);
       await Promise.all(this.threads.map((thread) => thread.end()));
     }
   }
 
+  private async runLevels(): Promise<End> {
+    for (;;) {
+      const end = (this.level.length > 0 ? undefined : this.nextLevel()) ?? (await this.runLevel());
+      if (end !== undefined) return end;
+      this.depth++;
+    }
+  }
+
+  private load({ table, levels, level, next, depth, tallies }: Checkpoint): void {
+    new Uint32Array(this.shared.table).set(table);
+    if (levels !== undefined && this.shared.levels !== undefined)
+      new Uint16Array(this.shared.levels).set(levels);
+    this.level = level.map(sharedSegment);
+    this.next = next.map(sharedSegment);
+    this.depth = depth;
+    Atomics.store(this.control, CONTROL.STATES, tallies.states);
+  }
+
+  /** Everybody is at a halt. */
+  private capture(): Checkpoint {
+    const records = ({ buffer, begin, used }: SharedSegment) => new Uint8Array(buffer, begin, used - begin);
+    const { table, levels } = this.shared;
+    return {
+      tallies: this.tallies(),
+      depth: this.depth,
+      // Who met it first is not known here: whoever goes on tells its story from the beginning.
+      found: this.violations().map((violation) => ({ violation, parent: 0, choice: REST })),
+      goals: [...this.goals()],
+      table: new Uint32Array(table),
+      levels: levels && new Uint16Array(levels),
+      level: this.level.map(records),
+      next: this.next.map(records),
+      links: undefined,
+    };
+  }
+
   private look(): void {
-    const { between } = this.options;
-    if (between === undefined || this.interrupted || between(this.counts())) return;
-    this.interrupted = true;
+    const { between = () => true, keep } = this.options;
+    if (this.interrupted) return;
+    if (!between(this.counts())) this.interrupted = true;
+    else if (keep === undefined || Date.now() - this.kept < keep.everyMs) return;
     Atomics.store(this.control, CONTROL.PAUSE, 1);
+  }
+
+  /** After a round: all threads are at a halt. */
+  private keepNow(): void {
+    const { keep } = this.options;
+    Atomics.store(this.control, CONTROL.PAUSE, 0);
+    if (keep === undefined || Date.now() - this.kept < keep.everyMs) return;
+    keep.take(this.capture());
+    this.kept = Date.now();
   }
 
   private nextLevel(): End | undefined {
     const { after = "stop", limits: { depth = UNBOUNDED } = {} } = this.options;
-    if (after === "stop" && this.reports.some(({ violations }) => violations.length > 0)) return "violation";
+    if (after === "stop" && this.violations().length > 0) return "violation";
     if (this.next.length === 0) return "complete";
     if (this.depth >= depth) return "depth";
     this.level = this.next;
@@ -132,6 +200,7 @@ class ParallelSearch {
         await this.grow();
       }
       await this.round();
+      this.keepNow();
     }
     return undefined;
   }
@@ -182,27 +251,40 @@ class ParallelSearch {
     return this.reports.reduce((sum, report) => sum + of(report), 0);
   }
 
-  private counts(): Counts {
+  private tallies(): Tallies {
+    const { before } = this;
     return {
       states: this.states,
-      transitions: this.sum(({ transitions }) => transitions),
-      depth: Math.max(0, ...this.reports.map(({ deepest }) => deepest)),
-      resting: this.sum(({ resting }) => resting),
-      frontier: this.sum(({ appended, expanded }) => appended - expanded),
-      bytes: this.bytes,
+      transitions: before.transitions + this.sum(({ transitions }) => transitions),
+      resting: before.resting + this.sum(({ resting }) => resting),
+      expanded: before.expanded + this.sum(({ expanded }) => expanded),
+      appended: before.appended + this.sum(({ appended }) => appended),
+      deepest: Math.max(before.deepest, ...this.reports.map(({ deepest }) => deepest)),
     };
+  }
+
+  private counts(): Counts {
+    const { states, transitions, resting, expanded, appended, deepest: depth } = this.tallies();
+    return { states, transitions, depth, resting, frontier: appended - expanded, bytes: this.bytes };
+  }
+
+  private violations(): number[] {
+    const now = this.reports.flatMap(({ violations }) => violations);
+    const before = this.foundBefore.map(({ violation }) => violation);
+    return [...new Set([...before, ...now])].sort((a, b) => a - b);
+  }
+
+  private goals(): Uint32Array {
+    const { goalsBefore, reports } = this;
+    return Uint32Array.from({ length: reports[0]!.goals.length }, (_, word) =>
+      reports.reduce((bits, { goals }) => bits | goals[word]!, goalsBefore[word] ?? 0),
+    );
   }
 
   private result(end: End): ParallelResult {
     const counts = this.counts();
-    const violations = [...new Set(this.reports.flatMap((report) => report.violations))].sort(
-      (a, b) => a - b,
-    );
-    const words = this.reports[0]!.goals.length;
-    const goals = Uint32Array.from({ length: words }, (_, word) =>
-      this.reports.reduce((bits, report) => bits | report.goals[word]!, 0),
-    );
-    return { ...counts, end, violations, goals, omission: omissionProbability(counts.states) };
+    const omission = omissionProbability(counts.states);
+    return { ...counts, end, violations: this.violations(), goals: this.goals(), omission };
   }
 }
 

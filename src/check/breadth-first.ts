@@ -1,3 +1,5 @@
+import { assert } from "../assert.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { ExactSet } from "./exact-set.ts";
 import { type AfterViolation, Expander, type Found, REST } from "./expander.ts";
 import { FingerprintSet } from "./fingerprint-set.ts";
@@ -67,6 +69,44 @@ export class BreadthFirst {
     this.visited.add(this.system, 0);
     this.frontier.append(this.system, this.links.add(NO_PARENT, 0));
     this.nextLevel();
+  }
+
+  /** All that it takes to go on elsewhere. Called before `run`, after it, or from `between`. */
+  capture(): Checkpoint {
+    const { visited, expander, frontier, links, system } = this;
+    assert(visited instanceof FingerprintSet, "an exact search is not interrupted for a checkpoint");
+    const { transitions, resting, expanded, deepest, found } = expander;
+    const { appended, segments } = frontier;
+    return {
+      tallies: { states: visited.size, transitions, resting, expanded, appended, deepest },
+      depth: this.depth,
+      found: [...found.values()],
+      goals: [...system.goals],
+      ...visited.sections(),
+      level: this.level.map(({ rest }) => rest),
+      next: segments.map(({ rest }) => rest),
+      links: links.sections(),
+    };
+  }
+
+  /** Goes on where another search of the same system was captured, in place of `begin`. */
+  resume({ tallies, depth, found, goals, table, levels, level, next, links }: Checkpoint): void {
+    const { visited, expander, frontier, system } = this;
+    assert(
+      visited instanceof FingerprintSet && links !== undefined,
+      "the checkpoint is one of such a search",
+    );
+    visited.load({ table, levels }, tallies.states);
+    this.links.load(links);
+    expander.load(tallies, found);
+    frontier.appended = tallies.appended;
+    this.depth = depth;
+    this.level = level.map((records) => frontier.load(records));
+    frontier.segments = next.map((records) => frontier.load(records));
+    expander.level = depth + 1;
+    goals.forEach((bits, word) => {
+      system.goals[word]! |= bits;
+    });
   }
 
   /** Goes on until something ends the search. It may be called again after that, with other limits. */

@@ -1,3 +1,4 @@
+import type { Tallies } from "./checkpoint.ts";
 import type { FingerprintTable } from "./fingerprint-table.ts";
 import { assertFits, type LinkLog } from "./links.ts";
 import { type FrontierWriter, RECORD_HEADER, recordBytes, type Segment } from "./segment.ts";
@@ -62,6 +63,12 @@ export class Expander {
     const staged = !partialOrder && "touch" in visited && isWorthStaging(system.stateBytes);
     this.stage = staged ? new Stage(system.stateBytes, visited, links, frontier) : undefined;
     this.marks = new Uint8Array(partialOrder ? 2 ** 16 : 0);
+  }
+
+  /** Goes on counting where another ended. */
+  load({ transitions, resting, expanded, deepest }: Tallies, found: readonly Found[]): void {
+    Object.assign(this, { transitions, resting, expanded, deepest });
+    for (const one of found) this.found.set(one.violation, one);
   }
 
   /** Expands records until the segment is done or the visited set has to grow. @returns whether it is done */

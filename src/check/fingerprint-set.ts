@@ -111,6 +111,23 @@ export class FingerprintSet implements FingerprintTable, OwnVisitedSet {
     this.size = 0;
   }
 
+  /** The table as it is, for a checkpoint. */
+  sections(): { readonly table: Uint32Array; readonly levels: Uint16Array | undefined } {
+    return { table: this.table, levels: this.levels };
+  }
+
+  /** Takes over a table of `size` states. */
+  load({ table, levels }: ReturnType<FingerprintSet["sections"]>, size: number): void {
+    assert(
+      (levels !== undefined) === this.keepsLevels,
+      "a table is taken over with the levels that are kept",
+    );
+    this.resize(table.length / 2);
+    this.table.set(table);
+    if (levels !== undefined) this.levels?.set(levels);
+    this.size = size;
+  }
+
   /** Puts a fingerprint in that is known to be missing. */
   private insert(first: number, second: number, level: number): void {
     const { table } = this;

@@ -61,14 +61,22 @@ export class Links implements LinkLog {
   }
 
   /** The chunks as they are, for a checkpoint. */
-  *chunks(): Generator<{ readonly parents: Uint32Array; readonly choices: Uint16Array }> {
-    for (let chunk = 0; chunk < this.parents.length; chunk++) {
-      const length = Math.min(CHUNK, this.count - chunk * CHUNK);
-      yield {
-        parents: this.parents[chunk]!.subarray(0, length),
-        choices: this.choices[chunk]!.subarray(0, length),
-      };
-    }
+  sections(): { readonly parents: readonly Uint32Array[]; readonly choices: readonly Uint16Array[] } {
+    const used = (chunk: number): number => Math.min(CHUNK, this.count - chunk * CHUNK);
+    return {
+      parents: this.parents.map((parents, chunk) => parents.subarray(0, used(chunk))),
+      choices: this.choices.map((choices, chunk) => choices.subarray(0, used(chunk))),
+    };
+  }
+
+  /** Takes over what `sections` of another gave. */
+  load({ parents, choices }: ReturnType<Links["sections"]>): void {
+    parents.forEach((chunk, at) => {
+      this.addChunk();
+      this.parents[at]!.set(chunk);
+      this.choices[at]!.set(choices[at]!);
+      this.count += chunk.length;
+    });
   }
 }
 

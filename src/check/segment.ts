@@ -25,6 +25,11 @@ export class Segment {
     this.bytes = new Uint8Array(buffer);
     this.words = new Uint32Array(buffer);
   }
+
+  /** The records that are still to do. */
+  get rest(): Uint8Array {
+    return this.bytes.subarray(this.begin, this.used);
+  }
 }
 
 /** Where the states go that are to be expanded next. It fills one segment after the other. */
@@ -83,8 +88,18 @@ export class FrontierWriter {
     return segments;
   }
 
+  /** A segment with records that were written elsewhere. It is as long as they are. */
+  load(records: Uint8Array): Segment {
+    const segment = new Segment(this.allocate(records.length));
+    segment.bytes.set(records);
+    segment.used = records.length;
+    this.bytes += records.length;
+    return segment;
+  }
+
   /** Gives back a segment whose records are all done. */
   recycle(segment: Segment): void {
+    if (segment.bytes.length !== this.capacity) return;
     segment.used = 0;
     segment.begin = 0;
     this.free.push(segment);
