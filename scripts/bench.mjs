@@ -3,8 +3,8 @@
 import { requireNode } from "../bin/node-version.mjs";
 
 const ENDING = ".bench.ts";
-/** Those that take minutes and need QEMU run only when they are named. */
-const ON_REQUEST = ["lab-guest"];
+/** Those that take minutes and need programs of others run only when they are named. */
+const ON_REQUEST = ["lab-guest", "check"];
 
 const benchNames = async (folder) => {
   const { existsSync, readdirSync } = await import("node:fs");
