@@ -32,6 +32,13 @@ export const VMM_EVENT = {
   /** QMP DEVICE_UNPLUG_GUEST_ERROR. */
   DEVICE_UNPLUG_GUEST_ERROR: ["slot"],
   SYSTEM_RESET: [],
+  /** RMPUPDATE returned: guest address, size (1: 2 MiB), 1 if it assigned. */
+  RMPUPDATE: ["gpa", "size", "assigned", "result"],
+  PSMASH: ["gpa", "result"],
+  /** An entry of a page state change, or a request by MSR. */
+  PAGE_STATE_CHANGE: ["vcpu", "start", "size", "private"],
+  /** A vCPU left an SNP guest; errorHi is the high half of a nested page fault's error code. */
+  VMEXIT: ["vcpu", "code", "gpa", "errorHi"],
   /** The VM ends; see VM_END for the reason. */
   KILLED: ["vcpu", "reason", "gpa", "status"],
 } as const;
@@ -58,6 +65,10 @@ export const OST_EVENT = numberOf("ACPI_DEVICE_OST");
 export const DEVICE_DELETED_EVENT = numberOf("DEVICE_DELETED");
 export const UNPLUG_GUEST_ERROR_EVENT = numberOf("DEVICE_UNPLUG_GUEST_ERROR");
 export const SYSTEM_RESET_EVENT = numberOf("SYSTEM_RESET");
+export const RMPUPDATE_EVENT = numberOf("RMPUPDATE");
+export const PSMASH_EVENT = numberOf("PSMASH");
+export const PAGE_STATE_CHANGE_EVENT = numberOf("PAGE_STATE_CHANGE");
+export const VMEXIT_EVENT = numberOf("VMEXIT");
 export const KILLED_EVENT = numberOf("KILLED");
 
 /** Takes events. The numbers are those that VMM_EVENT names; the ones an event does not have are 0. */
@@ -88,6 +99,10 @@ export const VM_END = {
   GUEST_FATAL_ERROR: 8,
   /** An accept of small pages met a large mapping, and the VMM does not split. */
   SMALL_ACCEPT: 9,
+  /** The guest asked for it: SEV-ES termination request; status is the reason set times 256 plus the reason. */
+  GUEST_TERMINATED: 11,
+  /** RMPUPDATE or PSMASH refused what the VMM had reason to expect; status tells. */
+  RMP_REFUSED: 12,
 } as const;
 export type VmEnd = keyof typeof VM_END;
 

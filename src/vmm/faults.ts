@@ -107,8 +107,8 @@ export const handleExit = exit.define({
   handled: (k, f) => resolve(k, f, f.get(exit.v.vcpu), f.get(exit.v.frame), f.result),
 });
 
-/** Counts the exits in a row that a vCPU comes back with, and ends the VM when there are too many. */
-const resolve = (k: Vmm, f: Frame<Vmm>, vcpu: number, frame: number, outcome: number): Next => {
+/** Answers an exit: counts the exits in a row that a vCPU comes back with, and ends the VM when there are too many. */
+export const resolve = (k: Vmm, f: Frame<Vmm>, vcpu: number, frame: number, outcome: number): Next => {
   if (outcome !== UNRESOLVED) {
     k.unresolved[vcpu] = 0;
     return f.returns(outcome);

@@ -117,6 +117,11 @@ export class GuestMemfd {
     this.flags[unit]! |= HAS_TABLE;
   }
 
+  /** The table of a unit is gone with its last page, as the host's own tables go. */
+  setTableGone(unit: number): void {
+    this.flags[unit]! &= ~HAS_TABLE;
+  }
+
   /** The leaf of 2 MiB became 512 of 4 KiB. */
   setSplit(unit: number): void {
     this.flags[unit] = (this.flags[unit]! & ~HUGE) | HAS_TABLE;

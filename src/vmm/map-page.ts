@@ -28,7 +28,8 @@ export const ANEW = 11;
 export const MISSING_TABLE = 16;
 
 /**
- * Backs and maps the private page at a guest frame if nothing stands in the way: one TDH.MEM.PAGE.AUG at most.
+ * Backs and maps the private page at a guest frame if nothing stands in the way: one TDH.MEM.PAGE.AUG at most, or one
+ * RMPUPDATE.
  *
  * @returns DONE, UNRESOLVED or DEAD, or what is in the way: WAIT, CONVERT, SPLIT, ANEW, MISSING_TABLE + level
  */
@@ -55,6 +56,8 @@ const augPage = (k: Vmm, vcpu: number, piece: GuestMemfd, frame: number, page: n
   const host = isNew ? (k.use.hasRoom(1) ? piece.allocate(page) : NO_BLOCK) : piece.frameOf(page);
   if (host === NO_BLOCK) return dies(k, VM_END.HOST_OUT_OF_MEMORY, vcpu, frame, 0);
   if (isNew) k.use.account(1, 0);
+  if (k.snp !== undefined)
+    return given(k, vcpu, frame, k.snp.give(frame, host, false), () => piece.setMapped(page));
   const result = k.seam.aug(frame, 0, host);
   if (result !== 0) return refused(k, vcpu, frame, result);
   piece.setMapped(page);
@@ -68,6 +71,8 @@ const augUnit = (k: Vmm, vcpu: number, piece: GuestMemfd, first: number, unit: n
   const host = room ? piece.allocateUnit(unit) : NO_BLOCK;
   if (host === NO_BLOCK) return dies(k, VM_END.HOST_OUT_OF_MEMORY, vcpu, frame, 0);
   k.use.account(piece.backed.count - before, 0);
+  if (k.snp !== undefined)
+    return given(k, vcpu, frame, k.snp.give(frame, host, true), () => piece.setMappedHuge(unit));
   const result = k.seam.aug(frame, 1, host);
   if (result === 0) {
     piece.setMappedHuge(unit);
@@ -78,6 +83,13 @@ const augUnit = (k: Vmm, vcpu: number, piece: GuestMemfd, first: number, unit: n
   }
   piece.setHasTable(unit);
   return ANEW;
+};
+
+/** RMPUPDATE has answered. */
+const given = (k: Vmm, vcpu: number, frame: number, result: number, mapped: () => void): number => {
+  if (result !== 0) return dies(k, VM_END.RMP_REFUSED, vcpu, frame, result);
+  mapped();
+  return DONE;
 };
 
 const refused = (k: Vmm, vcpu: number, frame: number, result: Status): number => {

@@ -18,10 +18,15 @@ export interface VmmPolicy {
   readonly unplugged: "allocate" | "kill" | "spin";
   /** An accept of 4 KiB inside a mapping of 2 MiB. */
   readonly smallAccept: "demote" | "kill" | "spin";
-  /** What UNPLUG gives back. QEMU today: the shared plane only. */
-  readonly discard: "none" | "shared-only" | "both";
+  /**
+   * What UNPLUG gives back. QEMU today: the shared plane only. `set-aside` is a hostile host: on SEV-SNP it takes the mappings
+   * away and keeps the pages, still assigned; on TDX, where that cannot be, it is `both`.
+   */
+  readonly discard: "none" | "shared-only" | "both" | "set-aside";
   /** A page that the guest did not release cannot be taken back: refuse the unplug, or end the VM. */
   readonly pinned: "busy" | "kill";
+  /** Entries of a page state change that one call does at most; the guest asks again for the rest. */
+  readonly pscEntries: number;
   /** Unresolved exits in a row after which a spinning vCPU ends the VM. */
   readonly spinLimit: number;
 }
@@ -35,5 +40,6 @@ export const DEFAULT_POLICY: VmmPolicy = {
   smallAccept: "demote",
   discard: "shared-only",
   pinned: "busy",
+  pscEntries: Number.POSITIVE_INFINITY,
   spinLimit: 64,
 };

@@ -8,6 +8,7 @@ import { UNIT_PAGES } from "./page-set.ts";
 import { DEAD, DONE, REFUSED, VMM_PROCEDURES } from "./procedures.ts";
 import { retire } from "./retire.ts";
 import { isBusy } from "./seam.ts";
+import type { SnpHost } from "./snp/snp-host.ts";
 import type { Vmm } from "./vmm.ts";
 
 const ALREADY_BLOCKED = status("GPA_RANGE_ALREADY_BLOCKED");
@@ -25,7 +26,7 @@ const unitOf = (k: Vmm, f: Frame<Vmm>): number => (f.get(s.v.frame) - k.map.star
 const pieceOf = (k: Vmm, f: Frame<Vmm>): GuestMemfd => k.pieceOf(f.get(s.v.area));
 
 /**
- * TDH.MEM.PAGE.DEMOTE of the 2 MiB mapping that starts at a guest frame: BLOCK, TRACK, kick, DEMOTE.
+ * TDH.MEM.PAGE.DEMOTE of the 2 MiB mapping that starts at a guest frame: BLOCK, TRACK, kick, DEMOTE. PSMASH on SEV-SNP.
  *
  * Returns DONE, also when there is no large mapping any more; REFUSED if the guest holds the page; DEAD.
  *
@@ -43,6 +44,7 @@ export const split = s.define({
   },
   block: (k, f) => {
     if (!pieceOf(k, f).isHuge(unitOf(k, f))) return unlocked(k, f, DONE);
+    if (k.snp !== undefined) return smash(k, f, k.snp);
     const result = k.seam.block(f.get(s.v.frame), 1);
     if (isBusy(result)) return AGAIN;
     const kind = withoutDetails(result);
@@ -65,6 +67,15 @@ export const split = s.define({
     return fails(k, f, VM_END.MODULE_REFUSED, result);
   },
 });
+
+/** SEV-SNP: the RMP entry and the mapping are split, nothing has to leave the guest. */
+const smash = (k: Vmm, f: Frame<Vmm>, snp: SnpHost): Next => {
+  const unit = unitOf(k, f);
+  const result = snp.smash(f.get(s.v.frame), pieceOf(k, f).frameOf(unit * UNIT_PAGES));
+  if (result !== 0) return fails(k, f, VM_END.RMP_REFUSED, result);
+  pieceOf(k, f).setSplit(unit);
+  return unlocked(k, f, DONE);
+};
 
 const fails = (k: Vmm, f: Frame<Vmm>, reason: number, result: number): Next => {
   k.life.kill(reason, f.vcpu, f.get(s.v.frame), result);

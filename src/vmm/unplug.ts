@@ -20,7 +20,8 @@ export const discard = u.define({
   enter: (k, f) => {
     const [from, to] = [f.get(u.v.from), f.get(u.v.to)];
     if (k.policy.discard === "none") return f.returns(DONE);
-    if (k.policy.discard === "both") return f.call(zap, u.at.done, from, to, FREE_PRIVATE | FREE_SHARED);
+    if (k.policy.discard !== "shared-only")
+      return f.call(zap, u.at.done, from, to, FREE_PRIVATE | FREE_SHARED);
     const area = k.map.find(from);
     const start = k.map.start(area);
     const shared = k.freeShared(area, from - start, to - start);

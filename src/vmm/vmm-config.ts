@@ -1,4 +1,5 @@
 import type { Regs } from "../abi/tdx/regs.ts";
+import type { SnpGuest } from "../snp/snp-guest.ts";
 import { PAGE_SIZE } from "../units.ts";
 import type { DimmOptions } from "./dimm.ts";
 import type { VmmSink } from "./events.ts";
@@ -36,10 +37,12 @@ export interface VmmConfig {
   readonly maxMemslots?: number;
   /** Width of a guest-physical address; its top bit means shared. Default: 52. */
   readonly gpaw?: number;
+  /** The guest as SEV-SNP hardware knows it; it is a TD if this is left out. */
+  readonly snp?: SnpGuest;
   /** Executes a SEAMCALL on the host's registers. */
-  readonly seamcall: SeamcallPort;
+  readonly seamcall?: SeamcallPort;
   /** What TDH.VP.ENTER gave the host at a vCPU's last TD exit. A TDVMCALL's results are written back there. */
-  readonly exitRegs: (vcpu: number) => Regs;
+  readonly exitRegs?: (vcpu: number) => Regs;
   /** Whether a vCPU runs guest code right now, so that a kick has to wait for it. Default: none does. */
   readonly inGuest?: (vcpu: number) => boolean;
   /** Whether an interrupt waits for a vCPU, for which a long MapGPA breaks off. Default: none does. */

@@ -1,4 +1,5 @@
 import type { Regs } from "../abi/tdx/regs.ts";
+import { AssertionError } from "../assert.ts";
 import { setRuns } from "../flat/bitmap.ts";
 import { DirtyRanges } from "../flat/dirty-ranges.ts";
 import { PAGE_SIZE } from "../units.ts";
@@ -14,6 +15,8 @@ import { MemoryMap, NO_AREA, VIRTIO_MEM_AREA } from "./memory-map.ts";
 import { UNIT_PAGES } from "./page-set.ts";
 import { DEFAULT_POLICY, type VmmPolicy } from "./policy.ts";
 import { Seam } from "./seam.ts";
+import { SetAside } from "./snp/set-aside.ts";
+import { SnpHost } from "./snp/snp-host.ts";
 import type { VirtioMemDevice } from "./virtio-mem-device.ts";
 import { VirtioMemMailbox } from "./virtio-mem-mailbox.ts";
 import { VmLife } from "./vm-life.ts";
@@ -24,6 +27,9 @@ import { ZapLock } from "./zap-lock.ts";
 export type { VirtioMemConfig, VmmConfig } from "./vmm-config.ts";
 
 const KVM_MEMSLOTS = 509;
+const noTdx = (): never => {
+  throw new AssertionError("only the VMM of a TD makes SEAMCALLs");
+};
 /** General-purpose event of memory hotplug. */
 export const MEMORY_GPE = 3;
 
@@ -48,6 +54,10 @@ export class Vmm {
   readonly dimms: DimmSlots;
   readonly registers: AcpiRegisters;
   readonly seam: Seam;
+  /** Absent where the guest is a TD. */
+  readonly snp: SnpHost | undefined;
+  /** What a hostile host took from under the guest and kept. */
+  readonly aside = new SetAside();
   /** Arranged answers to MapGPA. */
   readonly injection = new Injection();
   readonly sink: VmmSink | undefined;
@@ -77,8 +87,9 @@ export class Vmm {
     this.use = new HostUse(config.hostLimit ?? Number.POSITIVE_INFINITY);
     this.sink = config.sink;
     this.life = new VmLife(config.sink);
-    this.seam = new Seam(config.seamcall, config.sink);
-    this.exitRegs = config.exitRegs;
+    this.snp = config.snp === undefined ? undefined : new SnpHost(config.snp, config.sink);
+    this.seam = new Seam(config.seamcall ?? noTdx, config.sink);
+    this.exitRegs = config.exitRegs ?? noTdx;
     this.inGuest = config.inGuest ?? (() => false);
     this.hasEvent = config.hasEvent ?? (() => false);
     this.sharedBit = 2 ** ((config.gpaw ?? 52) - 1);

@@ -8,6 +8,8 @@ import { UNIT_PAGES } from "./page-set.ts";
 import { DEAD, DONE, REFUSED, VMM_PROCEDURES } from "./procedures.ts";
 import { retire } from "./retire.ts";
 import { isBusy } from "./seam.ts";
+import { keepUnits } from "./snp/set-aside.ts";
+import type { SnpHost } from "./snp/snp-host.ts";
 import { split } from "./split.ts";
 import type { Vmm } from "./vmm.ts";
 
@@ -67,6 +69,7 @@ export const zap = z.define({
       k.zaps.give();
       return f.call(split, z.at.splitFirst, k.map.start(area) + first);
     }
+    if (k.snp !== undefined) return unmapSnp(k, f, k.snp, piece, first);
     const result = k.seam.block(k.map.start(area) + first, levelOf(piece, page));
     if (isBusy(result)) return AGAIN;
     const kind = withoutDetails(result);
@@ -113,11 +116,31 @@ const sticksOut = (k: Vmm, f: Frame<Vmm>, piece: GuestMemfd, first: number): boo
   return first < f.get(z.v.from) - k.map.start(f.get(z.v.area)) || first + UNIT_PAGES > f.get(z.v.end);
 };
 
+/** Whether the host keeps what it takes: for good reasons nobody would. */
+const setsAside = (k: Vmm, mode: number): boolean =>
+  k.snp !== undefined &&
+  k.policy.discard === "set-aside" &&
+  (mode & (FREE_PRIVATE | MAKE_SHARED)) === FREE_PRIVATE;
+
+/** SEV-SNP: one mapping goes, and its host page becomes shared. The guest has no say in it. */
+const unmapSnp = (k: Vmm, f: Frame<Vmm>, snp: SnpHost, piece: GuestMemfd, first: number): Next => {
+  const frame = k.map.start(f.get(z.v.area)) + first;
+  if (setsAside(k, f.get(z.v.mode))) snp.setAside(frame);
+  else {
+    const result = snp.takeBack(frame, piece.frameOf(first), piece.isHuge(first >>> 9));
+    if (result !== 0) return fails(k, f, VM_END.RMP_REFUSED, result);
+  }
+  piece.setUnmapped(first);
+  if (piece.mapped.lacksUnit(first >>> 9)) piece.setTableGone(first >>> 9);
+  return z.at.block;
+};
+
 /** The last step cannot fail: everything is unmapped. */
 const finish = (k: Vmm, f: Frame<Vmm>): Next => {
   const [area, end, mode] = [f.get(z.v.area), f.get(z.v.end), f.get(z.v.mode)];
   const start = k.map.start(area);
   const from = f.get(z.v.from) - start;
+  if (setsAside(k, mode)) keepUnits(k, area, from, end);
   const freed = (mode & FREE_PRIVATE) !== 0 ? k.pieceOf(area).free(from, end) : 0;
   k.use.account(-freed, 0);
   if ((mode & MAKE_SHARED) !== 0) k.setAttribute(area, from, end, false);
