@@ -116,6 +116,7 @@ const addRun = (
       .argument("<file>", "scenario file (YAML), - for standard input, or the name of a bundled one")
       .addOption(new Option("--world <name>", "where to play it").choices(PLAYGROUNDS).default("model"))
       .option("--design <name>", "design that does the guest's part of hotplug")
+      .option("--platform <name>", "what makes the VM confidential: tdx or snp")
       .option("--seed <n>", "seed of every choice that real machines leave open")
       .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect)
       .option("--json", "print one JSON document (docs/schema/run-report.schema.json, lockstep.schema.json)")

@@ -13,6 +13,7 @@ import { DESIGNS } from "./worlds.ts";
 export interface ScenarioOptions {
   readonly design?: string;
   readonly seed?: string;
+  readonly platform?: string;
   readonly set?: readonly string[];
 }
 
@@ -34,9 +35,12 @@ export const readScenario = (file: string, options: ScenarioOptions, system: Sys
   });
 };
 
-const overridesOf = ({ set, design, seed }: ScenarioOptions): Override[] => [
+const overridesOf = ({ set, design, seed, platform }: ScenarioOptions): Override[] => [
   ...(set ?? []).map((assignment) => ({ assignment, option: `--set ${assignment}` })),
   ...(design === undefined ? [] : [{ assignment: `guest.design=${design}`, option: `--design ${design}` }]),
+  ...(platform === undefined
+    ? []
+    : [{ assignment: `platform=${platform}`, option: `--platform ${platform}` }]),
   ...(seed === undefined ? [] : [{ assignment: `seed=${seed}`, option: `--seed ${seed}` }]),
 ];
 

@@ -8,6 +8,7 @@ import type { GpaRange, GuestLayout } from "../vmm/layout.ts";
 import type { VmmPolicy } from "../vmm/policy.ts";
 import type { VirtioMemConfig } from "../vmm/vmm.ts";
 import type { FaultPlan } from "./faults/fault-points.ts";
+import type { PlatformName } from "./guest-platform.ts";
 
 /** A DIMM that is there when the machine starts, or is plugged later. */
 export interface DimmConfig {
@@ -22,6 +23,8 @@ export interface DimmConfig {
 
 /** Everything that decides what a machine does. Two machines with equal configurations do the same, bit by bit. */
 export interface MachineConfig {
+  /** What makes the VM confidential; left out: TDX. */
+  readonly platform?: PlatformName;
   readonly layout: GuestLayout;
   /** Sizes that the guest counts in; left out: those of x86-64. A checker takes smaller sections. */
   readonly geometry?: Geometry;

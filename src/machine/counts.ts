@@ -1,8 +1,9 @@
+import { snpGuestCallName, snpHostCallName } from "../abi/snp/call-numbers.ts";
 import { tdgName, tdhName } from "../abi/tdx/leaves.ts";
 
 const LEAVES = 256;
 
-/** How often things were done. Flat. */
+/** How often things were done, on SEV-SNP under numbers of their own. Flat. */
 export class Counts {
   readonly tdcalls = new Float64Array(LEAVES);
   readonly seamcalls = new Float64Array(LEAVES);
@@ -31,11 +32,11 @@ export class Counts {
 
   /** Counts by name of the TDCALL leaves that were called. */
   tdcallsByName(): { [leaf: string]: number } {
-    return named(this.tdcalls, tdgName);
+    return named(this.tdcalls, (code) => snpGuestCallName(code) ?? tdgName(code));
   }
 
   seamcallsByName(): { [leaf: string]: number } {
-    return named(this.seamcalls, tdhName);
+    return named(this.seamcalls, (code) => snpHostCallName(code) ?? tdhName(code));
   }
 
   views(): ArrayBufferView[] {

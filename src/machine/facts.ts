@@ -2,16 +2,16 @@ import { SEPT_MAPPED, SEPT_NL_MAPPED, SEPT_STATES } from "../abi/tdx/sept-entry.
 import { getBit } from "../flat/bitmap.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { NIL, orderOf, USE, type Use, useOf } from "../linux/mem-map.ts";
-import type { Td } from "../tdx-module/td.ts";
+import type { GuestPages } from "./guest-platform.ts";
 
 const UNIT = 2 ** 21;
 const PAGES = 512;
 
-/** Whether the secure EPT lets the guest use all, some or none of a 2 MiB unit. */
+/** Whether hardware lets the guest use all, some or none of a 2 MiB unit. */
 export const ACCEPTED = { NONE: 0, SOME: 1, ALL: 2 } as const;
 
 /** Unit numbers count 2 MiB from address 0. @returns a value of ACCEPTED */
-export const acceptedOf = (td: Td, unit: number): number => {
+export const acceptedOf = (td: GuestPages, unit: number): number => {
   const { sept } = td;
   sept.walk((unit << 21) >>> 0, Math.floor(unit / 2048), 1);
   const state = sept.stateHere;
@@ -22,13 +22,13 @@ export const acceptedOf = (td: Td, unit: number): number => {
 };
 
 /** Whether the guest may use the 4 KiB page at `gpa`. */
-export const isAcceptedPage = (td: Td, gpa: number): boolean => {
+export const isAcceptedPage = (td: GuestPages, gpa: number): boolean => {
   td.sept.walk(gpa >>> 0, Math.floor(gpa / 2 ** 32), 0);
   return td.sept.stateHere === SEPT_MAPPED;
 };
 
 /** Name of the state of the leaf that covers `gpa`; FREE where no entry is. */
-export const septStateName = (td: Td, gpa: number): string => {
+export const septStateName = (td: GuestPages, gpa: number): string => {
   td.sept.walk(gpa >>> 0, Math.floor(gpa / 2 ** 32), 0);
   const name = SEPT_STATES[td.sept.stateHere] ?? "FREE";
   return name.startsWith("NL_") ? "FREE" : name;

@@ -4,7 +4,6 @@ import { bootLayout } from "../linux/boot/boot-layout.ts";
 import { withCrashKernel } from "../linux/boot/early-allocations.ts";
 import type { Boundary, VirtioMemPort } from "../linux/boundary.ts";
 import { SharedPages } from "../linux/coco/shared-pages.ts";
-import { TDX_PLATFORM } from "../linux/coco/tdx-platform.ts";
 import { type Geometry, X86_64 } from "../linux/geometry.ts";
 import { Cpus, type Kernel, type LogSink } from "../linux/kernel.ts";
 import { Kexec } from "../linux/kexec/kexec.ts";
@@ -32,6 +31,7 @@ const boundaryOf = (machine: Machine, handOver: HandOver): Boundary => {
   return {
     regs: (vcpu) => cpus.regs(vcpu),
     tdcall: (vcpu) => cpus.tdcall(vcpu),
+    ...(cpus.snp === undefined ? {} : { snp: cpus.snp }),
     acceptUnits: (vcpu, start, end) =>
       machine.trace.muted ? acceptWholeUnits(machine, vcpu, start, end) : start,
     access: (vcpu, gpa, length, write, shared) => cpus.access(vcpu, gpa, length, write, shared),
@@ -131,7 +131,7 @@ export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSin
     variant,
     options,
     hw,
-    platform: TDX_PLATFORM,
+    platform: machine.platform.linux,
     design,
     mm: memMapOf(machine, ramEnd, top),
     zones: new Zones(geometry, nodes),

@@ -147,12 +147,14 @@ export const handOver = (
     memory,
     map,
     acpiTables: config.srat === undefined ? [] : [config.srat],
+    // Firmware of an SNP guest accepts all memory itself unless the stub says that it knows unaccepted memory.
+    ...(config.platform === "snp" ? { sevProtocol: "works", acceptsAllAtExit: true } : {}),
     poolOffset: config.poolAddress === undefined ? DEFAULT_POOL_OFFSET : config.poolAddress % 4096,
   });
   const stub = runStub(
     { memory, services, systemTable, bootParams, accept },
     {
-      platform: "tdx",
+      platform: config.platform ?? "tdx",
       tableVersion: config.design.tableVersion,
       scansSrat: config.design.stubScansSrat,
       knowsUhp: config.design.firmwareMarksWindow === true,

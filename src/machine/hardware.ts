@@ -66,6 +66,8 @@ export interface CpuObserver {
   tdcall(leaf: number, ns: number): void;
   /** The vCPU left the guest; its exit registers tell why. */
   exit(vcpu: number, ns: number): void;
+  /** SEV-SNP: a #VC exception for which the guest kernel has no handler. */
+  unhandledVc(vcpu: number, code: number): void;
   /** An exception that the guest kernel does not survive. */
   faulted(fault: string, gpa: number): void;
   charge(ns: number): void;

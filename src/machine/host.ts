@@ -1,7 +1,10 @@
+import { Rmp } from "../snp/rmp.ts";
+import { SnpGuest } from "../snp/snp-guest.ts";
 import { createTd, tdrOf } from "../tdx-module/create-td.ts";
 import { TdxModule } from "../tdx-module/module.ts";
+import { TagStore } from "../tdx-module/page-store.ts";
 import { seamcall } from "../tdx-module/seamcall.ts";
-import { type Td, VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
+import { VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
 import { GIB, TIB } from "../units.ts";
 import type { VmmSink } from "../vmm/events.ts";
 import { layoutEnd } from "../vmm/layout.ts";
@@ -9,10 +12,17 @@ import type { SeamcallPort } from "../vmm/seam.ts";
 import { Vmm } from "../vmm/vmm.ts";
 import type { MachineConfig } from "./config.ts";
 import type { Injector } from "./faults/injector.ts";
+import type { GuestPlatform } from "./guest-platform.ts";
+import { type CpuObserver, GuestCpus } from "./hardware.ts";
+import { SnpCpus } from "./snp-cpus.ts";
+import { SnpPlatform } from "./snp-platform.ts";
+import { TdxPlatform } from "./tdx-platform.ts";
 
 /** Host memory that private pages and tables come from: above the host's own first 4 GiB. */
 const HOST_BASE = 4 * GIB;
 const HOST_SIZE = 15 * TIB;
+/** Address space number of the guest. */
+const SNP_ASID = 1;
 /** Control pages of the TD come from below it. */
 const CONTROL_BASE = 2 * GIB;
 /** CONFIG_FLAGS: FLEXIBLE_PENDING_VE, NO_RBP_MOD; PAGE_RELEASE on request. */
@@ -23,10 +33,9 @@ const CONFIG_PAGE_RELEASE = 0x40n;
 const gpaWidth = (config: MachineConfig): number =>
   config.gpaw ?? (layoutEnd(config.layout) > 2 ** 51 ? 53 : 52);
 
-/** A host with one TD: the TDX module, the TD built through SEAMCALLs, and the VMM that runs it. */
+/** A guest and the VMM that runs it. */
 export interface Host {
-  readonly module: TdxModule;
-  readonly td: Td;
+  readonly platform: GuestPlatform;
   readonly vmm: Vmm;
 }
 
@@ -39,32 +48,56 @@ export const seamcallPort = (module: TdxModule, injector: Injector | undefined):
   };
 };
 
-/** @throws VmmError for a machine that QEMU would not start */
-export const buildHost = (config: MachineConfig, sink: VmmSink, injector?: Injector): Host => {
+/** What of the machine the parts of a host report to. */
+export interface HostWatchers {
+  readonly sink: VmmSink;
+  readonly observer: CpuObserver;
+  readonly injector: Injector | undefined;
+}
+
+/** What every VMM is made of. */
+const vmmConfigOf = (config: MachineConfig) => ({
+  ...config,
+  host: { base: HOST_BASE, size: HOST_SIZE },
+  gpaw: gpaWidth(config),
+  backends: config.dimms.map(({ id, size }) => ({ id, size })),
+  dimms: config.dimms.map(({ id, size: _, ...rest }) => ({ memdev: id, ...rest })),
+});
+
+/** The TDX module, the TD built through SEAMCALLs, and the VMM that runs it. */
+const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatchers): Host => {
   const module = new TdxModule({
     tdmrs: [{ base: 0, size: HOST_BASE + HOST_SIZE, reserved: [] }],
     behaviour: config.moduleBehaviour ?? {},
   });
-  const gpaw = gpaWidth(config);
   let frame = CONTROL_BASE / 4096;
   const td = createTd(module, {
     takeFrame: () => frame++,
     vcpus: config.vcpus,
     configFlags: CONFIG_FLAGS | (config.pageRelease ? CONFIG_PAGE_RELEASE : 0n),
-    gpaw,
+    gpaw: gpaWidth(config),
   });
   const exitRegs = Array.from({ length: config.vcpus }, (_, vcpu) => td.exitRegs(vcpu));
   const vmm = new Vmm({
-    ...config,
-    host: { base: HOST_BASE, size: HOST_SIZE },
-    gpaw,
-    backends: config.dimms.map(({ id, size }) => ({ id, size })),
-    dimms: config.dimms.map(({ id, size: _, ...rest }) => ({ memdev: id, ...rest })),
+    ...vmmConfigOf(config),
     seamcall: seamcallPort(module, injector),
     exitRegs: (vcpu) => exitRegs[vcpu]!,
     inGuest: (vcpu) => td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
     sink,
   });
   vmm.attach(tdrOf(td) / 4096, 0);
-  return { module, td, vmm };
+  const cpus = new GuestCpus(module, td, config.vcpus, observer, injector);
+  return { platform: new TdxPlatform(module, td, cpus, injector), vmm };
 };
+
+/** A guest of SEV-SNP, and the VMM that runs it. */
+const snpHost = (config: MachineConfig, { sink, observer }: HostWatchers): Host => {
+  const store = new TagStore();
+  const guest = new SnpGuest(new Rmp(0, HOST_BASE + HOST_SIZE), SNP_ASID, config.vcpus, store);
+  const vmm = new Vmm({ ...vmmConfigOf(config), snp: guest, sink });
+  return { platform: new SnpPlatform(guest, store, new SnpCpus(guest, store, config.vcpus, observer)), vmm };
+};
+
+/** @throws VmmError for a machine that QEMU would not start */
+export const buildHost = (config: MachineConfig, watchers: HostWatchers): Host =>
+  config.platform === "snp" ? snpHost(config, watchers) : tdxHost(config, watchers);

@@ -37,7 +37,7 @@ export class Interrupts {
 
   /** The driver sends a request. I32, I35 and I36 speak of that moment. */
   sending(device: number, type: number, addr: number, blocks: number): void {
-    const { scheduler, watch, kernel, config, td } = this.machine;
+    const { scheduler, watch, kernel, config, platform } = this.machine;
     scheduler.charge(COST.virtioRequest.ns);
     if (watch === undefined) return;
     const driver = kernel.virtioMem[device]!;
@@ -49,9 +49,10 @@ export class Interrupts {
       watch.report("I36", addr, end, "plugged while memory of an earlier kernel may still be plugged");
     if (type !== VIRTIO_MEM_REQUEST.UNPLUG) return;
     this.machine.givesBack(addr, end);
-    if (!config.pageRelease) return;
+    // A guest of SEV-SNP can always rescind.
+    if (platform.name === "tdx" && !config.pageRelease) return;
     for (let unit = Math.floor(addr / UNIT); unit * UNIT < end; unit++)
-      if (acceptedOf(td, unit) !== ACCEPTED.NONE)
+      if (acceptedOf(platform.pages, unit) !== ACCEPTED.NONE)
         watch.report(
           "I32",
           unit * UNIT,

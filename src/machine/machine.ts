@@ -1,17 +1,11 @@
-import { TDH } from "../abi/tdx/leaves.ts";
-import { newRegs, RAX, RCX, setNumber } from "../abi/tdx/regs.ts";
 import { type Status, statusText } from "../abi/tdx/status.ts";
 import { assert } from "../assert.ts";
 import type { Procedure } from "../flat/procedure.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { TdxModule } from "../tdx-module/module.ts";
-import { seamcall } from "../tdx-module/seamcall.ts";
-import { LAST_EXIT, type Td, VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
-import { leaveGuest } from "../tdx-module/td-exit.ts";
-import { finishVmcall } from "../tdx-module/tdg/vp-vmcall.ts";
+import type { Td } from "../tdx-module/td.ts";
 import { handleEject } from "../vmm/eject.ts";
 import { VM_END } from "../vmm/events.ts";
-import { handleExit } from "../vmm/faults.ts";
 import { layoutEnd } from "../vmm/layout.ts";
 import { handleRequest } from "../vmm/requests.ts";
 import { isBusy } from "../vmm/seam.ts";
@@ -22,8 +16,8 @@ import { Counts } from "./counts.ts";
 import { ACCEPTED, acceptedOf, UnitUses } from "./facts.ts";
 import { FaultPoints } from "./faults/fault-points.ts";
 import { Injector } from "./faults/injector.ts";
+import type { GuestPlatform } from "./guest-platform.ts";
 import type { HandOver } from "./hand-over.ts";
-import { GuestCpus } from "./hardware.ts";
 import { buildHost } from "./host.ts";
 import { Interrupts } from "./interrupts.ts";
 import { REST_RULES, unitsEnd } from "./invariants/rest-rules.ts";
@@ -33,12 +27,12 @@ import { Scheduler } from "./scheduler.ts";
 import { Tally } from "./tally.ts";
 import { TaskSet } from "./task-set.ts";
 import type { KernelTask, TaskHost, VmmTask } from "./tasks.ts";
+import { TdxPlatform } from "./tdx-platform.ts";
 import { Trace } from "./trace.ts";
 import { VmmEvents } from "./vmm-events.ts";
 import { describeEnd } from "./watched.ts";
 
 const UNIT = 2 ** 21;
-const VP_ENTER = TDH["TDH.VP.ENTER"];
 
 /** A line of the kernel log and its virtual time in nanoseconds. */
 export interface LogLine {
@@ -52,10 +46,8 @@ export interface LogLine {
 export class Machine implements TaskHost {
   /** Another after a kexec: the next kernel may be another one. */
   config: MachineConfig;
-  readonly module: TdxModule;
-  readonly td: Td;
+  readonly platform: GuestPlatform;
   readonly vmm: Vmm;
-  readonly cpus: GuestCpus;
   readonly scheduler: Scheduler;
   readonly counts = new Counts();
   readonly tally = new Tally();
@@ -88,13 +80,34 @@ export class Machine implements TaskHost {
     this.interrupts = new Interrupts(this);
     const { faults } = config;
     this.injector = faults === undefined ? undefined : new Injector(this, new FaultPoints(faults));
-    const { module, td, vmm } = buildHost(config, new VmmEvents(this), this.injector);
-    this.module = module;
-    this.td = td;
+    const sink = new VmmEvents(this);
+    const { platform, vmm } = buildHost(config, {
+      sink,
+      observer: new Observer(this),
+      injector: this.injector,
+    });
+    this.platform = platform;
     this.vmm = vmm;
-    this.cpus = new GuestCpus(module, td, config.vcpus, new Observer(this), this.injector);
     this.tasks = new TaskSet(this, config);
     this.scheduler = new Scheduler(this.tasks.actors, config.vcpus + 1, config.seed);
+  }
+
+  /** The TDX module and the TD of a machine that has them. */
+  get tdx(): TdxPlatform {
+    assert(this.platform instanceof TdxPlatform, "only a TDX machine has a TDX module");
+    return this.platform;
+  }
+
+  get module(): TdxModule {
+    return this.tdx.module;
+  }
+
+  get td(): Td {
+    return this.tdx.td;
+  }
+
+  get cpus(): GuestPlatform["cpus"] {
+    return this.platform.cpus;
   }
 
   get kernel(): Kernel {
@@ -144,40 +157,25 @@ export class Machine implements TaskHost {
     this.scheduler.wake(task.index);
   }
 
-  /** TDH.VP.ENTER: the vCPU goes on in the guest. */
-  private tryEnter(vcpu: number): Status {
-    const regs = this.enterRegs;
-    setNumber(regs, RAX, VP_ENTER);
-    setNumber(regs, RCX, this.td.vcpu(vcpu, VCPU_WORD.TDVPR_FRAME) * 4096);
-    this.injector?.seamcall(regs);
-    return seamcall(this.module, regs);
-  }
-  private readonly enterRegs = newRegs();
-
   /** Enters again while somebody holds what the call needs. Another refusal is the end of the VM. */
   private enter(vcpu: number): void {
-    let result = this.tryEnter(vcpu);
+    let result = this.platform.tryEnter(vcpu) as Status;
     while (isBusy(result)) {
       this.scheduler.charge(COST.seamcall.ns);
-      result = this.tryEnter(vcpu);
+      result = this.platform.tryEnter(vcpu) as Status;
     }
     if (result === 0) {
-      if (this.calledHost(vcpu)) finishVmcall(this.td, vcpu, this.vmm.exitRegs(vcpu), this.cpus.regs(vcpu));
+      this.platform.entered(vcpu);
       return;
     }
     assert(this.injector !== undefined, () => `TDH.VP.ENTER answers SUCCESS, not ${statusText(result)}`);
     this.vmm.life.kill(VM_END.MODULE_REFUSED, vcpu, 0, result);
   }
 
-  /** Whether a vCPU's last exit was a TDG.VP.VMCALL, which the VMM answers in its registers. */
-  private calledHost(vcpu: number): boolean {
-    return this.td.vcpu(vcpu, VCPU_WORD.LAST_EXIT) === LAST_EXIT.VMCALL;
-  }
-
   /** A vCPU left the guest: the VMM's thread has to handle it. */
   exited(vcpu: number): void {
     this.outside[vcpu] = 1;
-    this.runVmm(this.tasks.vcpuThreads[vcpu]!, handleExit, vcpu);
+    this.runVmm(this.tasks.vcpuThreads[vcpu]!, this.platform.exitHandler, vcpu);
   }
 
   /** A virtio-mem request was posted; the device takes it up so many nanoseconds late. */
@@ -200,10 +198,10 @@ export class Machine implements TaskHost {
 
   /** The guest gives memory up: what of it is still accepted goes back as it is. */
   givesBack(start: number, end: number): void {
-    const { tally, module, td } = this;
+    const { tally, platform } = this;
     for (let unit = start; unit < end; unit += UNIT)
-      if (acceptedOf(td, unit / UNIT) !== ACCEPTED.NONE)
-        tally.givesBack(module, td, unit, Math.min(end, unit + UNIT));
+      if (acceptedOf(platform.pages, unit / UNIT) !== ACCEPTED.NONE)
+        tally.givesBack(platform.untouched(unit, Math.min(end, unit + UNIT)));
   }
 
   /** Takes one step of actor `index` and does what hardware does in between. */
@@ -241,8 +239,8 @@ export class Machine implements TaskHost {
   /** An interprocessor interrupt of the host: the vCPU leaves the guest and comes back. */
   private kick(vcpu: number): void {
     this.vmm.kicks[vcpu] = 0;
-    if (this.td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE) {
-      leaveGuest(this.td, vcpu, LAST_EXIT.ASYNC);
+    if (this.platform.isInGuest(vcpu)) {
+      this.platform.leave(vcpu);
       this.enter(vcpu);
       this.counts.exit();
       this.tally.kick();
@@ -253,7 +251,7 @@ export class Machine implements TaskHost {
   /** The VMM's thread of a vCPU handles a fault: its SEAMCALLs are part of it. Those of a TDVMCALL are not. */
   get inFault(): boolean {
     const thread = this.scheduler.running - this.tasks.firstVmm;
-    return 0 <= thread && thread < this.config.vcpus && !this.calledHost(thread);
+    return 0 <= thread && thread < this.config.vcpus && !this.platform.calledHost(thread);
   }
 
   /** Number of the scheduler's timer of a virtio-mem device: that of its worker. */
@@ -270,7 +268,7 @@ export class Machine implements TaskHost {
     this.counts.clear();
     this.tally.clear();
     this.scheduler.restartTime();
-    this.td.sept.changed.clear();
+    this.platform.pages.sept.changed.clear();
     this.vmm.changedUnits.clear();
     this.injector?.points.begin();
   }

@@ -35,7 +35,7 @@ export class Observer implements CpuObserver {
 
   exit(vcpu: number, ns: number): void {
     this.machine.counts.exit();
-    this.machine.tally.exit(this.machine.td.exitRegs(vcpu));
+    this.machine.tally.exit(this.machine.platform.exitKind(vcpu));
     this.machine.scheduler.charge(ns);
     this.machine.exited(vcpu);
   }
@@ -60,11 +60,16 @@ export class Observer implements CpuObserver {
     );
   }
 
+  unhandledVc(_vcpu: number, code: number): void {
+    this.machine.printk(`SEV: Unsupported exit-code 0x${code.toString(16)} in #VC exception`);
+  }
+
   accepts(_vcpu: number, start: number, end: number, outcome: number): void {
     const { watch, vmm } = this.machine;
     if (watch === undefined) return;
     if (outcome > 0 && withoutDetails(outcome as never) === ALREADY_ACCEPTED)
-      watch.report("I3", start, end, "TDG.MEM.PAGE.ACCEPT found the page accepted already");
+      watch.report("I3", start, end, `${this.machine.platform.acceptName} found the page accepted already`);
+    if (outcome === 0) this.acceptsBesideKept(start, end);
     for (let unit = Math.floor(start / UNIT); unit * UNIT < end; unit++) {
       if (!vmm.pluggedAt(unit) && !this.isPluggedInside(start, end)) {
         this.acceptsUnplugged(start, end, unit);
@@ -72,6 +77,22 @@ export class Observer implements CpuObserver {
       }
       this.acceptsTwiceAtOnce(start, end, unit);
     }
+  }
+
+  /** SEV-SNP: another page of the host is still validated for the same address, and the host may show either. */
+  private acceptsBesideKept(start: number, end: number): void {
+    const { snp, aside, host } = this.machine.vmm;
+    const kept = snp === undefined ? -1 : aside.find(Math.floor(start / UNIT) * 512);
+    if (snp === undefined || kept < 0) return;
+    const gfn = start / 4096;
+    const frame = host.frameOf(aside.blockOf(kept)) + (gfn % 512);
+    if (snp.guest.rmp.isValid(frame, snp.guest.asid, gfn))
+      this.machine.watch!.report(
+        "I3",
+        start,
+        end,
+        "validated while another page is validated for its address",
+      );
   }
 
   /** A page of a unit that is not plugged as a whole may be plugged itself. */
@@ -121,19 +142,19 @@ export class Observer implements CpuObserver {
     this.releasing[0] = first;
     this.releasing[1] = last;
     if (watch === undefined || outcome !== 0) return;
-    this.machine.tally.givesBack(this.machine.module, this.machine.td, start, end);
+    this.machine.tally.givesBack(this.machine.platform.untouched(start, end));
     for (let unit = first; unit < last; unit++)
       if ((uses.of(this.machine.kernel, unit) & IN_USE_BITS) !== 0)
         watch.report("I31", unit * UNIT, (unit + 1) * UNIT, "released while Linux uses pages of it");
   }
 
   accesses(_vcpu: number, gpa: number, write: boolean): void {
-    const { watch, vmm, td, kernel } = this.machine;
+    const { watch, vmm, platform, kernel } = this.machine;
     if (watch === undefined || vmm.pluggedFrame(Math.floor(gpa / 4096))) return;
     const page = gpa - (gpa % 4096);
     if (kernel.boot.inKdump)
       watch.report("I37", page, page + 4096, "read by a kdump kernel, and the VMM has not plugged it");
-    if (acceptedOf(td, Math.floor(gpa / UNIT)) === ACCEPTED.NONE) return;
+    if (acceptedOf(platform.pages, Math.floor(gpa / UNIT)) === ACCEPTED.NONE) return;
     watch.report("I1", page, page + 4096, `${write ? "written" : "read"}, and the VMM has not plugged it`);
   }
 
@@ -149,8 +170,16 @@ export class Observer implements CpuObserver {
       this.machine.jumping ? "I41" : "I1",
       page,
       page + 4096,
-      `${write ? "written" : "read"} before it was accepted, its secure-EPT entry is ${state}`,
+      `${write ? "written" : "read"} before it was accepted, its ${this.machine.platform.stateHolder} is ${state}`,
     );
-    if (this.tracing) this.emit(vcpu, write ? "write" : "read", page, page + 4096, "EPT_VIOLATION", state);
+    if (this.tracing)
+      this.emit(
+        vcpu,
+        write ? "write" : "read",
+        page,
+        page + 4096,
+        this.machine.platform.name === "tdx" ? "EPT_VIOLATION" : "FAULT",
+        state,
+      );
   }
 }

@@ -4,6 +4,10 @@ import { BLOCK, MMOP } from "../linux/memory-block.ts";
 import { DEVICE_HOTPLUG_LOCK, lockDeviceHotplug } from "../linux/memory-hotplug/hotplug-locks.ts";
 import { offlineBlock } from "../linux/memory-hotplug/offline-block.ts";
 import { onlineBlock } from "../linux/memory-hotplug/online-block.ts";
+import { exchange } from "../vmm/snp/set-aside.ts";
+import { GUEST_CONTENT, STALE_CONTENT } from "./hardware.ts";
+import type { Machine } from "./machine.ts";
+import { SnpPlatform } from "./snp-platform.ts";
 
 const store = KERNEL_PROCEDURES.declare("state_store", {
   args: ["block", "last", "type"],
@@ -45,3 +49,21 @@ export const storeBlockState = store.define({
     return at.next;
   },
 });
+
+/**
+ * A hostile host shows the guest, in the units of [start, end) bytes, what it had set aside. What the guest wrote there once is not
+ * what it has a right to find now.
+ *
+ * @returns units that changed
+ */
+export const remapKept = (machine: Machine, start: number, end: number): number => {
+  const { vmm, platform } = machine;
+  const changed = exchange(vmm, start / 4096, end / 4096);
+  if (!(platform instanceof SnpPlatform)) return changed;
+  const { guest, store } = platform;
+  for (let gfn = start / 4096; gfn < end / 4096; gfn++) {
+    const frame = guest.npt.translate(gfn);
+    if (frame >= 0 && store.content(frame) === GUEST_CONTENT) store.stamp(frame, STALE_CONTENT);
+  }
+  return changed;
+};

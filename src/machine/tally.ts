@@ -1,38 +1,26 @@
-import { lo, RAX, RDX, type Regs } from "../abi/tdx/regs.ts";
-import { SEPT_MAPPED, SEPT_PENDING } from "../abi/tdx/sept-entry.ts";
-import { EEQ_TYPE, EXIT_REASON } from "../abi/tdx/td-exit.ts";
-import type { TdxModule } from "../tdx-module/module.ts";
-import { TagStore } from "../tdx-module/page-store.ts";
-import type { Td } from "../tdx-module/td.ts";
-import { hostFrame } from "./hardware.ts";
-
 /** Why a vCPU left the guest. */
 export const EXIT_KINDS = ["accept", "access", "TDVMCALL", "host kick"] as const;
 export type ExitKind = (typeof EXIT_KINDS)[number];
-const [ACCEPT, ACCESS, VMCALL, KICK] = [0, 1, 2, 3];
+export const ACCEPT_EXIT = 0;
+export const ACCESS_EXIT = 1;
+export const CALL_EXIT = 2;
+const KICK = 3;
 const UNPLUGGED = 4;
 const UNTOUCHED = 5;
-const PAGE = 4096;
 
 /** What designs are compared by, beside their counts of calls. Flat. */
 export class Tally {
   /** Exits by kind, bytes accepted that were not plugged, bytes accepted that went back untouched. */
   readonly words = new Float64Array(6);
 
-  /** A vCPU left the guest with these exit registers. */
-  exit(regs: Regs): void {
-    const kind =
-      lo(regs, RAX) !== EXIT_REASON.EPT_VIOLATION
-        ? VMCALL
-        : (lo(regs, RDX) & 15) === EEQ_TYPE.ACCEPT
-          ? ACCEPT
-          : ACCESS;
-    this.words[kind!]!++;
+  /** A vCPU left the guest for one of the reasons above. */
+  exit(kind: number): void {
+    this.words[kind]!++;
   }
 
   /** The host made a vCPU leave and come back. */
   kick(): void {
-    this.words[KICK!]!++;
+    this.words[KICK]!++;
   }
 
   /** Memory was accepted that the VMM has not plugged. */
@@ -40,21 +28,9 @@ export class Tally {
     this.words[UNPLUGGED]! += bytes;
   }
 
-  /** Memory goes back to the VMM: what of it was never written since it was accepted. */
-  givesBack(module: TdxModule, td: Td, start: number, end: number): void {
-    const { pages } = module;
-    if (!(pages instanceof TagStore)) return;
-    for (let at = start; at < end; ) {
-      td.sept.walk(at >>> 0, Math.floor(at / 2 ** 32), 0);
-      const size = PAGE * 512 ** td.sept.level;
-      const next = Math.min(end, at - (at % size) + size);
-      if (td.sept.stateHere === SEPT_MAPPED || td.sept.stateHere === SEPT_PENDING) {
-        const small = td.sept.level === 0;
-        const frame = small ? td.sept.payloadHere : hostFrame(td.sept.payloadHere, at);
-        this.words[UNTOUCHED]! += PAGE * pages.zeroFrames(frame, Math.ceil((next - at) / PAGE));
-      }
-      at = next;
-    }
+  /** Memory goes back to the VMM: so much of it was never written since it was accepted. */
+  givesBack(untouched: number): void {
+    this.words[UNTOUCHED]! += untouched;
   }
 
   get exits(): { [kind in ExitKind]: number } {

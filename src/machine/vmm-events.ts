@@ -1,3 +1,5 @@
+import { SNP_HOST_CALL } from "../abi/snp/call-numbers.ts";
+import { psmashResultName, rmpUpdateResultName } from "../abi/snp/rmp-entry.ts";
 import { TDH, tdhName } from "../abi/tdx/leaves.ts";
 import { type Status, statusText } from "../abi/tdx/status.ts";
 import { virtioMemRequestName } from "../abi/virtio-mem/request.ts";
@@ -10,6 +12,9 @@ import {
   GPE_EVENT,
   KILLED_EVENT,
   OST_EVENT,
+  PAGE_STATE_CHANGE_EVENT,
+  PSMASH_EVENT,
+  RMPUPDATE_EVENT,
   SEAMCALL_EVENT,
   UNPLUG_GUEST_ERROR_EVENT,
   UNRESOLVED_EVENT,
@@ -47,6 +52,7 @@ export class VmmEvents implements VmmSink {
 
   emit(event: number, a: number, b: number, c: number, d: number, e: number): void {
     if (event === SEAMCALL_EVENT) this.seamcall(a, b, c, d);
+    else if (event === RMPUPDATE_EVENT || event === PSMASH_EVENT) this.rmp(event === PSMASH_EVENT);
     else if (event === VIRTIO_MEM_EVENT)
       this.machine.injector?.answered(a, c, d * this.machine.vmm.devices[a]!.blockSize);
     else if (event === CONFIG_INTERRUPT_EVENT) this.machine.interrupts.configChanged(a);
@@ -55,7 +61,7 @@ export class VmmEvents implements VmmSink {
   }
 
   private seamcall(leaf: number, gpa: number, level: number, result: number): void {
-    const { counts, scheduler, trace, td } = this.machine;
+    const { counts, scheduler, trace, platform } = this.machine;
     counts.seamcall(leaf);
     // A fault's own calls are inside the cost of the exit that caused it.
     if (!this.machine.inFault) scheduler.charge(COST.seamcall.ns);
@@ -71,8 +77,14 @@ export class VmmEvents implements VmmSink {
       start,
       start + size,
       statusText(result as Status),
-      septStateName(td, start),
+      septStateName(platform.pages, start),
     );
+  }
+
+  /** RMPUPDATE or PSMASH. */
+  private rmp(smash: boolean): void {
+    this.machine.counts.seamcall(smash ? SNP_HOST_CALL.PSMASH : SNP_HOST_CALL.RMPUPDATE);
+    if (!this.machine.inFault) this.machine.scheduler.charge(COST.rmpUpdate.ns);
   }
 
   private row(event: number, a: number, b: number, c: number, d: number, e: number): void {
@@ -88,7 +100,17 @@ export class VmmEvents implements VmmSink {
       this.add("DEVICE_UNPLUG_GUEST_ERROR", 0, 0, "FAILED", `slot ${a}`);
     else if (event === OST_EVENT) this.add("ACPI_DEVICE_OST", 0, 0, `source ${b} status ${c}`, `slot ${a}`);
     else if (event === UNRESOLVED_EVENT) this.add("unresolved exit", b, b + 4096, `${c} in a row`, "");
+    else if (event === RMPUPDATE_EVENT) this.rmpRow(a, b, c, d);
+    else if (event === PSMASH_EVENT) this.add("PSMASH", a, a + LEVEL_BYTES[1]!, psmashResultName(b), "");
+    else if (event === PAGE_STATE_CHANGE_EVENT)
+      this.add(`page state change to ${d === 1 ? "private" : "shared"}`, b, b + c, "SUCCESS", "");
     else if (event === KILLED_EVENT) this.add("VM ended", c, c + 4096, vmEndName(b), "");
+  }
+
+  private rmpRow(gpa: number, size: number, assigned: number, result: number): void {
+    const name = `RMPUPDATE ${assigned === 1 ? "assigned" : "shared"} ${LEVEL_NAMES[size]}`;
+    const after = septStateName(this.machine.platform.pages, gpa);
+    this.add(name, gpa, gpa + LEVEL_BYTES[size]!, rmpUpdateResultName(result), after);
   }
 
   private add(what: string, start: number, end: number, text: string, after: string): void {

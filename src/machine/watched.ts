@@ -1,4 +1,5 @@
-import { vmEndName } from "../vmm/events.ts";
+import { terminateReasonText } from "../abi/snp/ghcb.ts";
+import { VM_END, vmEndName } from "../vmm/events.ts";
 import { DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "../vmm/memory-map.ts";
 import type { Vmm } from "../vmm/vmm.ts";
 import type { UnitRange, Watched } from "./invariants/watch.ts";
@@ -23,15 +24,17 @@ export const isBootMemory = (vmm: Vmm, unit: number): boolean => {
 
 /** What ended the VM, as one line. */
 export const describeEnd = (vmm: Vmm): string => {
-  const { reason, gpa, vcpu } = vmm.life.end;
+  const { reason, gpa, vcpu, status } = vmm.life.end;
+  if (reason === VM_END.GUEST_TERMINATED)
+    return `the guest asked to be ended: ${terminateReasonText(status >>> 8, status & 255)}, vCPU ${vcpu}`;
   return `the VMM ended the TD: ${vmEndName(reason)} at 0x${gpa.toString(16)}, vCPU ${vcpu}`;
 };
 
 /** The machine as the invariants see it. */
 export const watchedOf = (machine: Machine): Watched => {
-  const { td, kernel, uses, vmm, scheduler } = machine;
+  const { kernel, uses, vmm, scheduler } = machine;
   return {
-    td,
+    td: machine.platform.pages,
     kernel,
     uses,
     memory: memoryOf(vmm),

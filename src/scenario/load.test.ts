@@ -71,6 +71,7 @@ it("fills in every default", () => {
       start: "private",
       unpluggedAccess: "allocate",
       implicitConversion: true,
+      pscEntries: null,
     },
     platform: "tdx",
     seed: 1,

@@ -162,11 +162,12 @@ const setup = z.strictObject({
   vmm: z.strictObject({
     augSize: bytes,
     aug: z.enum(["fault", "ahead"]),
-    discard: z.enum(["none", "shared-only", "both"]),
+    discard: z.enum(["none", "shared-only", "both", "set-aside"]),
     pageRelease: z.boolean(),
     start: z.enum(["private", "shared"]),
     unpluggedAccess: z.enum(["allocate", "kill", "spin"]),
     implicitConversion: z.boolean(),
+    pscEntries: count.nullable(),
   }),
 });
 

@@ -29,7 +29,9 @@ export interface Scenario {
   readonly mustBreak: readonly DeclaredBreak[];
 }
 
-export type Platform = "tdx";
+/** What makes the VM confidential. */
+export const PLATFORMS = ["tdx", "snp"] as const;
+export type Platform = (typeof PLATFORMS)[number];
 
 export interface AddressRange {
   readonly start: number;
@@ -133,8 +135,11 @@ export interface VmmPolicy {
   readonly augSize: number;
   /** `fault`: a page is added when the guest needs it. `ahead`: when memory is plugged. */
   readonly aug: "fault" | "ahead";
-  /** What unplug throws away: nothing, shared copies only (QEMU so far), or private pages too. */
-  readonly discard: "none" | "shared-only" | "both";
+  /**
+   * What unplug throws away: nothing, shared copies only (QEMU so far), or private pages too. A hostile host sets them aside, which
+   * SEV-SNP lets it.
+   */
+  readonly discard: "none" | "shared-only" | "both" | "set-aside";
   /** TDCS bit PAGE_RELEASE: the guest can and must give private pages back before the host removes them. */
   readonly pageRelease: boolean;
   /** State of plugged memory before the guest does anything. */
@@ -143,6 +148,8 @@ export interface VmmPolicy {
   readonly unpluggedAccess: "allocate" | "kill" | "spin";
   /** An access through the wrong kind of mapping converts the page. */
   readonly implicitConversion: boolean;
+  /** SEV-SNP: entries of a page state change that one call does at most; null: all. */
+  readonly pscEntries: number | null;
 }
 
 /** Makes calls go wrong: the `at`-th of that name (from 1), and as many in a row as `times` says. */
@@ -249,6 +256,8 @@ export type Action =
     })
   /** A word read that begins in the page before `across` and whose last bytes lie behind it. */
   | (Placed & { readonly kind: "read"; readonly across: number; readonly vcpu: number })
+  /** A hostile host shows the guest what it had set aside, and sets aside what is there now. */
+  | (Placed & { readonly kind: "remap"; readonly at: number; readonly size: number })
   /** Allocates until MemFree is at most `leave` bytes. */
   | (Placed & { readonly kind: "pressure"; readonly leave: number; readonly vcpu: number })
   | (Placed & { readonly kind: "online"; readonly blocks: BlockRange; readonly as: OnlineKind })

@@ -32,6 +32,8 @@ export const stepText = (step: Step): string => {
       return `${step.access} ${targetText(step.target)}`;
     case "read":
       return `read across ${formatAddress(step.across)}`;
+    case "remap":
+      return `remap ${formatRange(step.at, step.at + step.size)}`;
     case "pressure":
       return `pressure to ${formatSize(step.leave)}`;
     case "online":

@@ -12,6 +12,8 @@ export const linuxConfigOf = (scenario: Scenario): MachineConfig => {
     throw new NotModelled("a machine that is not a q35, in the linux world");
   if (scenario.machine.firmware.srat.kind === "bytes")
     throw new NotModelled("an SRAT of its own, in the linux world: QEMU makes it");
+  if (scenario.platform !== "tdx")
+    throw new NotModelled(`the platform ${scenario.platform} in the linux world`);
   if (scenario.machine.host !== null) throw new NotModelled("a TDX host in the linux world");
   const config = machineConfigOf(scenario);
   checkLinuxFaults(config);

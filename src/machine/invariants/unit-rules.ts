@@ -1,6 +1,5 @@
 import type { Kernel } from "../../linux/kernel.ts";
 import { orderOf, USE, useOf } from "../../linux/mem-map.ts";
-import type { Td } from "../../tdx-module/td.ts";
 import {
   ACCEPTED,
   acceptedOf,
@@ -14,11 +13,12 @@ import {
   unacceptedBit,
   useBit,
 } from "../facts.ts";
+import type { GuestPages } from "../guest-platform.ts";
 import type { InvariantId } from "./table.ts";
 
 /** What the rules look at. */
 export interface Facts {
-  readonly td: Td;
+  readonly td: GuestPages;
   readonly kernel: Kernel;
   readonly uses: UnitUses;
   /** Whether the VMM has given every byte of a unit (2 MiB, counted from address 0) to the guest. */
@@ -37,7 +37,7 @@ const UNIT = 2 ** 21;
 const i8: UnitRule = ({ td, kernel, pluggedAt }, unit) => {
   if (unacceptedBit(kernel, unit) !== 0 || pluggedBit(kernel, unit) === 0) return undefined;
   if (acceptedOf(td, unit) === ACCEPTED.ALL || !pluggedAt(unit) || isLeaving(kernel, unit)) return undefined;
-  return "the kernel's bit says accepted, the secure EPT says it is not";
+  return "the kernel's bit says accepted, hardware says it is not";
 };
 
 /** A word read at the end of a unit in use runs into the next one, if that is in the direct map. */
@@ -54,7 +54,7 @@ const i10: UnitRule = ({ td, kernel, uses }, unit) => {
 };
 
 /** First page of the block of `byte` at `pfn` that is neither accepted nor shared, within one unit; -1 if none is. */
-const unacceptedPage = (td: Td, kernel: Kernel, byte: number, pfn: number): number => {
+const unacceptedPage = (td: GuestPages, kernel: Kernel, byte: number, pfn: number): number => {
   const { pageSize } = kernel.geometry;
   const pages = Math.min(2 ** orderOf(byte), UNIT / pageSize);
   for (let page = pfn; page < pfn + pages; page++)
@@ -63,7 +63,7 @@ const unacceptedPage = (td: Td, kernel: Kernel, byte: number, pfn: number): numb
 };
 
 /** Whether some page of the unit whose use is in the group is not accepted. */
-const someUnaccepted = (td: Td, kernel: Kernel, unit: number, group: number): boolean =>
+const someUnaccepted = (td: GuestPages, kernel: Kernel, unit: number, group: number): boolean =>
   somePage(
     kernel,
     unit,

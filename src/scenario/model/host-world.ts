@@ -1,6 +1,7 @@
 import { HostActor, type HostEvent, type HostFacts } from "../../machine/host-actor.ts";
 import { errnoText } from "../../tdx-host/errno.ts";
 import type { HostDeed, HostSpec } from "../host-spec.ts";
+import type { Platform } from "../scenario.ts";
 import { type Outcome, SUCCESS, type TraceEvent } from "../world.ts";
 
 /** Steps and time are the machine's: what the host does takes none. */
@@ -10,13 +11,19 @@ export type Moment = () => { readonly step: number; readonly ns: number };
 export class HostWorld {
   private readonly actor: HostActor;
 
-  constructor(spec: HostSpec, moment: Moment, tell: (event: TraceEvent) => void) {
+  private readonly hasTdx: boolean;
+
+  constructor(spec: HostSpec, platform: Platform, moment: Moment, tell: (event: TraceEvent) => void) {
+    this.hasTdx = platform === "tdx";
     this.actor = new HostActor(spec, (event) => {
       tell(traceEvent(event, moment()));
     });
   }
 
+  /** A host of another maker has no TDX to bring up, and Linux no reason to refuse memory there. */
   perform(deed: HostDeed): Outcome {
+    if (deed.deed === "enable" && !this.hasTdx)
+      return { status: "-ENODEV", detail: "the processor of this host has no TDX" };
     const error = this.begin(deed);
     if (error === 0) return { status: SUCCESS, detail: "" };
     return { status: errnoText(error), detail: this.actor.detailOf(error) };

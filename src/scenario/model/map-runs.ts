@@ -56,7 +56,7 @@ class SeptFact extends Fact<Sept> {
     this.machine = machine;
   }
   protected override look(at: number, limit: number): void {
-    const { td } = this.machine;
+    const td = this.machine.platform.pages;
     this.value = septStateName(td, at) as Sept;
     this.end = td.sept.endOfState(at, limit);
   }

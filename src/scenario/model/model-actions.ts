@@ -3,7 +3,7 @@ import { ERRNO, errnoName } from "../../linux/errno.ts";
 import { MMOP } from "../../linux/memory-block.ts";
 import { GFP } from "../../linux/page-allocator/gfp.ts";
 import type { Machine } from "../../machine/machine.ts";
-import { storeBlockState } from "../../machine/operator.ts";
+import { remapKept, storeBlockState } from "../../machine/operator.ts";
 import type { KernelTask } from "../../machine/tasks.ts";
 import { allocatedRuns, allocateMemory, freeOwned, readAcross, touchMemory } from "../../machine/workload.ts";
 import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
@@ -106,6 +106,10 @@ export class Actions {
         return byVmm(() => requestUnplugDimm(machine.vmm, this.slotOf(action.dimm)));
       case "resize":
         return byVmm(() => machine.vmm.setRequestedSize(this.deviceOf(action.device), action.to));
+      case "remap":
+        return remapKept(machine, action.at, action.at + action.size) > 0
+          ? DONE
+          : { status: "GenericError", detail: "nothing of it was set aside" };
       case "free":
         return freeOwned(machine.kernel, this.names.of(action.name)) > 0
           ? DONE

@@ -95,6 +95,7 @@ const policyOf = ({ vmm }: Scenario): Partial<VmmPolicy> => ({
   start: vmm.start,
   unplugged: vmm.unpluggedAccess,
   implicitConversion: vmm.implicitConversion ? "convert" : "kill",
+  ...(vmm.pscEntries === null ? {} : { pscEntries: vmm.pscEntries }),
 });
 
 const optionsOf = ({ guest }: Scenario): KernelOptions => ({
@@ -127,6 +128,7 @@ export const machineConfigOf = (scenario: Scenario): MachineConfig => {
   const srat = sratOf(scenario, layout);
   const faults = faultPlanOf(scenario);
   return {
+    platform: scenario.platform,
     layout,
     nodes: machine.nodes,
     vcpus: machine.vcpus,

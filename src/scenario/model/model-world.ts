@@ -62,7 +62,7 @@ export class ModelWorld implements World {
     const { host } = scenario.machine;
     if (host === null) return;
     const moment = () => ({ step: this.past.steps + this.machine!.scheduler.steps, ns: this.now() });
-    this.hostWorld = new HostWorld(host, moment, (event) => this.listener(event));
+    this.hostWorld = new HostWorld(host, scenario.platform, moment, (event) => this.listener(event));
   }
 
   host(): HostFacts | null {

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { FIX_NAMES } from "../../linux/variant.ts";
 import { ACCEPT_MODES, AUTO_ONLINE, KERNELS } from "../scenario.ts";
 import { expecting, expectingName } from "./refusal.ts";
-import { flag, oneOf, size, text } from "./scalar-schema.ts";
+import { flag, oneOf, size, text, whole } from "./scalar-schema.ts";
 
 // YAML reads 7.3 as a number; both spellings mean the release.
 export const kernel = z
@@ -50,6 +50,7 @@ export const vmmSchema = z
       "none",
       "shared-only",
       "both",
+      "set-aside",
     ]).default("shared-only"),
     pageRelease: flag("The TD may give private pages back (TDG.MEM.PAGE.RELEASE)").default(true),
     start: oneOf("State of plugged memory before the guest converts it", ["private", "shared"]).default(
@@ -60,6 +61,13 @@ export const vmmSchema = z
       "kill",
       "spin",
     ]).default("allocate"),
+    pscEntries: whole(
+      "SEV-SNP: entries of a page state change that one call does at most; all if absent",
+      1,
+      253,
+    )
+      .nullable()
+      .default(null),
     implicitConversion: flag("An access through the wrong kind of mapping converts the page").default(true),
   })
   .meta({ description: "Choices that specifications leave to the VMM" });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { PLATFORMS } from "../scenario.ts";
 import { expectSchema } from "./expect-schema.ts";
 import { faultsSchema } from "./fault-schema.ts";
 import { guestSchema, vmmSchema } from "./guest-schema.ts";
@@ -20,7 +21,7 @@ export const scenarioSchema = z
     guest: guestSchema.prefault({}),
     vmm: vmmSchema.prefault({}),
     platform: z
-      .literal("tdx", { error: expectingName("tdx, the platform built so far", ["tdx"]) })
+      .enum(PLATFORMS, { error: expectingName(`one of ${PLATFORMS.join(", ")}`, PLATFORMS) })
       .default("tdx")
       .meta({ description: "Confidential platform" }),
     seed: whole("Decides what real machines leave open", 0, Number.MAX_SAFE_INTEGER).default(1),

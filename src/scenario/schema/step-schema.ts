@@ -89,6 +89,10 @@ const actions = {
     across: address("A page boundary: the word begins before it and ends behind it", PAGE),
     vcpu,
   }),
+  remap: z.strictObject({
+    at: address("First address", UNIT),
+    size: size("Bytes", { multipleOf: UNIT, least: UNIT }),
+  }),
   pressure: z.strictObject({ leave: size("MemFree to leave"), vcpu }),
   online: z.strictObject({ block: blocks, kind }),
   offline: z.strictObject({ block: blocks }),
