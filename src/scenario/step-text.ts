@@ -9,6 +9,9 @@ const blocksText = ({ first, last }: BlockRange): string =>
 const targetText = (target: Target): string =>
   target.kind === "name" ? target.name : formatAddress(target.gpa);
 
+const kexecText = ({ kernel, design, image }: Step & { kind: "kexec" }): string =>
+  ["kexec", kernel, design, image === "vmlinux" ? image : null].filter((word) => word !== null).join(" ");
+
 /** A step in the words of its scenario, without its defaults. */
 export const stepText = (step: Step): string => {
   switch (step.kind) {
@@ -25,9 +28,7 @@ export const stepText = (step: Step): string => {
     case "unshare":
       return `${step.kind} ${step.name}`;
     case "kexec":
-      return ["kexec", step.kernel, step.design, step.image === "vmlinux" ? step.image : null]
-        .filter((word) => word !== null)
-        .join(" ");
+      return kexecText(step);
     case "touch":
       return `${step.access} ${targetText(step.target)}`;
     case "read":
