@@ -10,7 +10,7 @@ const historyOf = ({
   tally,
   injector,
   uses,
-  td,
+  platform,
   vmm,
   kernel,
 }: Machine): readonly ArrayBufferView[] => [
@@ -21,7 +21,7 @@ const historyOf = ({
   ...counts.views(),
   tally.words,
   ...uses.views(),
-  td.sept.changed.units,
+  platform.pages.sept.changed.units,
   ...[vmm.changedUnits, kernel.mm.dirty].flatMap((ranges) => ranges.views()),
   ...(kernel.table?.dirty.views() ?? []),
   ...(injector === undefined

@@ -2,6 +2,7 @@ import { compareDesigns, type DesignComparison } from "../scenario/design-compar
 import { suggest } from "../scenario/nearest-name.ts";
 import { renderComparison, renderComparisonMarkdown } from "../scenario/render/comparison.ts";
 import { renderJson } from "../scenario/render/json.ts";
+import { PLATFORMS, type Platform } from "../scenario/scenario.ts";
 import { describe, oneLine } from "../scenario/scenario-error.ts";
 import { stepText } from "../scenario/step-text.ts";
 import { EXIT, UsageError } from "./exit-status.ts";
@@ -31,13 +32,16 @@ export const compare = async (
   system: System,
   openWorld: OpenWorld,
 ): Promise<number> => {
-  const scenario = readScenario(file, options, system);
+  const { platform: _, ...own } = options;
+  const scenario = readScenario(file, own, system);
   const required = namesOf("--require", options.require, []);
   const designs = namesOf("--designs", options.designs, DESIGNS);
+  const platforms = platformsOf(options.platform);
   const progress = new Progress(system);
   const comparison = await compareDesigns(scenario, {
     version: VERSION,
     designs: [...new Set([...designs, ...required])],
+    ...(platforms === undefined ? {} : { platforms }),
     open: () => openWorld("model", { breathe: () => system.breathe() }),
     onStep: (design, step, index, of) => {
       progress.step(`${design}: ${index + 1} of ${of}, ${stepText(step)}`);
@@ -49,14 +53,26 @@ export const compare = async (
     progress.clear();
   });
   system.stdout.write(shown(comparison, options, system));
-  const held = comparison.designs.filter(({ verdict }) => verdict === "held").map(({ design }) => design);
-  return required.every((design) => held.includes(design)) ? EXIT.held : EXIT.broken;
+  const holds = (name: string): boolean =>
+    comparison.designs.every(({ design, verdict }) => design !== name || verdict === "held");
+  return required.every(holds) ? EXIT.held : EXIT.broken;
 };
 
 const shown = (comparison: DesignComparison, options: CompareOptions, system: System): string => {
   if (options.json === true) return renderJson(comparison);
   if (options.markdown === true) return renderComparisonMarkdown(comparison);
   return renderComparison(comparison, screenOf(system.stdout, system));
+};
+
+/** Platforms of a list such as `tdx,snp`. */
+const platformsOf = (list: string | undefined): readonly Platform[] | undefined => {
+  if (list === undefined) return undefined;
+  const names = list.split(",").map((name) => name.trim());
+  const known = names.flatMap((name) => PLATFORMS.filter((platform) => platform === name));
+  if (known.length === names.length) return [...new Set(known)];
+  const bad = names.find((name) => !PLATFORMS.some((platform) => platform === name)) ?? "";
+  const said = `--platform ${list}: expected platforms, found ${describe(bad)}; ${suggest(bad, PLATFORMS)}`;
+  throw new UsageError(oneLine(said));
 };
 
 /** Designs of a list such as `none,bitmaps`. */

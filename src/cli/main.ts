@@ -153,6 +153,7 @@ const addCompare = (
     .argument("<file>", "scenario file (YAML), - for standard input, or the name of a bundled one")
     .option("--designs <names>", "designs to compare, such as none,bitmaps; all if absent")
     .option("--require <names>", "designs that must hold")
+    .option("--platform <names>", "platforms to compare, such as tdx,snp; the scenario's own if absent")
     .option("--seed <n>", "seed of every choice that real machines leave open")
     .option("--set <path=value>", "override a field, such as machine.memory=8G (repeatable)", collect)
     .addOption(

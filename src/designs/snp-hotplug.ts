@@ -41,7 +41,7 @@ const unacceptRemoved = remove.define({
     const { rescind } = k.platform;
     if (rescind === undefined)
       throw new NotModelled(`what snp-hotplug does on ${k.platform.name} when memory is removed`);
-    if (k.table === undefined) return f.returns(0);
+    if (k.table === undefined || !k.variant.rescindsAtRemoval) return f.returns(0);
     return f.call(rescind, remove.at.rescinded, start, start + f.get(remove.v.size));
   },
   rescinded: (k, f) => {

@@ -33,6 +33,8 @@ export interface Variant {
   readonly isolationAccepts: boolean;
   /** The unaccepted table is reserved to its last byte, wherever in a page it starts (efi.c). */
   readonly reservesWholeTable: boolean;
+  /** The SNP hotplug series rescinds memory before it is removed; it is in no released kernel. */
+  readonly rescindsAtRemoval: boolean;
   /** Words of the e820 printout (e820.c). */
   readonly e820Wording: "6.12" | "7.3";
 }
@@ -54,6 +56,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     acceptsWithoutWatermarks: true,
     isolationAccepts: true,
     reservesWholeTable: true,
+    rescindsAtRemoval: true,
     e820Wording: "6.12",
   },
   "7.3": {
@@ -72,6 +75,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     acceptsWithoutWatermarks: true,
     isolationAccepts: true,
     reservesWholeTable: true,
+    rescindsAtRemoval: true,
     e820Wording: "7.3",
   },
 };
@@ -81,7 +85,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
  *
  * @source Linux commits 50e782a86c98 (B1), 8dbe33956d96 (B5), 800f1059c99e (B8), 88002581da9e (B10), 0862438c9048 (B13),
  *   948a013a54c4 (B14), the isolation part of the series of August 2024 (B21), kexec of TDs in 6.11 (B17); B6, B12 and B16 by
- *   their descriptions
+ *   their descriptions; B29 by the review of "SEV-SNP Unaccepted Memory Hotplug", whose design is the only one that it touches
  */
 const FIXES = {
   B1: { acceptsOutsideLock: false },
@@ -95,6 +99,7 @@ const FIXES = {
   B16: { convertsBeforeMapping: false },
   B17: { unsharesAtKexec: false },
   B21: { isolationAccepts: false },
+  B29: { rescindsAtRemoval: false },
 } as const satisfies Record<string, Partial<Variant>>;
 export type Fix = keyof typeof FIXES;
 

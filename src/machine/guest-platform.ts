@@ -3,6 +3,7 @@ import type { Procedure } from "../flat/procedure.ts";
 import type { Boundary } from "../linux/boundary.ts";
 import type { Platform } from "../linux/kernel.ts";
 import type { Vmm } from "../vmm/vmm.ts";
+import type { CpuObserver } from "./hardware.ts";
 
 /** Platforms that a machine can have. */
 export const PLATFORM_NAMES = ["tdx", "snp"] as const;
@@ -34,7 +35,7 @@ export interface GuestPages {
 export interface GuestPlatform {
   readonly name: PlatformName;
   readonly pages: GuestPages;
-  readonly cpus: Pick<Boundary, "regs" | "tdcall" | "access" | "snp">;
+  readonly cpus: Pick<Boundary, "regs" | "tdcall" | "access" | "snp"> & { readonly observer: CpuObserver };
   /** The guest kernel's part. */
   readonly linux: Platform;
   /** What the VMM does about an exit. */

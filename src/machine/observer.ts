@@ -143,6 +143,8 @@ export class Observer implements CpuObserver {
     this.releasing[1] = last;
     if (watch === undefined || outcome !== 0) return;
     this.machine.tally.givesBack(this.machine.platform.untouched(start, end));
+    // What the kernel maps shared it converts, and goes on using.
+    if (this.machine.kernel.shared.has(start)) return;
     for (let unit = first; unit < last; unit++)
       if ((uses.of(this.machine.kernel, unit) & IN_USE_BITS) !== 0)
         watch.report("I31", unit * UNIT, (unit + 1) * UNIT, "released while Linux uses pages of it");

@@ -27,7 +27,7 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
   readonly kinds: Uint8Array;
   private readonly guest: SnpGuest;
   private readonly store: TagStore;
-  private readonly observer: CpuObserver;
+  readonly observer: CpuObserver;
   private readonly all: readonly Regs[];
 
   constructor(guest: SnpGuest, store: TagStore, vcpus: number, observer: CpuObserver) {

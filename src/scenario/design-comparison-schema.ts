@@ -24,6 +24,7 @@ const cost = z.strictObject({
 
 const design = z.strictObject({
   design: z.string(),
+  platform: z.string().meta({ description: "tdx or snp" }),
   verdict: z.enum(["held", "broken", "failed", "not modelled"]),
   why: z.string().meta({ description: "What was not modelled; empty otherwise" }),
   fate: z.strictObject({ state: z.enum(FATES), why: z.string() }),

@@ -3,7 +3,7 @@ import { latenciesOf } from "./latency.ts";
 import { play } from "./player.ts";
 import { formatRange } from "./quantity.ts";
 import type { RunReport, Verdict } from "./report.ts";
-import type { Scenario, Step } from "./scenario.ts";
+import type { Platform, Scenario, Step } from "./scenario.ts";
 import { TextNumbers, TraceColumns } from "./trace-columns.ts";
 import type { Fate, Tally, World } from "./world.ts";
 
@@ -29,9 +29,10 @@ export interface FirstViolation {
   readonly why: string;
 }
 
-/** One design on the scenario. */
+/** One design on the scenario, on one platform. */
 export interface DesignResult {
   readonly design: string;
+  readonly platform: string;
   /** `not modelled`: the run met something that this design needs and nobody wrote. */
   readonly verdict: Verdict | "not modelled";
   /** What was not modelled; empty otherwise. */
@@ -72,6 +73,8 @@ export interface DesignComparison {
 export interface CompareOptions {
   readonly version: string;
   readonly designs: readonly string[];
+  /** Left out: the scenario's own. */
+  readonly platforms?: readonly Platform[];
   /** Opens a fresh world for each design. */
   readonly open: () => Promise<World>;
   readonly onStep?: (design: string, step: Step, index: number, of: number) => void;
@@ -84,8 +87,8 @@ interface Traced {
 }
 
 /**
- * Plays a scenario with each design on the same machine, seed and faults, and lays the results side by side.
- * Designs are held against the scenario's own where it is among them, else against the first.
+ * Plays a scenario with each design, on each platform, on the same machine, seed and faults, and lays the results side by side.
+ * They are held against the scenario's own design and platform where it is among them, else against the first.
  */
 export const compareDesigns = async (
   scenario: Scenario,
@@ -94,13 +97,16 @@ export const compareDesigns = async (
   const numbers = new TextNumbers();
   const traced: Traced[] = [];
   let world = "";
-  for (const design of options.designs) {
-    const opened = await options.open();
-    world = opened.name;
-    const own: Scenario = { ...scenario, guest: { ...scenario.guest, design } };
-    traced.push(await playDesign(own, opened, options, new TraceColumns(numbers)));
-  }
-  const base = traced.find(({ result }) => result.design === scenario.guest.design) ?? traced[0]!;
+  for (const platform of options.platforms ?? [scenario.platform])
+    for (const design of options.designs) {
+      const opened = await options.open();
+      world = opened.name;
+      const own: Scenario = { ...scenario, platform, guest: { ...scenario.guest, design } };
+      traced.push(await playDesign(own, opened, options, new TraceColumns(numbers)));
+    }
+  const isOwn = ({ result }: Traced): boolean =>
+    result.design === scenario.guest.design && result.platform === scenario.platform;
+  const base = traced.find(isOwn) ?? traced[0]!;
   const { file, name, title } = scenario;
   return {
     format: "tidemark-compare",
@@ -120,7 +126,8 @@ const playDesign = async (
   options: CompareOptions,
   trace: TraceColumns,
 ): Promise<Traced> => {
-  const { design } = scenario.guest;
+  const { guest, platform } = scenario;
+  const { design } = guest;
   try {
     const { report } = await play(scenario, world, {
       version: options.version,
@@ -136,12 +143,13 @@ const playDesign = async (
     return { result: resultOf(scenario, report, await world.tally?.()), trace };
   } catch (error) {
     if (!(error instanceof NotModelled)) throw error;
-    return { result: notModelled(design, error.message), trace };
+    return { result: notModelled(design, platform, error.message), trace };
   }
 };
 
-const notModelled = (design: string, why: string): DesignResult => ({
+const notModelled = (design: string, platform: string, why: string): DesignResult => ({
   design,
+  platform,
   verdict: "not modelled",
   why,
   fate: { state: "off", why: "" },
@@ -159,6 +167,7 @@ const resultOf = (scenario: Scenario, report: RunReport, tally: Tally | undefine
   const failed = expectations.find(({ held }) => !held);
   return {
     design: report.design,
+    platform: scenario.platform,
     verdict: report.verdict,
     why: "",
     fate: report.fate,
@@ -188,7 +197,8 @@ const resultOf = (scenario: Scenario, report: RunReport, tally: Tally | undefine
 const ENDED = "nothing more";
 
 const partingOf = ({ result, trace }: Traced, base: Traced): Parting[] => {
-  if (trace === base.trace) return [];
+  // On another platform every call is another; that says nothing of the design.
+  if (trace === base.trace || result.platform !== base.result.platform) return [];
   const at = TraceColumns.firstDifference(trace, base.trace);
   if (at === undefined) return [];
   const mine = trace.deed(at, formatRange);

@@ -31,10 +31,10 @@ export const sharedBootMemory = (vmm: Vmm): { start: number; end: number }[] =>
   });
 
 /** Why a unit's bits do not tell hardware's truth to whoever reads them next; undefined if they do. */
-const lie = ({ td, kernel, vmm }: Machine, unit: number): string | undefined => {
+const lie = ({ platform, kernel, vmm }: Machine, unit: number): string | undefined => {
   const bit = unacceptedBit(kernel, unit);
   if (bit < 0) return undefined;
-  const accepted = acceptedOf(td, unit);
+  const accepted = acceptedOf(platform.pages, unit);
   if (bit === 1 && accepted === ACCEPTED.ALL)
     return "its bit says unaccepted, and hardware has it accepted: the next kernel will accept it again";
   if (bit === 0 && pluggedBit(kernel, unit) !== 0 && accepted !== ACCEPTED.ALL && vmm.pluggedAt(unit))
@@ -61,7 +61,8 @@ const isWaiting = (k: Kernel, unit: number): boolean =>
 
 /** I41: a destination page is accepted before the copy, by hardware and by the table. */
 const judgeDestination = (machine: Machine, what: string, from: number, to: number): void => {
-  const { td, kernel, watch } = machine;
+  const { platform, kernel, watch } = machine;
+  const td = platform.pages;
   for (let at = from; at < to; ) {
     const end = Math.min(to, at - (at % UNIT) + UNIT);
     const byTable = isWaiting(kernel, Math.floor(at / UNIT));

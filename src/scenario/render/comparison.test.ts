@@ -4,6 +4,7 @@ import { renderComparison, renderComparisonMarkdown } from "./comparison.ts";
 
 const LARGE: DesignResult = {
   design: "notifier-strict",
+  platform: "tdx",
   verdict: "not modelled",
   why: "",
   fate: { state: "panicked", why: "a | b" },
@@ -47,4 +48,23 @@ it("keeps Markdown's own marks out of its cells", () => {
   expect(text).toContain("a \\| b");
   for (const line of text.split("\n").filter((one) => one.startsWith("| notifier-strict")))
     expect(line.replaceAll("\\|", "")).toMatch(/^(\|[^|]+)+\|$/);
+});
+
+it("names the platform behind each design where there are two, and counts PVALIDATE as an accept", () => {
+  const tdcalls = { PVALIDATE: 7, "PVALIDATE rescind": 5 };
+  const onSnp: DesignResult = { ...LARGE, platform: "snp", cost: { ...LARGE.cost!, tdcalls } };
+  const both: DesignComparison = {
+    format: "tidemark-compare",
+    formatVersion: 1,
+    tidemark: "0",
+    scenario: { file: "f", name: "n", title: "" },
+    world: "model",
+    seed: 1,
+    designs: [LARGE, onSnp],
+    partings: [],
+  };
+  const text = renderComparisonMarkdown(both);
+  expect(text).toContain("(1 designs on tdx and snp, model world");
+  expect(text).toContain("| notifier-strict tdx |");
+  expect(text).toMatch(/\| notifier-strict snp \| 7 \| 5 \| 0 \|/);
 });

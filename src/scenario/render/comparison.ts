@@ -11,16 +11,22 @@ interface Table {
 
 const ACCEPT = "TDG.MEM.PAGE.ACCEPT";
 const RELEASE = "TDG.MEM.PAGE.RELEASE";
+const VALIDATE = "PVALIDATE";
+const RESCIND = "PVALIDATE rescind";
 const NONE = "-";
 
 const duration = (ns: number | null): string => (ns === null ? NONE : formatDuration(ns));
 const size = (bytes: number): string => (bytes === 0 ? "0" : roughSize(bytes));
 
+/** Calls that accept a page, and that give one back, on whatever platform. */
+const accepts = ({ tdcalls }: DesignCost): number => (tdcalls[ACCEPT] ?? 0) + (tdcalls[VALIDATE] ?? 0);
+const releases = ({ tdcalls }: DesignCost): number => (tdcalls[RELEASE] ?? 0) + (tdcalls[RESCIND] ?? 0);
+
 const exits = (cost: DesignCost, kind: string): string => String(cost.exits[kind] ?? 0);
 
 const otherCalls = ({ tdcalls }: DesignCost): number =>
   Object.entries(tdcalls).reduce(
-    (sum, [leaf, count]) => sum + ([ACCEPT, RELEASE].includes(leaf) ? 0 : count),
+    (sum, [leaf, count]) => sum + ([ACCEPT, RELEASE, VALIDATE, RESCIND].includes(leaf) ? 0 : count),
     0,
   );
 
@@ -38,8 +44,8 @@ const COSTS: readonly (readonly [string, readonly (readonly [string, (cost: Desi
   [
     "TDCALLs (ACCEPT, RELEASE, others) and TD exits (by accept, access, ...)",
     [
-      ["ACCEPT", ({ tdcalls }) => String(tdcalls[ACCEPT] ?? 0)],
-      ["RELEASE", ({ tdcalls }) => String(tdcalls[RELEASE] ?? 0)],
+      ["ACCEPT", (cost) => String(accepts(cost))],
+      ["RELEASE", (cost) => String(releases(cost))],
       ["other", (cost) => String(otherCalls(cost))],
       ["accept", (cost) => exits(cost, "accept")],
       ["access", (cost) => exits(cost, "access")],
@@ -64,6 +70,17 @@ const namesOf = (violations: readonly string[]): string => {
   const more = violations.length - SHOWN_NAMES;
   const shown = violations.slice(0, SHOWN_NAMES).join(" ");
   return violations.length === 0 ? NONE : `${shown}${more > 0 ? ` +${more}` : ""}`;
+};
+
+/** The same with the platform behind each design's name, where there is more than one. */
+const labelled = (comparison: DesignComparison): DesignComparison => {
+  const platforms = new Set(comparison.designs.map(({ platform }) => platform));
+  if (platforms.size < 2) return comparison;
+  const designs = comparison.designs.map((result) => ({
+    ...result,
+    design: `${result.design} ${result.platform}`,
+  }));
+  return { ...comparison, designs };
 };
 
 const verdictTable = (designs: readonly DesignResult[]): Table => ({
@@ -151,17 +168,20 @@ const tableLines = ({ title, header, rows }: Table, paint: Paint): string[] => {
 
 const headingOf = ({ scenario, world, seed, designs }: DesignComparison): string => {
   const name = scenario.title === "" ? scenario.name : `${scenario.name}: ${scenario.title}`;
-  return `${name} (${designs.length} designs, ${world} world, seed ${seed})`;
+  const platforms = [...new Set(designs.map(({ platform }) => platform))];
+  const count = designs.length / platforms.length;
+  const on = platforms.length < 2 ? "" : ` on ${platforms.join(" and ")}`;
+  return `${name} (${count} designs${on}, ${world} world, seed ${seed})`;
 };
 
 /** The comparison for a terminal, a file or a pipe: no line of a table is wider than 80 columns. */
 export const renderComparison = (comparison: DesignComparison, screen: Screen): string => {
   const paint = painter(screen);
   const width = Math.max(40, screen.isTerminal ? screen.width : 80) - 2;
-  const sentences = sentencesOf(comparison).filter(({ lines }) => lines.length > 0);
+  const sentences = sentencesOf(labelled(comparison)).filter(({ lines }) => lines.length > 0);
   const sections = [
     wrap(printable(headingOf(comparison)), width),
-    ...tablesOf(comparison).map((table) => tableLines(table, paint)),
+    ...tablesOf(labelled(comparison)).map((table) => tableLines(table, paint)),
     ...sentences.map(({ title, lines }) => [
       paint("bold", title),
       ...lines.flatMap((line) =>
@@ -176,7 +196,7 @@ const cell = (text: string): string => printable(text).replaceAll("\\", "\\\\").
 
 /** The same as Markdown. */
 export const renderComparisonMarkdown = (comparison: DesignComparison): string => {
-  const tables = tablesOf(comparison).map(({ title, header, rows }) =>
+  const tables = tablesOf(labelled(comparison)).map(({ title, header, rows }) =>
     [
       `### ${title}`,
       "",
@@ -185,7 +205,7 @@ export const renderComparisonMarkdown = (comparison: DesignComparison): string =
       ...rows.map((row) => `| ${row.map(cell).join(" | ")} |`),
     ].join("\n"),
   );
-  const sentences = sentencesOf(comparison)
+  const sentences = sentencesOf(labelled(comparison))
     .filter(({ lines }) => lines.length > 0)
     .map(({ title, lines }) => [`### ${title}`, "", ...lines.map((line) => `- ${cell(line)}`)].join("\n"));
   return `${[`## ${cell(headingOf(comparison))}`, ...tables, ...sentences].join("\n\n")}\n`;
