@@ -15,9 +15,17 @@ export type Deed =
   | { readonly do: "resize"; readonly to: number }
   | { readonly do: "plug" }
   | { readonly do: "unplug" }
-  | { readonly do: "allocate"; readonly units: number; readonly as: string }
+  | {
+      readonly do: "allocate";
+      readonly units: number;
+      readonly as: string;
+      readonly pinned?: boolean | undefined;
+    }
   | { readonly do: "free"; readonly as: string }
-  /** A word read that starts before this unit, counted from the first above 4 GiB, and runs into it. */
+  /**
+   * The kernel reads a word of its own memory that runs into this unit, counted from the first above 4 GiB; if it has
+   * none there, nothing happens.
+   */
   | { readonly do: "read"; readonly across: number }
   | { readonly do: "online"; readonly block: number }
   | { readonly do: "offline"; readonly block: number };

@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { USE } from "../linux/mem-map.ts";
 import { MMOP } from "../linux/memory-block.ts";
 import { GFP } from "../linux/page-allocator/gfp.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -80,8 +81,8 @@ export class Programs {
     if (deed.do === "resize") machine.vmm.setRequestedSize(0, deed.to * UNIT);
     else if (deed.do === "plug" || deed.do === "unplug") this.dimm(deed.do === "plug");
     else if (deed.do === "free") freeOwned(machine.kernel, this.ownerOf(deed.as));
-    else if (deed.do === "read") machine.start(task, readAcross, HIGH_BASE + deed.across * UNIT);
-    else if (deed.do === "allocate") this.allocate(task, deed.units, deed.as);
+    else if (deed.do === "read") this.read(task, HIGH_BASE + deed.across * UNIT);
+    else if (deed.do === "allocate") this.allocate(task, deed);
     else if (deed.do === "online") this.store(task, deed.block, MMOP.ONLINE_MOVABLE);
     else if (deed.do === "offline") this.store(task, deed.block, MMOP.OFFLINE);
     machine.interrupts.startWork();
@@ -99,10 +100,17 @@ export class Programs {
   }
 
   /** Blocks of a unit each, wherever they are to be had: movable memory is taken from the device first. */
-  private allocate(task: KernelTask, units: number, name: string): void {
+  private allocate(task: KernelTask, { units, as, pinned }: Deed & { readonly do: "allocate" }): void {
     const order = Math.log2(UNIT / PAGE) + 1;
-    const owner = this.ownerOf(name) + order * OWNER_BITS;
-    this.machine.start(task, allocateMemory, units * (UNIT / PAGE), GFP.MOVABLE, 0, owner);
+    const owner = this.ownerOf(as) + order * OWNER_BITS;
+    const flags = pinned === true ? 0 : GFP.MOVABLE;
+    this.machine.start(task, allocateMemory, units * (UNIT / PAGE), flags, 0, owner);
+  }
+
+  /** Only memory that nobody can move is read by its address. */
+  private read(task: KernelTask, boundary: number): void {
+    if (this.machine.kernel.mm.useAt(boundary / PAGE - 1) === USE.ALLOCATED)
+      this.machine.start(task, readAcross, boundary);
   }
 
   private store(task: KernelTask, block: number, type: number): void {

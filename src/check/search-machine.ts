@@ -13,13 +13,19 @@ export const searchMachine = <T>(
   let knowledge: Knowledge | undefined;
   for (;;) {
     try {
-      const system = new MachineSystem(configuration, knowledge);
-      const result = search(system);
-      system.verify();
-      return result;
+      return searchAndVerify(new MachineSystem(configuration, knowledge), search);
     } catch (error) {
       if (!(error instanceof FootprintError)) throw error;
       knowledge = error.knowledge;
     }
+  }
+};
+
+const searchAndVerify = <T>(system: MachineSystem, search: (system: MachineSystem) => T): T => {
+  try {
+    return search(system);
+  } finally {
+    // Also when the search failed: a state that was saved in part may be why.
+    system.verify();
   }
 };

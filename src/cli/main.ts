@@ -3,6 +3,7 @@ import { LabError } from "../lab/lab-error.ts";
 import { oneLine } from "../scenario/scenario-error.ts";
 import { addBoot, startGuest } from "./boot-command.ts";
 import type { StartGuest } from "./booted-guest.ts";
+import { addCheck } from "./check-command.ts";
 import type { CompareOptions } from "./compare.ts";
 import { EXIT } from "./exit-status.ts";
 import { addInspect } from "./inspect-command.ts";
@@ -17,6 +18,7 @@ import { type OpenWorld, openWorld, PLAYGROUNDS } from "./worlds.ts";
 const STATUS_OF: { readonly [name: string]: number } = {
   ScenarioError: EXIT.input,
   UsageError: EXIT.input,
+  StoryFileError: EXIT.input,
   WorldUnavailable: EXIT.world,
   KernelFileError: EXIT.input,
   LayoutError: EXIT.world,
@@ -78,6 +80,7 @@ const program = (
     .addHelpText("after", EXIT_HELP);
   addRun(tidemark, system, world, finish);
   addCompare(tidemark, system, world, finish);
+  addCheck(tidemark, system, finish);
   addInspect(tidemark, system, finish);
   addPlan(tidemark, system, finish);
   addBoot(tidemark, system, guest, finish);

@@ -1,0 +1,55 @@
+import { BreadthFirst } from "./breadth-first.ts";
+import type { MachineConfiguration } from "./machine-configuration.ts";
+import { type Story, storyOf } from "./machine-story.ts";
+import type { MachineSystem } from "./machine-system.ts";
+import { violationId } from "./machine-violations.ts";
+import type { Counts, Limits } from "./result.ts";
+import { searchMachine } from "./search-machine.ts";
+
+/** What a search of one configuration came to. */
+export interface CheckedMachine {
+  readonly configuration: MachineConfiguration;
+  /** `held`: in every state; `broken`: with its shortest story; `partial`: in the states that were met. */
+  readonly verdict: "held" | "broken" | "partial";
+  readonly end: string;
+  readonly states: number;
+  readonly transitions: number;
+  readonly depth: number;
+  readonly bytes: number;
+  /** Upper bound of the probability that a state was left out. */
+  readonly omission: number;
+  readonly broken: readonly string[];
+  readonly story: Story | null;
+}
+
+export interface CheckOptions {
+  readonly limits: Limits;
+  /** Called now and then. @returns false to end the search */
+  readonly between?: (counts: Counts) => boolean;
+}
+
+/** Explores a configuration breadth first, until something breaks or every state was met. */
+export const checkMachine = (
+  configuration: MachineConfiguration,
+  { limits, between }: CheckOptions,
+): CheckedMachine =>
+  searchMachine(configuration, (system) => {
+    const search = new BreadthFirst(system, { limits, ...(between === undefined ? {} : { between }) });
+    search.begin();
+    const { violations, end, states, transitions, depth, bytes, omission } = search.run();
+    const [first] = violations;
+    return {
+      configuration,
+      verdict: first !== undefined ? "broken" : end === "complete" ? "held" : "partial",
+      ...{ end, states, transitions, depth, bytes, omission },
+      broken: violations.map(({ violation }) => violationId(violation)),
+      story: first === undefined ? null : storyOf(system, first.path, first.atRest),
+    };
+  });
+
+/** Replays choices on a configuration's machine. */
+export const replayMachine = (
+  configuration: MachineConfiguration,
+  path: readonly number[],
+  atRest: boolean,
+): Story => searchMachine(configuration, (system: MachineSystem) => storyOf(system, path, atRest));

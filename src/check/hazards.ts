@@ -1,0 +1,92 @@
+import type { InvariantId } from "../machine/invariants/table.ts";
+
+/** A hazard that reviewers saw in a design, and how it shows. */
+export interface Hazard {
+  readonly id: string;
+  readonly says: string;
+  /** Standard configuration in which it can show; absent: this checker cannot show it. */
+  readonly config?: string;
+  /** Rules of which it breaks one; "end" stands for a panic or the end of the TD, which always counts. */
+  readonly rules?: readonly InvariantId[];
+  /** Why it is not searched for. */
+  readonly why?: string;
+}
+
+/**
+ * The hazards of the second posted series, by number.
+ *
+ * @source RFCv2 "Support memory hotplug/unplug for TDX CoCo guests", 2026-06-23, and its review
+ * @missing searches for H6, H7, H10, H13, H16 and H17, which need another layout, big blocks, kexec or conversions
+ */
+export const HAZARDS: readonly Hazard[] = [
+  {
+    id: "H1",
+    says: "add_memory() marks the whole block plugged, so a guard accepts an unplugged unit",
+    config: "grow-shrink",
+    rules: ["I2", "I11"],
+  },
+  {
+    id: "H2",
+    says: "a unit that is plugged above memory in use is mapped and not accepted",
+    config: "two-blocks",
+    rules: ["I1", "I10"],
+  },
+  {
+    id: "H3",
+    says: "a unit is released and unplugged below which memory stays in use and mapped",
+    config: "sub-blocks",
+    rules: ["I10"],
+  },
+  {
+    id: "H4",
+    says: "an add that fails leaves the guard of its memmap accepted",
+    config: "dimm-memmap",
+    rules: ["I3", "I8"],
+  },
+  {
+    id: "H5",
+    says: "without PAGE_RELEASE memory is marked unaccepted that hardware has accepted",
+    config: "replug-no-release-kept",
+    rules: ["I3", "I6"],
+  },
+  { id: "H6", says: "memory lies outside the table's window", why: "scenario tide-outside-table shows it" },
+  { id: "H7", says: "a region is not whole units", why: "the configurations have whole units" },
+  {
+    id: "H8",
+    says: "a sub-block in the upper half of a listed chunk is busy",
+    why: "no rule is broken; scenario bugs/B31-odd-sub-block-busy shows it",
+  },
+  {
+    id: "H9",
+    says: "offlining accepts everything first",
+    why: "a cost; scenario bugs/B34-offline-accepts-all shows it",
+  },
+  {
+    id: "H10",
+    says: "big blocks lose their plugged bits before the device answers",
+    why: "no big blocks here",
+  },
+  { id: "H11", says: "a release of gigabytes holds a spinlock", why: "a cost; time does not count here" },
+  { id: "H12", says: "the first removal on SNP panics", why: "no SNP here" },
+  { id: "H13", says: "SRAT bits lie over boot memory", why: "the SRAT here is the VMM's own" },
+  {
+    id: "H14",
+    says: "a release skips a unit that an accept is taking as its guard",
+    config: "replug",
+    rules: ["I5", "I6", "I7", "I8"],
+  },
+  {
+    id: "H15",
+    says: "a unit is unplugged between an accept's look at the bits and its TDCALL",
+    config: "replug",
+    rules: ["I2"],
+  },
+  { id: "H16", says: "a kexec hands plugged memory over as boot memory", why: "no kexec here" },
+  { id: "H17", says: "memory is shared at the time of its unplug", why: "no conversions here" },
+  {
+    id: "H18",
+    says: "after an unplug that failed, memory is accepted with a guard that is not plugged",
+    config: "unplug-busy",
+    rules: ["I2", "I11"],
+  },
+];

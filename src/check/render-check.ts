@@ -1,0 +1,85 @@
+import type { CheckedMachine } from "./check-machine.ts";
+import type { Hazard } from "./hazards.ts";
+import type { Story } from "./machine-story.ts";
+
+const padded = (rows: readonly (readonly string[])[]): string =>
+  rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(Math.max(...rows.map((other) => other[column]!.length))))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+
+/** Numbers with a blank between groups of three digits. */
+const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
+
+const verdictOf = ({ verdict, broken, end }: CheckedMachine): string => {
+  if (verdict === "broken") return `broken: ${broken.join(", ")}`;
+  return verdict === "held" ? "held" : `held so far, ended by ${end}`;
+};
+
+/** One row a configuration: states, steps to the farthest, verdict. */
+export const renderTable = (checked: readonly CheckedMachine[]): string =>
+  `${padded([
+    ["configuration", "states", "depth", "verdict"],
+    ...checked.map((one) => [one.configuration.name, grouped(one.states), String(one.depth), verdictOf(one)]),
+  ])}\n`;
+
+/** A hazard and what its search came to; null: it is not searched for. */
+export interface CheckedHazard {
+  readonly hazard: Hazard;
+  readonly checked: CheckedMachine | null;
+}
+
+const foundOf = ({ hazard, checked }: CheckedHazard): readonly string[] => {
+  if (checked === null) return ["", "", `not searched: ${hazard.why ?? ""}`];
+  const { story, states, broken, verdict } = checked;
+  if (story !== null)
+    return [
+      checked.configuration.name,
+      grouped(states),
+      `${broken.join(", ")} in ${story.path.length} steps`,
+    ];
+  return [checked.configuration.name, grouped(states), verdict === "held" ? "absent" : "absent so far"];
+};
+
+/** Hazards as a Markdown table. */
+export const renderHazards = (hazards: readonly CheckedHazard[]): string =>
+  [
+    "| hazard | what | configuration | states | found |",
+    "| --- | --- | --- | --- | --- |",
+    ...hazards.map((one) => `| ${[one.hazard.id, one.hazard.says, ...foundOf(one)].join(" | ")} |`),
+    "",
+  ].join("\n");
+
+/** A story as a transcript: one lane an actor, one row what others can see of it. */
+export const renderStory = (name: string, { violation, why, rows, path }: Story): string => {
+  const actors = [...new Set(rows.map(({ actor }) => actor))];
+  const lines = rows.map(({ step, steps, actor, what, effects }) => {
+    const lane = actors.map((other) => (other === actor ? "*" : ".")).join(" ");
+    const before = steps > 1 ? ` (${steps} steps)` : "";
+    return [String(step).padStart(4), lane, actor, `${what}${before}`, effects.join("; ")];
+  });
+  const lanes = actors.map((actor, lane) => `  lane ${lane + 1}: ${actor}`).join("\n");
+  return `${name}: ${path.length} steps to ${violation}\n${lanes}\n${padded(lines)}\n  ${why}\n`;
+};
+
+/** The same as a Mermaid sequence diagram. */
+export const renderMermaid = ({ rows, violation }: Story): string => {
+  const actors = [...new Set(rows.map(({ actor }) => actor))];
+  const name = (actor: string): string => `a${actors.indexOf(actor)}`;
+  const clean = (text: string): string => text.replaceAll(";", ",").replaceAll(":", " ");
+  const lines = rows
+    .filter(({ effects }) => effects.length > 0)
+    .map(({ actor, effects }) => `  Note over ${name(actor)}: ${clean(effects.join(", "))}`);
+  const heads = actors.map((actor) => `  participant ${name(actor)} as ${clean(actor)}`);
+  return [
+    "sequenceDiagram",
+    ...heads,
+    ...lines,
+    `  Note over ${name(actors[0]!)}: ${clean(violation)}`,
+    "",
+  ].join("\n");
+};

@@ -1,0 +1,93 @@
+import type { Deed, MachineConfiguration, Program } from "./machine-configuration.ts";
+
+const resize = (to: number): Deed => ({ do: "resize", to });
+const operator = (...deeds: readonly Deed[]): Program => ({ by: "operator", deeds, when: "at rest" });
+const user = (vcpu: number, ...deeds: readonly Deed[]): Program => ({
+  by: { user: vcpu },
+  deeds,
+  when: "any time",
+});
+const heap: Deed = { do: "allocate", units: 1, as: "heap" };
+
+/** Two units of boot memory, a virtio-mem device of two units behind them, two vCPUs; nobody does anything yet. */
+const SMALLEST: Omit<MachineConfiguration, "name" | "design"> = {
+  vcpus: 2,
+  staticUnits: 2,
+  blockUnits: 2,
+  device: { kind: "virtio-mem", units: 2 },
+  accept: "lazy",
+  memmapOnMemory: false,
+  pageRelease: true,
+  discard: "both",
+  unplugged: "allocate",
+  aug: "fault",
+  revert: [],
+  before: [],
+  programs: [],
+  fault: null,
+  rules: [],
+};
+
+type Differences = Partial<MachineConfiguration>;
+
+const replug = [operator(resize(2), resize(0), resize(2)), user(1, heap)];
+const DIMM: Differences = {
+  device: { kind: "dimm", units: 2 },
+  programs: [operator({ do: "plug" }, { do: "unplug" }, { do: "plug" }), user(1, heap)],
+};
+
+/** What each standard configuration is, by its name: how it differs from the smallest machine. */
+const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
+  "grow-shrink": { programs: [operator(resize(1), resize(0)), user(1, heap)] },
+  "sub-blocks": { programs: [operator(resize(1), resize(2), resize(1)), user(1, heap)] },
+  "two-blocks": {
+    device: { kind: "virtio-mem", units: 4 },
+    programs: [operator(resize(2), resize(4)), user(1, heap)],
+  },
+  replug: { programs: replug },
+  "replug-eager": { accept: "eager", programs: replug },
+  "replug-kept": { discard: "none", programs: replug },
+  "replug-no-release": { pageRelease: false, programs: replug },
+  "replug-no-release-kept": { pageRelease: false, discard: "none", programs: replug },
+  "read-across": {
+    programs: [
+      operator(resize(2), resize(0)),
+      user(
+        1,
+        { do: "allocate", units: 2, as: "kernel", pinned: true },
+        { do: "read", across: 2 },
+        { do: "read", across: 2 },
+      ),
+    ],
+  },
+  "unplug-busy": {
+    fault: { call: "virtio-mem UNPLUG", answer: "BUSY" },
+    programs: [operator(resize(2), resize(0)), user(1, heap)],
+  },
+  dimm: DIMM,
+  "dimm-no-release": { ...DIMM, pageRelease: false },
+  "dimm-memmap": {
+    ...DIMM,
+    blockUnits: 4,
+    staticUnits: 4,
+    device: { kind: "dimm", units: 4 },
+    memmapOnMemory: true,
+    fault: { call: "create_memory_block_devices", answer: "-ENOMEM" },
+  },
+  "three-vcpus": {
+    vcpus: 3,
+    programs: [
+      operator(resize(2), resize(0)),
+      user(1, heap),
+      user(2, { do: "allocate", units: 1, as: "cache" }),
+    ],
+  },
+};
+
+export const CONFIGURATION_NAMES: readonly string[] = Object.keys(CONFIGURATIONS);
+
+/** A standard configuration of a design; undefined if there is none of that name. */
+export const standardConfiguration = (name: string, design: string): MachineConfiguration | undefined => {
+  const differences = CONFIGURATIONS[name];
+  return differences === undefined ? undefined : { ...SMALLEST, ...differences, name, design };
+};
