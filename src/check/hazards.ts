@@ -16,7 +16,7 @@ export interface Hazard {
  * The hazards of the second posted series, by number.
  *
  * @source RFCv2 "Support memory hotplug/unplug for TDX CoCo guests", 2026-06-23, and its review
- * @missing searches for H6, H7, H10, H13, H16 and H17, which need another layout, big blocks, kexec or conversions
+ * @missing searches for H4, H6, H7, H10, H13, H16 and H17, which need blocks of full size, another layout, big-block mode, kexec or conversions
  */
 export const HAZARDS: readonly Hazard[] = [
   {
@@ -40,8 +40,7 @@ export const HAZARDS: readonly Hazard[] = [
   {
     id: "H4",
     says: "an add that fails leaves the guard of its memmap accepted",
-    config: "dimm-memmap",
-    rules: ["I3", "I8"],
+    why: "a block here is too small to hold its own memmap",
   },
   {
     id: "H5",

@@ -66,12 +66,11 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
   },
   dimm: DIMM,
   "dimm-no-release": { ...DIMM, pageRelease: false },
-  "dimm-memmap": {
+  "dimm-add-fails": {
     ...DIMM,
     blockUnits: 4,
     staticUnits: 4,
     device: { kind: "dimm", units: 4 },
-    memmapOnMemory: true,
     fault: { call: "create_memory_block_devices", answer: "-ENOMEM" },
   },
   "three-vcpus": {
