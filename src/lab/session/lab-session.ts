@@ -75,7 +75,8 @@ export class LabSession {
   failure: Error | undefined;
   /** QEMU is gone, or nobody serves the guest any more. */
   over = false;
-  readonly places: StoppedPlaces;
+  /** Names places in the kernel that runs now. */
+  places: StoppedPlaces;
   /** The agent's line is closed: the guest is over, or will be at once. */
   private lost = false;
   private readonly isGone: Promise<void>;
@@ -115,7 +116,11 @@ export class LabSession {
       policy: plan.onViolation,
       sync: () => this.devices.sync(),
       onViolations: (violations) => this.deeds.push(...violations),
-      onEntered: () => this.hookDesign(),
+      onEntered: () => {
+        // The next kernel has another place.
+        this.places = new StoppedPlaces(plan.kernel, td.place.slide);
+        return this.hookDesign();
+      },
     });
     td.beforeCall = () => this.devices.sync();
     td.onPageCall = (call) => this.judge(call);
