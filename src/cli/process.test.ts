@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -82,6 +91,27 @@ it("writes trace and page to disk, whole", async () => {
   const lines = readFileSync(at("t.jsonl"), "utf8").trimEnd().split("\n");
   expect(lines.every((line) => JSON.parse(line) !== null)).toBe(true);
   expect(readFileSync(at("p.html"), "utf8").trimEnd().endsWith("</html>")).toBe(true);
+});
+
+it.skipIf(!existsSync("/dev/full")).each([[["--trace", "/dev/full"]], [["--html", "/dev/full"]]])(
+  "%s says on one line that there is no space, and leaves the device (skipped without /dev/full)",
+  async (options) => {
+    const child = start("run", "long.yaml", ...options);
+    child.stdout!.resume();
+    const { code, stderr } = await ended(child);
+    expect([code, stderr.split("\n").length, stderr.includes("no space")]).toEqual([2, 2, true]);
+    expect(statSync("/dev/full").isCharacterDevice()).toBe(true);
+  },
+);
+
+it("writes a page through a link to where the link leads", async () => {
+  writeFileSync(at("real.html"), "old");
+  symlinkSync(at("real.html"), at("link.html"));
+  const child = start("run", "long.yaml", "--html", "link.html");
+  child.stdout!.resume();
+  expect(await ended(child)).toEqual({ code: 0, stderr: "" });
+  expect(lstatSync(at("link.html")).isSymbolicLink()).toBe(true);
+  expect(readFileSync(at("real.html"), "utf8")).toContain("</html>");
 });
 
 it("reports a file that cannot be written on one line", async () => {

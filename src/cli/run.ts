@@ -79,7 +79,7 @@ const runOne = async (
     if (interruption.status !== undefined) return interruption.status;
     throw error;
   } finally {
-    trace?.close();
+    if (trace !== undefined) closeTrace(trace, options.trace ?? "");
     interruption.close();
   }
 };
@@ -124,6 +124,14 @@ const refuseOutput = (option: string, path: string, error: unknown): UsageError 
 const open = (path: string, system: System): TextFile => {
   try {
     return system.openText(path);
+  } catch (error) {
+    throw refuseOutput("--trace", path, error);
+  }
+};
+
+const closeTrace = (trace: TextFile, path: string): void => {
+  try {
+    trace.close();
   } catch (error) {
     throw refuseOutput("--trace", path, error);
   }

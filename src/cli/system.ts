@@ -1,5 +1,15 @@
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { SIGNAL_STATUS } from "./exit-status.ts";
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { EXIT, SIGNAL_STATUS } from "./exit-status.ts";
 
 /** A stream of text to the user. Writing to one whose reader has gone does nothing. */
 export interface Output {
@@ -61,20 +71,39 @@ const openText = (path: string): TextFile => {
       if (length >= BUFFER) flush();
     },
     close: () => {
-      flush();
-      closeSync(fd);
+      try {
+        flush();
+      } finally {
+        closeSync(fd);
+      }
     },
   };
 };
 
 const writeText = (path: string, text: string): void => {
-  const draft = `${path}.${process.pid}.tmp`;
+  const there = statSync(path, { throwIfNoEntry: false });
+  // A device or a pipe is written to; putting a file in its place would take it away from everybody.
+  if (there !== undefined && !there.isFile()) {
+    writeFileSync(path, text);
+    return;
+  }
+  const file = there === undefined ? path : realpathSync(path);
+  const draft = `${file}.${process.pid}.tmp`;
   try {
     writeFileSync(draft, text);
-    renameSync(draft, path);
+    renameSync(draft, file);
   } catch (error) {
     rmSync(draft, { force: true });
     throw error;
+  }
+};
+
+/** What is printed cannot be printed, as on a full disk: one line, where that still can be, and the end. */
+const giveUpOutput = (error: Error): void => {
+  try {
+    writeSync(2, `tidemark: output: expected a place that can be written to, found ${error.message}\n`);
+  } finally {
+    process.exit(EXIT.input);
   }
 };
 
@@ -84,7 +113,7 @@ const outputOf = (stream: NodeJS.WriteStream): Output => {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     open = false;
     // The reader of a pipe may leave when it has seen enough: `tidemark run ... | head`.
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE") giveUpOutput(error);
     for (const then of waiting) then();
   });
   return {
