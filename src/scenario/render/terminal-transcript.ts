@@ -40,7 +40,7 @@ export const renderTranscript = (report: RunReport, screen: Screen): string[] =>
   const fits =
     widths.mark + widths.who + widths.what + widths.times + widths.where + widths.status + widths.after + 13;
   const oneLine = !screen.isTerminal || fits <= screen.width;
-  const print = oneLine ? printRow(widths, paint) : printTwoLines(paint);
+  const print = oneLine ? printRow(widths, paint) : printTwoLines(paint, screen.width);
   return report.transcript.flatMap((section, i) => {
     const { rows, gapAt, gap } = shown[i]!;
     const lines = rows.flatMap((row, at) => [...(at === gapAt ? [paint("dim", gap)] : []), ...print(row)]);
@@ -148,9 +148,12 @@ const printRow =
 
 /** For narrow terminals: who and what, then where and how it ended. */
 const printTwoLines =
-  (paint: Paint) =>
+  (paint: Paint, width: number) =>
   (row: Cells): string[] => {
     const end = `${paint(statusStyle(row.status), row.status)}${row.after === "" ? "" : ` ${row.after}`}`;
-    const first = `  ${row.mark} ${row.who}  ${row.what}${row.times === "" ? "" : `  ${row.times}`}`;
-    return row.where === "" ? [first, `      ${end}`] : [first, `      ${row.where}`, `      ${end}`];
+    const who = `  ${row.mark} ${row.who}`;
+    const what = `${row.what}${row.times === "" ? "" : `  ${row.times}`}`;
+    const fits = who.length + 2 + what.length <= width;
+    const first = fits ? [`${who}  ${what}`] : [who, `      ${what}`];
+    return [...first, ...(row.where === "" ? [] : [`      ${row.where}`]), `      ${end}`];
   };

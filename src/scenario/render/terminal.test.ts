@@ -114,3 +114,11 @@ it("never lets a control character of a scenario reach the terminal", async () =
   const text = renderTerminal(played, FILE);
   expect([...text].filter((char) => /\p{Cc}/u.test(char) && char !== "\n")).toEqual([]);
 });
+
+it("gives a deed a line of its own where it does not fit beside its actor", async () => {
+  const played = await report("steps: [boot, {resize: {device: vm0, to: 6M}}]\n");
+  const narrow = (width: number) => renderTerminal(played, { ...FILE, width, isTerminal: true }).split("\n");
+  expect(narrow(40)).toContain("   driver/0  virtio-mem PLUG  ×3");
+  const lines = narrow(20);
+  expect(lines[lines.indexOf("   driver/0") + 1]).toBe("      virtio-mem PLUG  ×3");
+});
