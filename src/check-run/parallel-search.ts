@@ -169,7 +169,7 @@ class ParallelSearch {
     Atomics.store(this.control, CONTROL.PAUSE, 1);
   }
 
-  /** After a round: all threads are at a halt. */
+  /** Before a round: all threads are at a halt, and `depth` is that of the level's states. */
   private keepNow(): void {
     const { keep } = this.options;
     Atomics.store(this.control, CONTROL.PAUSE, 0);
@@ -192,6 +192,7 @@ class ParallelSearch {
   private async runLevel(): Promise<End | undefined> {
     const { states = UNBOUNDED, bytes = UNBOUNDED } = this.options.limits ?? {};
     while (this.level.length > 0) {
+      this.keepNow();
       if (this.interrupted) return "interrupted";
       if (this.states >= states) return "states";
       if (this.bytes > bytes) return "memory";
@@ -200,7 +201,6 @@ class ParallelSearch {
         await this.grow();
       }
       await this.round();
-      this.keepNow();
     }
     return undefined;
   }
