@@ -247,9 +247,12 @@ it("- reads the scenario from standard input", async () => {
   expect((await tidemark("run -", fine)).status).toBe(0);
 });
 
+/** A SRAT without entries: signature, length 48, revision 1, the rest zero. */
+const EMPTY_SRAT = `SRAT0\0\0\0\u0001${"\0".repeat(39)}`;
+
 it("files that a scenario names lie beside it", async () => {
   const text = "name: s\nmachine:\n  memory: 4G\n  firmware: {srat: {file: ../srat.dat}}\nsteps: [boot]\n";
-  const beside = fakeSystem({ "a/b/s.yaml": text, [resolve("a/srat.dat")]: "SRAT" });
+  const beside = fakeSystem({ "a/b/s.yaml": text, [resolve("a/srat.dat")]: EMPTY_SRAT });
   expect((await tidemark("run a/b/s.yaml", beside)).status).toBe(0);
   expect(await told("run a/b/s.yaml", fakeSystem({ "a/b/s.yaml": text }))).toEqual([
     2,
