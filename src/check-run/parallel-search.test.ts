@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { BreadthFirst } from "../check/breadth-first.ts";
+import type { Checkpoint } from "../check/checkpoint.ts";
 import { Fingerprinter } from "../check/fingerprinter.ts";
 import { CONTROL, SharedFingerprintSet, sharedTable } from "../check/shared-fingerprint-set.ts";
 import {
@@ -72,6 +73,22 @@ it("bounds of depth, states and memory and a stop from outside end it", async ()
     end: "memory",
   });
   expect((await search({ units: 10, vcpus: 3 }, 2, { between: () => false })).end).toBe("interrupted");
+});
+
+it("whichever checkpoint it goes on from, it ends with the same counts", async () => {
+  const model = { units: 5, vcpus: 3 };
+  const kept: Checkpoint[] = [];
+  const take = (now: Checkpoint) => {
+    const [level, next] = [now.level, now.next].map((records) => records.map((bytes) => bytes.slice()));
+    kept.push({ ...now, table: now.table.slice(), level: level!, next: next! });
+  };
+  const { bytes, ...whole } = await search(model, 2, { keep: { everyMs: 0, take } });
+  expect(bytes).toBeGreaterThan(0);
+  // One before each level, of which there are 22.
+  expect(whole.depth).toBe(21);
+  expect(kept.length).toBeGreaterThanOrEqual(22);
+  for (const resume of kept.filter((_, at) => at % 5 === 0))
+    expect(await search(model, 2, { resume })).toMatchObject(whole);
 });
 
 it("what a system throws in a thread is thrown by the search", async () => {
