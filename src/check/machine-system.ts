@@ -18,7 +18,7 @@ const WALK_STEPS = 4000;
 /** Percent of a walk's steps that the actor of the step before takes, by walk. */
 const STAYS = [0, 50, 90, 98] as const;
 /** Choices between two looks at the memory that no step changes. */
-const CHECK_EVERY = 4096;
+const CHECK_EVERY = 64;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** A machine as something to explore: any actor that is ready may go next, whatever the clocks say. */
