@@ -109,7 +109,14 @@ export class LabSession {
     });
     this.table = td.handOver === undefined ? undefined : GuestTable.of(qemu.ram, td.handOver.stub);
     this.host = new DesignHost(td.td, plan.design, this.table, (line) => this.designLog.push(line));
-    this.kexec = new KexecFollower({
+    this.kexec = this.followKexec();
+    td.beforeCall = () => this.devices.sync();
+    td.onPageCall = (call) => this.judge(call);
+  }
+
+  private followKexec(): KexecFollower {
+    const { td, plan } = this;
+    return new KexecFollower({
       td,
       table: this.table,
       enforcer: this.enforcer,
@@ -122,8 +129,6 @@ export class LabSession {
         return this.hookDesign();
       },
     });
-    td.beforeCall = () => this.devices.sync();
-    td.onPageCall = (call) => this.judge(call);
   }
 
   /**
