@@ -4,11 +4,7 @@ import { join, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { BreadthFirst } from "../src/check/breadth-first.ts";
 import { walkRandomly } from "../src/check/random-walks.ts";
-import {
-  closedForms,
-  UnitAcceptance,
-  type UnitAcceptanceOptions,
-} from "../src/check/testing/unit-acceptance.ts";
+import { closedForms, UnitAcceptance, type UnitAcceptanceOptions } from "../src/check/unit-acceptance.ts";
 import { searchInParallel } from "../src/check-run/parallel-search.ts";
 import { serveSearch } from "../src/check-run/serve-search.ts";
 import { figure, heading, millions } from "./stopwatch.ts";

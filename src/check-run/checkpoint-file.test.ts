@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { BreadthFirst } from "../check/breadth-first.ts";
-import { closedForms, UnitAcceptance } from "../check/testing/unit-acceptance.ts";
+import { closedForms, UnitAcceptance } from "../check/unit-acceptance.ts";
 import { CheckpointError, readCheckpoint, writeCheckpoint } from "./checkpoint-file.ts";
 
 let folder: string;

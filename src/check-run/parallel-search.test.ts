@@ -8,7 +8,7 @@ import {
   closedForms,
   UnitAcceptance,
   type UnitAcceptanceOptions,
-} from "../check/testing/unit-acceptance.ts";
+} from "../check/unit-acceptance.ts";
 import { FEWEST_SLOTS } from "../check/visited-set.ts";
 import { type ParallelOptions, searchInParallel } from "./parallel-search.ts";
 import { type BundledYardstick, bundleYardstick } from "./testing/bundled-yardstick.ts";

@@ -8,7 +8,7 @@ import {
   DROPPED_UNACCEPTED,
   UnitAcceptance,
   type UnitAcceptanceOptions,
-} from "../check/testing/unit-acceptance.ts";
+} from "../check/unit-acceptance.ts";
 import { CheckpointError } from "./checkpoint-file.ts";
 import { type RunOptions, runSearch } from "./run-search.ts";
 import { type BundledYardstick, bundleYardstick } from "./testing/bundled-yardstick.ts";

@@ -7,7 +7,7 @@ import {
   DROPPED_UNACCEPTED,
   UnitAcceptance,
   type UnitAcceptanceOptions,
-} from "./testing/unit-acceptance.ts";
+} from "./unit-acceptance.ts";
 
 const explore = (model: UnitAcceptanceOptions, options: SearchOptions = {}): SearchResult => {
   const search = new BreadthFirst(new UnitAcceptance(model), options);

@@ -7,7 +7,7 @@ import {
   closedForms,
   UnitAcceptance,
   type UnitAcceptanceOptions,
-} from "./testing/unit-acceptance.ts";
+} from "./unit-acceptance.ts";
 
 const dive = (model: UnitAcceptanceOptions, options?: DepthFirstOptions) =>
   new DepthFirst(new UnitAcceptance(model), options).run();

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { type Walker, walkRandomly } from "./random-walks.ts";
 import { replay, tokensOf } from "./replay.ts";
-import { UnitAcceptance } from "./testing/unit-acceptance.ts";
+import { UnitAcceptance } from "./unit-acceptance.ts";
 
 const WALKERS: readonly Walker[] = [{ kind: "uniform" }, { kind: "pct", changes: 2 }];
 

@@ -3,12 +3,7 @@ import { expect, it } from "vitest";
 import { walkRandomly } from "./random-walks.ts";
 import { replay, tokensOf } from "./replay.ts";
 import { type Story, shrink, switchesOf } from "./shrink.ts";
-import {
-  ACCEPTED_TWICE,
-  type Bug,
-  UnitAcceptance,
-  type UnitAcceptanceOptions,
-} from "./testing/unit-acceptance.ts";
+import { ACCEPTED_TWICE, type Bug, UnitAcceptance, type UnitAcceptanceOptions } from "./unit-acceptance.ts";
 
 const open = (configuration: UnitAcceptanceOptions) => new UnitAcceptance(configuration);
 

@@ -1,5 +1,5 @@
 import { existsSync, writeFileSync } from "node:fs";
-import { UnitAcceptance, type UnitAcceptanceOptions } from "../../check/testing/unit-acceptance.ts";
+import { UnitAcceptance, type UnitAcceptanceOptions } from "../../check/unit-acceptance.ts";
 import { runSearch } from "../run-search.ts";
 
 /** What a run of this program is given, as JSON. */

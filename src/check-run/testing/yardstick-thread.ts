@@ -1,4 +1,4 @@
-import { UnitAcceptance, type UnitAcceptanceOptions } from "../../check/testing/unit-acceptance.ts";
+import { UnitAcceptance, type UnitAcceptanceOptions } from "../../check/unit-acceptance.ts";
 import { serveSearch } from "../serve-search.ts";
 
 serveSearch((configuration) => {

@@ -1,5 +1,5 @@
-import { assert } from "../../assert.ts";
-import { type System, TAKEN } from "../system.ts";
+import { assert } from "../assert.ts";
+import { type System, TAKEN } from "./system.ts";
 
 /** What a vCPU does next, by its pc. */
 const PC = { IDLE: 0, ACCEPT: 1, CLEAR: 2, DROP: 3, SET: 4 } as const;
