@@ -1,6 +1,6 @@
 import { BreadthFirst } from "./breadth-first.ts";
 import type { MachineConfiguration } from "./machine-configuration.ts";
-import { type Story, storyOf } from "./machine-story.ts";
+import { confirmedStory, type Story, storyOf } from "./machine-story.ts";
 import type { MachineSystem } from "./machine-system.ts";
 import { violationId } from "./machine-violations.ts";
 import type { Counts, Limits } from "./result.ts";
@@ -28,7 +28,10 @@ export interface CheckOptions {
   readonly between?: (counts: Counts) => boolean;
 }
 
-/** Explores a configuration breadth first, until something breaks or every state was met. */
+/**
+ * Explores a configuration breadth first, until something breaks or every state was met. Something is said to be broken
+ * only if its story breaks it once more, in a machine of its own.
+ */
 export const checkMachine = (
   configuration: MachineConfiguration,
   { limits, between }: CheckOptions,
@@ -43,7 +46,7 @@ export const checkMachine = (
       verdict: first !== undefined ? "broken" : end === "complete" ? "held" : "partial",
       ...{ end, states, transitions, depth, bytes, omission },
       broken: violations.map(({ violation }) => violationId(violation)),
-      story: first === undefined ? null : storyOf(system, first.path, first.atRest),
+      story: first === undefined ? null : confirmedStory(system, first),
     };
   });
 

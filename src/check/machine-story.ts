@@ -1,6 +1,9 @@
+import { assert } from "../assert.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { TraceEvent } from "../machine/trace.ts";
-import type { MachineSystem } from "./machine-system.ts";
-import { violationText } from "./machine-violations.ts";
+import { MachineSystem } from "./machine-system.ts";
+import { numberOf, violationText } from "./machine-violations.ts";
+import type { Violation } from "./result.ts";
 import { TAKEN } from "./system.ts";
 
 /** What one or more steps in a row of one actor did. */
@@ -34,7 +37,11 @@ const effectOf = ({ what, start, end, status, after }: TraceEvent): string => {
   return `${what}${place} ${status}${after === "" ? "" : `, now ${after}`}`;
 };
 
-/** Takes the choices of a path and tells what happens. Steps that others cannot see fold into the next one that they can. */
+/**
+ * Takes the choices of a path and tells what happens. Steps that others cannot see fold into the next one that they can.
+ *
+ * @throws FootprintError when a step changed what the search does not save: it is looked at after each
+ */
 export const storyOf = (system: MachineSystem, path: readonly number[], atRest: boolean): Story => {
   const { machine } = system;
   const rows: StoryRow[] = [];
@@ -48,20 +55,47 @@ export const storyOf = (system: MachineSystem, path: readonly number[], atRest: 
     effects = [];
     const label = system.label(choice);
     result = system.choose(choice);
+    system.verify();
     addRow(rows, index + 1, label, effects);
   }
-  if (atRest) result = system.atRest();
+  if (atRest && result === TAKEN) result = system.atRest();
   machine.trace.raw = undefined;
-  const { start = 0, end = 0, why = machine.whyHalted } = machine.watch?.violations.all[0] ?? {};
-  const place = start === end ? "" : `${hex(start)}-${hex(end - 1)}: `;
+  const broken = result > TAKEN;
   return {
     path,
     atRest,
-    broken: result !== TAKEN,
-    violation: result === TAKEN ? "nothing that is wrong" : violationText(result),
-    why: `${place}${why}`,
+    broken,
+    violation: broken ? violationText(result) : "nothing that is wrong",
+    why: whyOf(machine, result),
     rows,
   };
+};
+
+/** Place and term of the broken rule; without one, why the machine halted. */
+const whyOf = ({ watch, whyHalted }: Machine, result: number): string => {
+  const seen = watch?.violations.all.find(({ invariant }) => numberOf(invariant) === result);
+  if (seen === undefined) return whyHalted;
+  const { start, end, why } = seen;
+  return start === end ? why : `${hex(start)}-${hex(end - 1)}: ${why}`;
+};
+
+/**
+ * The story of a violation that a search found, as it comes out in a machine of its own that nobody ever put back to
+ * another state. What does not break the same rule there, at the same step, is no story but a mistake of the search.
+ *
+ * @throws FootprintError when a step changed what the search did not save: it has to be made again
+ */
+export const confirmedStory = (searched: MachineSystem, found: Violation): Story => {
+  const { configuration, knowledge } = searched;
+  const { path, atRest, violation } = found;
+  const story = storyOf(new MachineSystem(configuration, knowledge), path, atRest);
+  const steps = story.rows.at(-1)?.step ?? 0;
+  assert(
+    story.violation === violationText(violation) && steps === path.length,
+    () =>
+      `${configuration.name}: a search's story of ${path.length} steps to "${violationText(violation)}" comes out alike in a machine of its own, which came to "${story.violation}" in ${steps}`,
+  );
+  return story;
 };
 
 const addRow = (rows: StoryRow[], step: number, label: string, effects: readonly string[]): void => {
