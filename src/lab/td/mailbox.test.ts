@@ -67,6 +67,29 @@ it("a call's words reach the registers they stand for, and the answer reaches th
   ram.close();
 });
 
+it("a call that comes while the page is read is never taken with words of the call before", () => {
+  const ram = guestRam();
+  const bytesBefore = (): Uint8Array => ram.read(PAGE, PAGE);
+  ask(ram, 6n, [0x1000n], 0);
+  let old = bytesBefore();
+  /** A read copies from its end to its start, and the call comes just before the first word is copied. */
+  const backward = {
+    readInto: (address: number, into: Uint8Array): void => {
+      ram.readInto(address, into);
+      if (into.length > 4) into.set(old.subarray(address - PAGE + 4, address - PAGE + into.length), 4);
+      old = bytesBefore();
+    },
+    write: (address: number, bytes: Uint8Array): void => ram.write(address, bytes),
+  };
+  const mailbox = new Mailbox(backward, PAGE);
+  ask(ram, 6n, [0x2000n], 0);
+  expect(mailbox.poll()).toBe(true);
+  const regs = newRegs();
+  mailbox.take(regs);
+  expect(getBig(regs, RCX)).toBe(0x2000n);
+  ram.close();
+});
+
 it("the loop serves a call that comes while nobody expects one, and gives up what serving throws", async () => {
   const ram = guestRam();
   const leaves: bigint[] = [];

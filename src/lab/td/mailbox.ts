@@ -25,8 +25,8 @@ const ANSWERED = 2;
 /** Registers in the order of Linux's `struct tdx_module_args`. @source Linux arch/x86/include/asm/shared/tdx.h */
 const ARGS = [RCX, RDX, R8, R9, R10, R11, R12, R13, R14, R15, RBX, RDI, RSI] as const;
 const BYTES = MAILBOX.args + 8 * ARGS.length;
-/** The part of the page that an answer writes before it says that it is there. */
-const ANSWER_BYTES = BYTES - MAILBOX.rax;
+/** The part of the page that either side writes before it says so by the state. */
+const MESSAGE = { start: MAILBOX.rax, end: BYTES } as const;
 
 /** Who called, and from where. Addresses are virtual. */
 export interface Caller {
@@ -38,24 +38,33 @@ export interface Caller {
 
 /** One call at a time, from whichever CPU holds the page. */
 export class Mailbox {
-  private readonly ram: GuestRam;
+  private readonly ram: Pick<GuestRam, "readInto" | "write">;
   private readonly address: number;
   private readonly bytes = new Uint8Array(BYTES);
+  private readonly state = this.bytes.subarray(MAILBOX.state, MAILBOX.lock);
+  private readonly message = this.bytes.subarray(MESSAGE.start, MESSAGE.end);
   private readonly words = new Uint32Array(this.bytes.buffer);
   private readonly view = new DataView(this.bytes.buffer);
   private readonly flag = new Uint8Array(4);
 
   /** @param address guest-physical byte address of the page */
-  constructor(ram: GuestRam, address: number) {
+  constructor(ram: Pick<GuestRam, "readInto" | "write">, address: number) {
     this.ram = ram;
     this.address = address;
     this.flag[0] = ANSWERED;
   }
 
-  /** Whether a call waits; its registers are then those that `take` and `caller` give. */
+  /**
+   * Whether a call waits; its registers are then those that `take` and `caller` give.
+   *
+   * The state first, the rest after it: two reads, for their order. One read copies its bytes in any order, and would
+   * now and then find a new state with the words of the call before, which would be executed twice.
+   */
   poll(): boolean {
-    this.ram.readInto(this.address, this.bytes);
-    return this.words[MAILBOX.state / 4] === ASKED;
+    this.ram.readInto(this.address + MAILBOX.state, this.state);
+    if (this.words[MAILBOX.state / 4] !== ASKED) return false;
+    this.ram.readInto(this.address + MESSAGE.start, this.message);
+    return true;
   }
 
   take(regs: Regs): void {
@@ -84,7 +93,7 @@ export class Mailbox {
       this.words[MAILBOX.args / 4 + 2 * index] = regs[2 * register]!;
       this.words[MAILBOX.args / 4 + 2 * index + 1] = regs[2 * register + 1]!;
     }
-    this.ram.write(this.address + MAILBOX.rax, this.bytes.subarray(MAILBOX.rax, MAILBOX.rax + ANSWER_BYTES));
+    this.ram.write(this.address + MESSAGE.start, this.message);
     this.ram.write(this.address + MAILBOX.state, this.flag);
   }
 }
