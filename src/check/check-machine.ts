@@ -24,8 +24,8 @@ export interface CheckedMachine {
 
 export interface CheckOptions {
   readonly limits: Limits;
-  /** Called now and then. @returns false to end the search */
-  readonly between?: (counts: Counts) => boolean;
+  /** Called now and then; the search waits for the answer. @returns false to end it */
+  readonly between?: (counts: Counts) => Promise<boolean>;
 }
 
 /**
@@ -35,11 +35,13 @@ export interface CheckOptions {
 export const checkMachine = (
   configuration: MachineConfiguration,
   { limits, between }: CheckOptions,
-): CheckedMachine =>
-  searchMachine(configuration, (system) => {
-    const search = new BreadthFirst(system, { limits, ...(between === undefined ? {} : { between }) });
+): Promise<CheckedMachine> =>
+  searchMachine(configuration, async (system) => {
+    const search = new BreadthFirst(system, { limits, between: () => between === undefined });
     search.begin();
-    const { violations, end, states, transitions, depth, bytes, omission } = search.run();
+    let result = search.run();
+    while (result.end === "interrupted" && (await between?.(result)) === true) result = search.run();
+    const { violations, end, states, transitions, depth, bytes, omission } = result;
     const [first] = violations;
     return {
       configuration,
@@ -55,4 +57,4 @@ export const replayMachine = (
   configuration: MachineConfiguration,
   path: readonly number[],
   atRest: boolean,
-): Story => searchMachine(configuration, (system: MachineSystem) => storyOf(system, path, atRest));
+): Promise<Story> => searchMachine(configuration, (system: MachineSystem) => storyOf(system, path, atRest));

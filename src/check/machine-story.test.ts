@@ -10,7 +10,7 @@ import { DISABLED, TAKEN } from "./system.ts";
 
 const LONG = { timeout: 600_000 };
 const configuration = standardConfiguration("grow-shrink", "bitmaps")!;
-const { story } = checkMachine(configuration, { limits: {} });
+const { story } = await checkMachine(configuration, { limits: {} });
 const { path } = story!;
 const system = new MachineSystem(configuration);
 const I15 = numberOf("I15");

@@ -89,8 +89,8 @@ it("is the same machine in every thread that knows what the first one found out"
   expect(play(new MachineSystem(SMALL, knowledge), numbers)).toEqual(play(small, numbers));
 });
 
-it("tide holds every rule in every interleaving of a small machine", { timeout: 600_000 }, () => {
-  const result = searchMachine(SMALL, explore);
+it("tide holds every rule in every interleaving of a small machine", { timeout: 600_000 }, async () => {
+  const result = await searchMachine(SMALL, explore);
   expect([result.end, result.violations.map(({ violation }) => violationId(violation))]).toEqual([
     "complete",
     [],
@@ -100,8 +100,11 @@ it("tide holds every rule in every interleaving of a small machine", { timeout: 
 
 it("bitmaps marks a unit plugged that the VMM has not plugged, and no story of that is shorter", {
   timeout: 600_000,
-}, () => {
-  const { violations, system } = searchMachine({ ...SMALL, name: "bitmaps", design: "bitmaps" }, explore);
+}, async () => {
+  const { violations, system } = await searchMachine(
+    { ...SMALL, name: "bitmaps", design: "bitmaps" },
+    explore,
+  );
   expect(violations.map(({ violation }) => violationId(violation))).toEqual(["I15"]);
   // The operator's resize, then the driver up to the hook of add_memory(); nothing of the user.
   const { path } = violations[0]!;

@@ -13,11 +13,13 @@ const padded = (rows: readonly (readonly string[])[]): string =>
     .join("\n");
 
 /** Numbers with a blank between groups of three digits. */
-const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
+export const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
+
+const endOf = (end: string): string => (end === "interrupted" ? "stopped by you" : `ended by ${end}`);
 
 const verdictOf = ({ verdict, broken, end }: CheckedMachine): string => {
   if (verdict === "broken") return `broken: ${broken.join(", ")}`;
-  return verdict === "held" ? "held" : `held so far, ended by ${end}`;
+  return verdict === "held" ? "held" : `held so far, ${endOf(end)}`;
 };
 
 /** One row a configuration: states, steps to the farthest, verdict. */
@@ -35,14 +37,18 @@ export interface CheckedHazard {
 
 const foundOf = ({ hazard, checked }: CheckedHazard): readonly string[] => {
   if (checked === null) return ["", "", `not searched: ${hazard.why ?? ""}`];
-  const { story, states, broken, verdict } = checked;
+  const { story, states, broken, verdict, end } = checked;
   if (story !== null)
     return [
       checked.configuration.name,
       grouped(states),
       `${broken.join(", ")} in ${story.path.length} steps`,
     ];
-  return [checked.configuration.name, grouped(states), verdict === "held" ? "absent" : "absent so far"];
+  return [
+    checked.configuration.name,
+    grouped(states),
+    verdict === "held" ? "absent" : `absent so far, ${endOf(end)}`,
+  ];
 };
 
 /** Hazards as a Markdown table. */

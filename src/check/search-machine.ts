@@ -6,14 +6,14 @@ import { MachineSystem } from "./machine-system.ts";
  * Runs a search over a configuration's machine. Where it turns out on the way that a step changes memory that is not
  * saved, all is done again with that known: no result rests on a state that was saved in part.
  */
-export const searchMachine = <T>(
+export const searchMachine = async <T>(
   configuration: MachineConfiguration,
-  search: (system: MachineSystem) => T,
-): T => {
+  search: (system: MachineSystem) => T | Promise<T>,
+): Promise<T> => {
   let knowledge: Knowledge | undefined;
   for (;;) {
     try {
-      return searchAndVerify(new MachineSystem(configuration, knowledge), search);
+      return await searchAndVerify(new MachineSystem(configuration, knowledge), search);
     } catch (error) {
       if (!(error instanceof FootprintError)) throw error;
       knowledge = error.knowledge;
@@ -21,9 +21,12 @@ export const searchMachine = <T>(
   }
 };
 
-const searchAndVerify = <T>(system: MachineSystem, search: (system: MachineSystem) => T): T => {
+const searchAndVerify = async <T>(
+  system: MachineSystem,
+  search: (system: MachineSystem) => T | Promise<T>,
+): Promise<T> => {
   try {
-    return search(system);
+    return await search(system);
   } finally {
     // Also when the search failed: a state that was saved in part may be why.
     system.verify();

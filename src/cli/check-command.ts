@@ -4,7 +4,7 @@ import type { System } from "./system.ts";
 
 const CHECK_HELP = `
 The machine is the program itself, made as small as it gets: a few units of 2 MiB, two vCPUs, one device. Any actor that is
-ready may go next; the clocks do not count.
+ready may go next; the clocks do not count. Ctrl-C ends the search and prints what is known.
 
 Examples:
   tidemark check tide
@@ -30,6 +30,6 @@ export const addCheck = (tidemark: Command, system: System, finish: (status: num
     .addHelpText("after", CHECK_HELP)
     .action(async (design: string | undefined, options: CheckOptions) => {
       const { check } = await import("./check.ts");
-      finish(check(design, options, system));
+      finish(await check(design, options, system));
     });
 };

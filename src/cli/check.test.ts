@@ -38,6 +38,34 @@ it("a broken rule has a story that can be saved and replayed", LONG, async () =>
   expect(first.out()).toContain(second.out());
 });
 
+/** A system whose clock runs, and in which a signal comes at the so many-th breath. */
+const stopping = (breaths: number, terminal?: number) => {
+  const system = fakeSystem({}, terminal === undefined ? {} : { terminal });
+  let [count, now] = [0, 0];
+  const breathe = async (): Promise<void> => {
+    if (++count === breaths) system.signal(130);
+  };
+  return { ...system, breathe, clock: () => (now += 250) };
+};
+const LONG_CHECK = ["check", "tide", "--config", "grow-shrink,dimm", "--max-states", "100000000"];
+
+it("Ctrl-C ends a check with the states that were met, which held so far", LONG, async () => {
+  const system = stopping(4);
+  expect([await main(LONG_CHECK, system), system.err()]).toEqual([130, ""]);
+  expect(system.out()).toMatch(
+    /\ngrow-shrink +[1-9]\d* +[1-9]\d* +held so far, stopped by you\nnot searched: dimm\n$/,
+  );
+});
+
+it("a terminal sees how far a check is, and nothing of it stays", LONG, async () => {
+  const system = stopping(6, 120);
+  await main(LONG_CHECK, system);
+  expect(system.err()).toMatch(
+    /grow-shrink: [\d ]+ states, [\d ]+\/s, depth \d+, [\d ]+ to expand, \d+ MiB, collision \de-\d+/,
+  );
+  expect(system.err().endsWith("\r\u001b[K")).toBe(true);
+});
+
 it("what is no saved story is refused, whatever it is", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (text) => {

@@ -1,15 +1,23 @@
 import { type CheckedMachine, checkMachine, replayMachine } from "../check/check-machine.ts";
 import { HAZARDS } from "../check/hazards.ts";
 import type { MachineConfiguration } from "../check/machine-configuration.ts";
-import { renderHazards, renderMermaid, renderStory, renderTable } from "../check/render-check.ts";
-import type { Counts, Limits } from "../check/result.ts";
+import {
+  type CheckedHazard,
+  renderHazards,
+  renderMermaid,
+  renderStory,
+  renderTable,
+} from "../check/render-check.ts";
+import type { Limits } from "../check/result.ts";
 import { CONFIGURATION_NAMES, standardConfiguration } from "../check/standard-configurations.ts";
 import { readStory, storyFile } from "../check/story-file.ts";
 import { INVARIANTS } from "../machine/invariants/table.ts";
 import { suggest } from "../scenario/nearest-name.ts";
 import { renderJson } from "../scenario/render/json.ts";
 import { describe, oneLine } from "../scenario/scenario-error.ts";
+import { CheckProgress } from "./check-progress.ts";
 import { EXIT, UsageError } from "./exit-status.ts";
+import { Interruption } from "./interruption.ts";
 import { Progress } from "./progress.ts";
 import { reason } from "./read-scenario.ts";
 import type { System } from "./system.ts";
@@ -32,65 +40,126 @@ const MIB = 2 ** 20;
 /**
  * `tidemark check DESIGN`: every interleaving of small machines, breadth first, and the shortest story of what breaks.
  *
- * @returns 0 if all that was explored held; 1 if something broke, which is told
+ * @returns 0 if all that was explored held; 1 if something broke, which is told; a signal's status if one ended it
  * @throws UsageError: the input is wrong
  */
-export const check = (design: string | undefined, options: CheckOptions, system: System): number => {
+export const check = async (
+  design: string | undefined,
+  options: CheckOptions,
+  system: System,
+): Promise<number> => {
   if (options.replay !== undefined) return replay(options.replay, options, system);
   const states = positive("--max-states", options.maxStates);
   const bytes = positive("--max-memory", options.maxMemory) * MIB;
   const configurations = configurationsOf(design, options);
-  const progress = new Progress(system);
-  const explore = (configuration: MachineConfiguration): CheckedMachine =>
-    exploreTelling(configuration, { states, bytes }, progress);
-  if (options.hazards === true) return hazardsOf(configurations, explore, progress, system);
-  const checked = configurations.map(explore);
-  progress.clear();
-  system.stdout.write(shown(checked, options));
-  if (options.save !== undefined) save(checked, options.save, system);
-  return checked.every(({ story }) => story === null) ? EXIT.held : EXIT.broken;
+  const search = new Search(system, { states, bytes });
+  try {
+    const broken =
+      options.hazards === true
+        ? await hazardsOf(configurations, search, system)
+        : await tableOf(configurations, options, search, system);
+    return search.stopped ?? (broken ? EXIT.broken : EXIT.held);
+  } finally {
+    search.close();
+  }
 };
 
-const exploreTelling = (
-  configuration: MachineConfiguration,
-  limits: Limits,
-  progress: Progress,
-): CheckedMachine => {
-  const { name } = configuration;
-  progress.say(`${name}: finding out what changes`);
-  const between = ({ states, depth, frontier }: Counts): boolean => {
-    progress.say(`${name}: ${states} states, depth ${depth}, ${frontier} to expand`);
-    return true;
-  };
-  return checkMachine(configuration, { limits, between });
-};
+/** Searches one configuration after the other, says how far it is, and stops at a signal. */
+class Search {
+  private readonly system: System;
+  private readonly limits: Limits;
+  private readonly progress: Progress;
+  private readonly interruption: Interruption;
 
-/** Searches for each hazard by the rules it breaks. @returns 1 if one was found */
-const hazardsOf = (
+  constructor(system: System, limits: Limits) {
+    this.system = system;
+    this.limits = limits;
+    this.progress = new Progress(system);
+    this.interruption = new Interruption(system);
+    this.interruption.listen();
+  }
+
+  /** The exit status that a signal asked for. */
+  get stopped(): number | undefined {
+    return this.interruption.status;
+  }
+
+  /** @returns undefined if a signal came before it began */
+  async explore(configuration: MachineConfiguration): Promise<CheckedMachine | undefined> {
+    const { system, progress, limits } = this;
+    if (!(await this.goesOn())) return undefined;
+    const line = new CheckProgress(configuration.name, progress, system);
+    const checked = await checkMachine(configuration, {
+      limits,
+      between: async (counts) => {
+        line.counted(counts);
+        return this.goesOn();
+      },
+    });
+    progress.clear();
+    return checked;
+  }
+
+  /** Hears signals. After one it waits no more: what is known is to be printed at once. */
+  private async goesOn(): Promise<boolean> {
+    if (this.stopped === undefined) await this.system.breathe();
+    return this.stopped === undefined;
+  }
+
+  close(): void {
+    this.progress.clear();
+    this.interruption.close();
+  }
+}
+
+/** Prints the table and the stories. @returns whether something broke */
+const tableOf = async (
   configurations: readonly MachineConfiguration[],
-  explore: (configuration: MachineConfiguration) => CheckedMachine,
-  progress: Progress,
+  options: CheckOptions,
+  search: Search,
   system: System,
-): number => {
-  const hazards = HAZARDS.map((hazard) => {
-    const configuration = configurations.find(({ name }) => name === hazard.config);
-    const checked =
-      configuration === undefined ? null : explore({ ...configuration, rules: hazard.rules ?? [] });
-    return { hazard, checked };
-  });
-  progress.clear();
-  system.stdout.write(renderHazards(hazards));
-  return hazards.some(({ checked }) => checked?.verdict === "broken") ? EXIT.broken : EXIT.held;
+): Promise<boolean> => {
+  const checked: CheckedMachine[] = [];
+  for (const configuration of configurations) {
+    const one = await search.explore(configuration);
+    if (one !== undefined) checked.push(one);
+  }
+  const left = configurations.slice(checked.length).map(({ name }) => name);
+  system.stdout.write(shown(checked, left, options));
+  if (options.save !== undefined) save(checked, options.save, system);
+  return checked.some(({ story }) => story !== null);
 };
 
-const shown = (checked: readonly CheckedMachine[], options: CheckOptions): string => {
-  if (options.json === true) return renderJson({ checked });
+/** Searches for each hazard by the rules it breaks, and prints a table. @returns whether one was found */
+const hazardsOf = async (
+  configurations: readonly MachineConfiguration[],
+  search: Search,
+  system: System,
+): Promise<boolean> => {
+  const hazards: CheckedHazard[] = [];
+  for (const hazard of HAZARDS) {
+    const configuration = configurations.find(({ name }) => name === hazard.config);
+    const checked = configuration && (await search.explore({ ...configuration, rules: hazard.rules ?? [] }));
+    const why = hazard.why ?? (search.stopped === undefined ? "not asked for" : "stopped by you");
+    hazards.push({ hazard: { ...hazard, why }, checked: checked ?? null });
+  }
+  system.stdout.write(renderHazards(hazards));
+  return hazards.some(({ checked }) => checked?.verdict === "broken");
+};
+
+const shown = (
+  checked: readonly CheckedMachine[],
+  notSearched: readonly string[],
+  options: CheckOptions,
+): string => {
+  if (options.json === true) return renderJson({ checked, notSearched });
   const stories = checked.flatMap(({ configuration, story }) =>
     story === null
       ? []
       : [options.mermaid === true ? renderMermaid(story) : renderStory(configuration.name, story)],
   );
-  return [renderTable(checked), ...stories].join("\n");
+  const left = notSearched.length === 0 ? "" : `not searched: ${notSearched.join(", ")}\n`;
+  return [`${renderTable(checked)}${left}`, ...stories].join("\n");
 };
 
 const configurationsOf = (design: string | undefined, options: CheckOptions): MachineConfiguration[] => {
@@ -134,9 +203,9 @@ const save = (checked: readonly CheckedMachine[], path: string, system: System):
 };
 
 /** Plays a saved story again. @returns 1 if the rule is broken as it was, 0 if it is not any more */
-const replay = (path: string, options: CheckOptions, system: System): number => {
+const replay = async (path: string, options: CheckOptions, system: System): Promise<number> => {
   const saved = readStory(path, textOf(path, system));
-  const story = replayMachine(saved.configuration, saved.path, saved.atRest);
+  const story = await replayMachine(saved.configuration, saved.path, saved.atRest);
   system.stdout.write(
     options.json === true ? renderJson({ story }) : renderStory(saved.configuration.name, story),
   );

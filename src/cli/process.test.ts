@@ -3,6 +3,7 @@ import {
   existsSync,
   lstatSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -21,7 +22,9 @@ const at = (name: string): string => join(folder, name);
 
 beforeAll(async () => {
   await build({
-    entryPoints: [fileURLToPath(new URL("./testing/entry-with-fake-world.ts", import.meta.url))],
+    entryPoints: ["entry-with-fake-world", "entry-telling-signals"].map((name) =>
+      fileURLToPath(new URL(`./testing/${name}.ts`, import.meta.url)),
+    ),
     bundle: true,
     splitting: true,
     platform: "node",
@@ -82,6 +85,26 @@ it.each([
   });
   child.kill(signal);
   expect((await end).code).toBe(status);
+});
+
+it("a check that is stopped tells what is known, and leaves nothing", { timeout: 600_000 }, async () => {
+  const files = readdirSync(folder);
+  const args = ["check", "tide", "--config", "three-vcpus,dimm", "--max-states", "100000000"];
+  const child = spawn(process.execPath, [at("entry-telling-signals.mjs"), ...args, "--save", "story.json"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const end = ended(child);
+  let stdout = "";
+  child.stdout.on("data", (text: Buffer) => {
+    stdout += text.toString();
+  });
+  child.stderr.once("data", () => child.kill("SIGINT"));
+  expect(await end).toEqual({ code: 130, stderr: "listening\n" });
+  expect(stdout).toMatch(
+    /^configuration.*\n(three-vcpus +\d[\d ]* +\d+ +held so far, stopped by you\nnot searched: dimm|not searched: three-vcpus, dimm)\n$/,
+  );
+  expect(readdirSync(folder)).toEqual(files);
 });
 
 it("writes trace and page to disk, whole", async () => {

@@ -1,0 +1,39 @@
+import { grouped } from "../check/render-check.ts";
+import { type Counts, omissionProbability } from "../check/result.ts";
+import type { Progress } from "./progress.ts";
+import type { System } from "./system.ts";
+
+const MIB = 2 ** 20;
+/** Milliseconds between two lines. */
+const INTERVAL = 200;
+
+/** How far the search of one configuration is, as one line. */
+export class CheckProgress {
+  private readonly name: string;
+  private readonly progress: Progress;
+  private readonly system: System;
+  /** When the first state was counted: what came before has no rate. */
+  private begun: { readonly at: number; readonly states: number } | undefined;
+  private nextAt = 0;
+
+  constructor(name: string, progress: Progress, system: System) {
+    this.name = name;
+    this.progress = progress;
+    this.system = system;
+    progress.say(`${name}: finding out what changes`);
+  }
+
+  counted({ states, depth, frontier, bytes }: Counts): void {
+    const now = this.system.clock();
+    this.begun ??= { at: now, states };
+    if (now < this.nextAt) return;
+    this.nextAt = now + INTERVAL;
+    const { begun } = this;
+    const rate =
+      now > begun.at ? `${grouped(Math.round(((states - begun.states) * 1000) / (now - begun.at)))}/s, ` : "";
+    const collision = omissionProbability(states).toExponential(0);
+    this.progress.say(
+      `${this.name}: ${grouped(states)} states, ${rate}depth ${depth}, ${grouped(frontier)} to expand, ${Math.ceil(bytes / MIB)} MiB, collision ${collision}`,
+    );
+  }
+}
