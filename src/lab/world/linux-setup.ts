@@ -1,12 +1,18 @@
 import type { MachineConfig } from "../../machine/config.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { machineConfigOf } from "../../scenario/model/model-config.ts";
+import { asStartable } from "../../scenario/model/startable.ts";
 import type { Scenario } from "../../scenario/scenario.ts";
 import type { GuestNeeds } from "../session/lab-tools.ts";
+import { TrustDomain } from "../td/trust-domain.ts";
 import { CRASH_MEMORY } from "./another-kernel.ts";
 import { checkLinuxFaults } from "./linux-faults.ts";
 
-/** The machine of a scenario. @throws NotModelled for what QEMU or a real kernel cannot be made to be */
+/**
+ * The machine of a scenario, which our VMM has been seen to start.
+ *
+ * @throws NotModelled for what QEMU or a real kernel cannot be made to be; ScenarioError for what no VMM would start
+ */
 export const linuxConfigOf = (scenario: Scenario): MachineConfig => {
   if (scenario.machine.layout !== "q35")
     throw new NotModelled("a machine that is not a q35, in the linux world");
@@ -15,9 +21,13 @@ export const linuxConfigOf = (scenario: Scenario): MachineConfig => {
   if (scenario.platform !== "tdx")
     throw new NotModelled(`the platform ${scenario.platform} in the linux world`);
   if (scenario.machine.host !== null) throw new NotModelled("a TDX host in the linux world");
-  const config = machineConfigOf(scenario);
-  checkLinuxFaults(config);
-  return config;
+  return asStartable(scenario, () => {
+    const config = machineConfigOf(scenario);
+    checkLinuxFaults(config);
+    // Each boot makes the TD anew. What would be refused then is told before a kernel is looked for.
+    void new TrustDomain(config);
+    return config;
+  });
 };
 
 /** What a guest has to have with it for a scenario. */

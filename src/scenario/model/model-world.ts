@@ -1,12 +1,9 @@
 import { boot } from "../../machine/boot.ts";
 import type { MachineConfig } from "../../machine/config.ts";
-import { FirmwareError } from "../../machine/hand-over.ts";
 import type { HostFacts } from "../../machine/host-actor.ts";
 import { Machine } from "../../machine/machine.ts";
 import type { TraceEvent as MachineEvent } from "../../machine/trace.ts";
-import { VmmError } from "../../vmm/vmm-error.ts";
 import type { Action, AddressRange, Scenario } from "../scenario.ts";
-import { ScenarioError } from "../scenario-error.ts";
 import {
   type Bitmaps,
   type Cost,
@@ -33,6 +30,7 @@ import { faultRecordsOf } from "./model-faults.ts";
 import { startAnother } from "./model-kexec.ts";
 import { Past, tallyOf } from "./model-past.ts";
 import { configAfterReset } from "./reset-config.ts";
+import { asStartable } from "./startable.ts";
 
 /** Our own machine as a world: deterministic, instant, and only as real as its parts. */
 export class ModelWorld implements World {
@@ -55,7 +53,7 @@ export class ModelWorld implements World {
   /** @throws ScenarioError for a machine that no VMM would start */
   start(scenario: Scenario): void {
     this.scenario = scenario;
-    this.asInput(() => {
+    asStartable(scenario, () => {
       this.config = machineConfigOf(scenario);
       this.build();
     });
@@ -67,21 +65,6 @@ export class ModelWorld implements World {
 
   host(): HostFacts | null {
     return this.hostWorld?.facts() ?? null;
-  }
-
-  /** Refusals of the machine's own parts are mistakes in the description of the machine. */
-  private asInput<T>(deed: () => T): T {
-    try {
-      return deed();
-    } catch (error) {
-      if (!(error instanceof VmmError || error instanceof FirmwareError)) throw error;
-      const place = this.scenario!.steps[0]?.place ?? { file: this.scenario!.file, line: 1, column: 1 };
-      throw new ScenarioError({ ...place, line: 1, column: 1 }, "machine", {
-        expected: "a machine that can be started",
-        found: error.message,
-        advice: "",
-      });
-    }
   }
 
   private build(): void {
@@ -106,7 +89,7 @@ export class ModelWorld implements World {
 
   private boot(): Outcome {
     const machine = this.machine!;
-    const { booted, why } = this.asInput(() => boot(machine));
+    const { booted, why } = asStartable(this.scenario!, () => boot(machine));
     this.booted = true;
     machine.trace.flush();
     if (booted) return { status: SUCCESS, detail: "" };

@@ -1,0 +1,20 @@
+import { FirmwareError } from "../../machine/hand-over.ts";
+import { VmmError } from "../../vmm/vmm-error.ts";
+import type { Scenario } from "../scenario.ts";
+import { ScenarioError } from "../scenario-error.ts";
+
+/**
+ * Makes a machine, or a part of one, for a scenario. What the machine's own parts refuse is a mistake in the scenario.
+ *
+ * @throws ScenarioError for a machine that no VMM would start
+ */
+export const asStartable = <T>({ file, steps }: Pick<Scenario, "file" | "steps">, deed: () => T): T => {
+  try {
+    return deed();
+  } catch (error) {
+    if (!(error instanceof VmmError || error instanceof FirmwareError)) throw error;
+    const place = { file: steps[0]?.place.file ?? file, line: 1, column: 1 };
+    const refusal = { expected: "a machine that can be started", found: error.message, advice: "" };
+    throw new ScenarioError(place, "machine", refusal, { cause: error });
+  }
+};
