@@ -56,6 +56,7 @@ const NOT_HELD: { readonly [scenario: string]: Reason } = {
   "hazards/H04-guard-left-accepted": "fault-page",
   "hazards/H10-big-block": "unaccept",
   "hazards/H13-srat-over-ram": "terminate",
+  "hazards/H17-leaked-conversion": "faults",
   "host-cxl-notifier": "host",
   "host-cxl-range-check": "host",
   "host-cxl-secure": "host",
@@ -79,11 +80,6 @@ const NOT_HELD: { readonly [scenario: string]: Reason } = {
   "worked-example": "unaccept",
 };
 
-/** Shown on TDX by more than one thing; here the verdict alone is known. */
-const OTHERWISE: { readonly [scenario: string]: "broken" | "failed" } = {
-  "hazards/H17-leaked-conversion": "broken",
-};
-
 const known = bundledScenarios().filter((name) => !name.startsWith("linux"));
 
 describe("every bundled scenario comes to a verdict on SEV-SNP", () => {
@@ -92,9 +88,7 @@ describe("every bundled scenario comes to a verdict on SEV-SNP", () => {
     const reason = NOT_HELD[name];
     if (reason === undefined) {
       // One that is newer than this table may come to any verdict, but to one.
-      const expected = OTHERWISE[name];
-      if (expected !== undefined) expect(report.verdict).toBe(expected);
-      else expect(["held", "broken", "failed"]).toContain(report.verdict);
+      expect(["held", "broken", "failed"]).toContain(report.verdict);
       return;
     }
     const end = ENDS[reason];

@@ -30,13 +30,28 @@ export type UnitRule = (facts: Facts, unit: number) => string | undefined;
 
 const UNIT = 2 ** 21;
 
+/** First of `pages` pages from `pfn` that is neither accepted nor shared by the kernel; -1 if none is. */
+const firstUnaccepted = (td: GuestPages, kernel: Kernel, pfn: number, pages: number): number => {
+  const { pageSize } = kernel.geometry;
+  for (let page = pfn; page < pfn + pages; page++)
+    if (!isAcceptedPage(td, page * pageSize) && !kernel.shared.has(page * pageSize)) return page;
+  return -1;
+};
+
+/** First page of the block of `byte` at `pfn` that is neither accepted nor shared, within one unit; -1 if none is. */
+const unacceptedPage = (td: GuestPages, kernel: Kernel, byte: number, pfn: number): number =>
+  firstUnaccepted(td, kernel, pfn, Math.min(2 ** orderOf(byte), UNIT / kernel.geometry.pageSize));
+
 /**
  * A unit whose bit is clear is accepted, if the VMM and, where it keeps a second bitmap, the kernel have it plugged. A
- * release changes hardware first and the bit after it (I6): meanwhile the unit is on the list of those that leave.
+ * release changes hardware first and the bit after it (I6): meanwhile the unit is on the list of those that leave. What
+ * the kernel shares is not private on purpose.
  */
 const i8: UnitRule = ({ td, kernel, pluggedAt }, unit) => {
   if (unacceptedBit(kernel, unit) !== 0 || pluggedBit(kernel, unit) === 0) return undefined;
   if (acceptedOf(td, unit) === ACCEPTED.ALL || !pluggedAt(unit) || isLeaving(kernel, unit)) return undefined;
+  const pages = UNIT / kernel.geometry.pageSize;
+  if (firstUnaccepted(td, kernel, unit * pages, pages) === -1) return undefined;
   return "the kernel's bit says accepted, hardware says it is not";
 };
 
@@ -51,15 +66,6 @@ const i10: UnitRule = ({ td, kernel, uses }, unit) => {
   const last = mm.indexOf(above - 1);
   if (last === -1 || !isUsed(mm.use[last]!)) return undefined;
   return "the unit is in use, and the one above it is mapped but not accepted";
-};
-
-/** First page of the block of `byte` at `pfn` that is neither accepted nor shared, within one unit; -1 if none is. */
-const unacceptedPage = (td: GuestPages, kernel: Kernel, byte: number, pfn: number): number => {
-  const { pageSize } = kernel.geometry;
-  const pages = Math.min(2 ** orderOf(byte), UNIT / pageSize);
-  for (let page = pfn; page < pfn + pages; page++)
-    if (!isAcceptedPage(td, page * pageSize) && !kernel.shared.has(page * pageSize)) return page;
-  return -1;
 };
 
 /** Whether some page of the unit whose use is in the group is not accepted. */
