@@ -16,6 +16,16 @@ export interface StoryRow {
   readonly what: string;
   /** What others can see of it: call, place, status, state after. */
   readonly effects: readonly string[];
+  /** The places of these effects, and the states after. */
+  readonly shown: readonly StoryEffect[];
+}
+
+/** What an effect shows of a stretch of memory. */
+export interface StoryEffect {
+  /** First and last byte; empty if it has no place. */
+  readonly place: string;
+  /** Its state after it; empty if nothing changed. */
+  readonly after: string;
 }
 
 /** A run of a machine that ends in a broken rule. */
@@ -32,9 +42,12 @@ export interface Story {
 
 const hex = (address: number): string => `0x${address.toString(16)}`;
 
+const placeOf = (start: number, end: number): string =>
+  start === end ? "" : `${hex(start)}-${hex(end - 1)}`;
+
 const effectOf = ({ what, start, end, status, after }: TraceEvent): string => {
-  const place = start === end ? "" : ` ${hex(start)}-${hex(end - 1)}`;
-  return `${what}${place} ${status}${after === "" ? "" : `, now ${after}`}`;
+  const place = placeOf(start, end);
+  return `${what}${place === "" ? "" : ` ${place}`} ${status}${after === "" ? "" : `, now ${after}`}`;
 };
 
 /**
@@ -46,17 +59,17 @@ export const storyOf = (system: MachineSystem, path: readonly number[], atRest: 
   const { machine } = system;
   const rows: StoryRow[] = [];
   let result: number = TAKEN;
-  let effects: string[] = [];
-  machine.trace.raw = (event) => effects.push(effectOf(event));
+  let events: TraceEvent[] = [];
+  machine.trace.raw = (event) => events.push(event);
   system.reset();
   for (const [index, choice] of path.entries()) {
     // A saved story may be of an older program, in which it went another way.
     if (result !== TAKEN || choice >= system.choices()) break;
-    effects = [];
+    events = [];
     const label = system.label(choice);
     result = system.choose(choice);
     system.verify();
-    addRow(rows, index + 1, label, effects);
+    addRow(rows, index + 1, label, events);
   }
   if (atRest && result === TAKEN) result = system.atRest();
   machine.trace.raw = undefined;
@@ -76,7 +89,7 @@ const whyOf = ({ watch, whyHalted }: Machine, result: number): string => {
   const seen = watch?.violations.all.find(({ invariant }) => numberOf(invariant) === result);
   if (seen === undefined) return whyHalted;
   const { start, end, why } = seen;
-  return start === end ? why : `${hex(start)}-${hex(end - 1)}: ${why}`;
+  return start === end ? why : `${placeOf(start, end)}: ${why}`;
 };
 
 /**
@@ -98,12 +111,14 @@ export const confirmedStory = (searched: MachineSystem, found: Violation): Story
   return story;
 };
 
-const addRow = (rows: StoryRow[], step: number, label: string, effects: readonly string[]): void => {
+const addRow = (rows: StoryRow[], step: number, label: string, events: readonly TraceEvent[]): void => {
   const colon = label.indexOf(": ");
   const actor = label.slice(0, colon);
   const what = label.slice(colon + 2);
   const last = rows.at(-1);
+  const effects = events.map(effectOf);
+  const shown = events.map(({ start, end, after }) => ({ place: placeOf(start, end), after }));
   const folds = last !== undefined && last.actor === actor && last.effects.length === 0;
   if (folds) rows.pop();
-  rows.push({ step, steps: folds ? last.steps + 1 : 1, actor, what, effects });
+  rows.push({ step, steps: folds ? last.steps + 1 : 1, actor, what, effects, shown });
 };

@@ -25,6 +25,7 @@ export const addCheck = (tidemark: Command, system: System, finish: (status: num
     .addOption(new Option("--json", "print one JSON document").conflicts("mermaid"))
     .option("--mermaid", "tell stories as Mermaid sequence diagrams")
     .option("--save <file>", "write the first story to a file that --replay plays")
+    .option("--itf <file>", "write the first story, or the replayed one, as a trace in ITF JSON")
     .option("--hazards", "search for the known hazards, by the rules they break, and print a table")
     .option("--replay <file>", "play a saved story again")
     .addHelpText("after", CHECK_HELP)

@@ -27,14 +27,15 @@ it.each([
 
 it("a broken rule has a story that can be saved and replayed", LONG, async () => {
   const first = fakeSystem({});
-  const args = ["check", "bitmaps", "--config", "grow-shrink", "--save", "story.json"];
+  const args = ["check", "bitmaps", "--config", "grow-shrink", "--save", "story.json", "--itf", "a.itf"];
   expect([await main(args, first), first.err()]).toEqual([1, ""]);
   expect(first.out()).toMatch(/^configuration +states +depth +verdict\ngrow-shrink +\d+ +33 +broken: I15$/m);
   expect(first.out()).toContain("its plugged bit was set, and the VMM has not plugged it");
   const saved = first.files.get("story.json")!;
   expect(readStory("story.json", saved).path).toHaveLength(33);
   const second = fakeSystem({ "story.json": saved });
-  expect(await main(["check", "--replay", "story.json"], second)).toBe(1);
+  expect(await main(["check", "--replay", "story.json", "--itf", "a.itf"], second)).toBe(1);
+  expect(second.files.get("a.itf")).toBe(first.files.get("a.itf"));
   expect(first.out()).toContain(second.out());
 });
 

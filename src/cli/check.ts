@@ -11,6 +11,7 @@ import {
 import type { Limits } from "../check/result.ts";
 import { CONFIGURATION_NAMES, standardConfiguration } from "../check/standard-configurations.ts";
 import { readStory, storyFile } from "../check/story-file.ts";
+import { storyItf } from "../check/story-itf.ts";
 import { INVARIANTS } from "../machine/invariants/table.ts";
 import { suggest } from "../scenario/nearest-name.ts";
 import { renderJson } from "../scenario/render/json.ts";
@@ -31,6 +32,7 @@ export interface CheckOptions {
   readonly json?: boolean;
   readonly mermaid?: boolean;
   readonly save?: string;
+  readonly itf?: string;
   readonly replay?: string;
   readonly hazards?: boolean;
 }
@@ -126,7 +128,7 @@ const tableOf = async (
   }
   const left = configurations.slice(checked.length).map(({ name }) => name);
   system.stdout.write(shown(checked, left, options));
-  if (options.save !== undefined) save(checked, options.save, system);
+  saveFirst(checked, options, system);
   return checked.some(({ story }) => story !== null);
 };
 
@@ -187,14 +189,21 @@ const positive = (option: string, text: string): number => {
   return Number(text);
 };
 
-const save = (checked: readonly CheckedMachine[], path: string, system: System): void => {
+/** Writes the first story to the files that were asked for. */
+const saveFirst = (checked: readonly CheckedMachine[], { save, itf }: CheckOptions, system: System): void => {
   const first = checked.find(({ story }) => story !== null);
   if (first === undefined || first.story === null) return;
+  const { configuration, story } = first;
+  if (save !== undefined) write("--save", save, storyFile(configuration, story), system);
+  if (itf !== undefined) write("--itf", itf, storyItf(configuration.name, story), system);
+};
+
+const write = (option: string, path: string, text: string, system: System): void => {
   try {
-    system.writeText(path, storyFile(first.configuration, first.story));
+    system.writeText(path, text);
   } catch (error) {
     throw new UsageError(
-      oneLine(`--save ${path}: expected a file that can be written, found one that ${reason(error)}`),
+      oneLine(`${option} ${path}: expected a file that can be written, found one that ${reason(error)}`),
       {
         cause: error,
       },
@@ -209,6 +218,8 @@ const replay = async (path: string, options: CheckOptions, system: System): Prom
   system.stdout.write(
     options.json === true ? renderJson({ story }) : renderStory(saved.configuration.name, story),
   );
+  if (options.itf !== undefined)
+    write("--itf", options.itf, storyItf(saved.configuration.name, story), system);
   return story.broken ? EXIT.broken : EXIT.held;
 };
 
