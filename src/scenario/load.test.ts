@@ -264,6 +264,11 @@ describe("a mistake is named with its place, what was expected, what was found a
       '4:3: machine: expected a key of plain text, found "__proto__"',
     ],
     [
+      "a key that would keep the map from being compared",
+      "name: s\ntitle: {length: {toString: x}}\nmachine: {memory: 4G}\nsteps: [boot]\n",
+      '2:18: title.length: expected a key of plain text, found "toString"',
+    ],
+    [
       "nesting without end",
       `name: ${"[".repeat(70)}${"]".repeat(70)}\n`,
       "1:71: expected at most 64 levels of nesting, found more; close the brackets or write the list flat",
@@ -478,6 +483,7 @@ describe("--set goes over the scenario's own fields", () => {
       refusal(text, ["machine.memory"]),
       refusal(text, ["machine.firmware={srat: {hex: zz}}"]),
       refusal(text, ["__proto__.polluted=1"]),
+      refusal(text, ["title.length.toString="]),
     ]).toEqual([
       '--set machine.memory=lots:1:22: machine.memory: expected a size such as 512M, 4G or 0x100000000, found "lots"; up to 4P, in whole bytes',
       "--set machine.memroy=8G:1:22: machine: expected a key known here, found `memroy`; did you mean `memory`?",
@@ -486,6 +492,7 @@ describe("--set goes over the scenario's own fields", () => {
       '--set machine.memory:1:7: expected path=value such as machine.memory=8G, found "machine.memory"',
       "--set machine.firmware={srat: {hex: zz}}:1:37: machine.firmware.srat.hex: expected pairs of hexadecimal digits, found something else",
       '--set __proto__.polluted=1:1:7: expected a path such as machine.memory, found "__proto__"',
+      '--set title.length.toString=:1:7: title.length: expected a path such as machine.memory, found "toString"',
     ]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, type Path, type Place, pathText, ScenarioError } from "./scenario-error.ts";
-import { type PlacedData, readYaml } from "./yaml-tree.ts";
+import { isPlainKey, type PlacedData, readYaml } from "./yaml-tree.ts";
 
 /** A value from the command line for a field of the scenario. */
 export interface Override {
@@ -65,7 +65,7 @@ const partOf = (container: unknown, part: string, path: Path, place: Place): str
   const refuse = (expected: string, found: string): never => {
     throw new ScenarioError(place, pathText(path), { expected, found, advice: "" });
   };
-  if (part === "" || part === "__proto__") return refuse("a path such as machine.memory", describe(part));
+  if (part === "" || !isPlainKey(part)) return refuse("a path such as machine.memory", describe(part));
   if (!Array.isArray(container)) {
     if (container !== null && typeof container === "object") return part;
     return refuse("a map or a list, to set a part of it", describe(container));

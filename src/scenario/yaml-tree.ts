@@ -160,6 +160,12 @@ interface MapItem {
   readonly value: Node | null;
 }
 
+/**
+ * Whether a map can have the key. Assigning __proto__ would change the map's nature instead of adding a key, and a map
+ * with a toString of its own cannot be compared with a number, as the schema does with whatever is called `length`.
+ */
+export const isPlainKey = (key: string): boolean => key !== "__proto__" && key !== "toString";
+
 const convertMap = (reading: Reading, items: readonly MapItem[], path: Path): Record<string, unknown> => {
   const map: Record<string, unknown> = {};
   for (const item of items) {
@@ -167,8 +173,7 @@ const convertMap = (reading: Reading, items: readonly MapItem[], path: Path): Re
     const place = reading.placeAt(keyNode?.range?.[0] ?? 0);
     const raw = isScalar(keyNode) ? keyNode.value : keyNode;
     const key = typeof raw === "number" || typeof raw === "bigint" ? String(raw) : raw;
-    // Assigning __proto__ would change the map's nature instead of adding a key.
-    if (typeof key !== "string" || key === "__proto__") {
+    if (typeof key !== "string" || !isPlainKey(key)) {
       throw refuse(place, path, "a key of plain text", keyNode === null ? "no key" : describeKey(key));
     }
     const inner = [...path, key];
