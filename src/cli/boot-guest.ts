@@ -6,17 +6,18 @@ import type { Connection } from "../lab/wire/connection.ts";
 import { fateOf } from "../lab/world/guest-fate.ts";
 import { mapOf } from "../lab/world/linux-facts.ts";
 import { machineConfigOf } from "../scenario/model/model-config.ts";
+import { asStartable } from "../scenario/model/startable.ts";
 import type { MapRun } from "../scenario/world.ts";
 import type { BootedGuest, BootOrder, GuestOutcome } from "./booted-guest.ts";
 
-/** Starts a guest of the lab. @throws KernelFileError, LabError, NotModelled; nothing is left behind */
+/** Starts a guest of the lab. @throws KernelFileError, LabError, NotModelled, ScenarioError; nothing is left behind */
 export const startInLab = async (order: BootOrder): Promise<BootedGuest> => {
   const { scenario, options, progress, signal } = order;
   const { kernel, modules, line } = options;
   progress("looking for the kernel");
   const tools = await findLabTools({ image: kernel, modules, line, signal, progress });
   progress(`reading Linux ${tools.kernel.release} and starting the machine`);
-  const config = machineConfigOf(scenario);
+  const config = asStartable(scenario, () => machineConfigOf(scenario));
   const session = await LabSession.prepare({
     config,
     design: config.design,
