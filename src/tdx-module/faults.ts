@@ -1,8 +1,8 @@
 import { RCX, type Regs } from "../abi/tdx/regs.ts";
 import { type Status, statusName } from "../abi/tdx/status.ts";
 import { assert } from "../assert.ts";
+import { type FlatRange, range } from "../flat/flat-range.ts";
 import { reportEntry } from "./entry-report.ts";
-import { type FlatRange, range } from "./flat-range.ts";
 import type { TdxModule } from "./module.ts";
 
 const MAX_FAULTS = 8;

@@ -1,4 +1,4 @@
-import { type Flat, type FlatRange, range } from "./flat-range.ts";
+import { type Flat, type FlatRange, range } from "../flat/flat-range.ts";
 
 /** Widths of host-physical addresses, in bits, and the private key ids. */
 export interface Platform {

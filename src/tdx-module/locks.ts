@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { type Flat, type FlatRange, range } from "./flat-range.ts";
+import { type Flat, type FlatRange, range } from "../flat/flat-range.ts";
 
 /** How a lock is held by somebody else. */
 export const FREE = 0;

@@ -1,9 +1,9 @@
 import type { TdxFeature } from "../abi/tdx/td-controls.ts";
 import { assert } from "../assert.ts";
+import { type Flat, flatSize, loadFlat, saveFlat } from "../flat/flat-range.ts";
 import { GIB, roundDown } from "../units.ts";
 import { DEFAULT_BEHAVIOUR, type ModuleBehaviour } from "./behaviour.ts";
 import { Faults } from "./faults.ts";
-import { type Flat, flatSize, loadFlat, saveFlat } from "./flat-range.ts";
 import { type HostMemory, SparseHostMemory } from "./host-memory.ts";
 import { KeyTable, type Platform } from "./key-table.ts";
 import { FrameLocks } from "./locks.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { flatSize, loadFlat, saveFlat } from "./flat-range.ts";
+import { flatSize, loadFlat, saveFlat } from "../flat/flat-range.ts";
 import { SCRAMBLED_CONTENT, TagStore } from "./page-store.ts";
 
 const write = fc.record({

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PAGE_TYPE } from "../abi/tdx/td-state.ts";
+import { flatSize, loadFlat, saveFlat } from "../flat/flat-range.ts";
 import { NotModelled } from "../not-modelled.ts";
 import { GIB, TIB } from "../units.ts";
-import { flatSize, loadFlat, saveFlat } from "./flat-range.ts";
 import { OTHER_SIZE, Pamt, SIZE_1G, SIZE_2M, SIZE_4K } from "./pamt.ts";
 import { COVERED, OUTSIDE, RESERVED, TdmrList } from "./tdmr.ts";
 

@@ -1,7 +1,7 @@
 import { PAGE_TYPE } from "../abi/tdx/td-state.ts";
 import { assert } from "../assert.ts";
-import { type Flat, type FlatRange, range } from "./flat-range.ts";
-import { capacityFor, grown8, grown16, grown32 } from "./growth.ts";
+import { type Flat, type FlatRange, range } from "../flat/flat-range.ts";
+import { capacityFor, grown8, grown16, grown32 } from "../flat/growth.ts";
 import { COVERED, RESERVED, type Tdmr, TdmrList } from "./tdmr.ts";
 
 const NDA = PAGE_TYPE.NDA;

@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
-import { type FlatRange, range } from "./flat-range.ts";
-import { capacityFor, grown8, grown16, grown32 } from "./growth.ts";
+import { type FlatRange, range } from "../flat/flat-range.ts";
+import { capacityFor, grown8, grown16, grown32 } from "../flat/growth.ts";
 
 /** Entries of a table. */
 export const ENTRIES = 512;

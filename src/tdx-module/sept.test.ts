@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { SEPT_MAPPED, SEPT_NL_BLOCKED, SEPT_PENDING } from "../abi/tdx/sept-entry.ts";
-import { capacityFor } from "./growth.ts";
+import { capacityFor } from "../flat/growth.ts";
 import { leafFrame, Sept } from "./sept.ts";
 
 const halves = (gpa: number): [number, number] => [gpa >>> 0, Math.floor(gpa / 2 ** 32)];

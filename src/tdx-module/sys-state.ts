@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { type Flat, type FlatRange, range } from "./flat-range.ts";
+import { type Flat, type FlatRange, range } from "../flat/flat-range.ts";
 import type { SysInfo } from "./sys-info.ts";
 import type { ReservedArea, Tdmr } from "./tdmr.ts";
 

@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
-import { type Flat, type FlatRange, range } from "./flat-range.ts";
-import { capacityFor, grown8, grown32 } from "./growth.ts";
+import { type Flat, type FlatRange, range } from "../flat/flat-range.ts";
+import { capacityFor, grown8, grown32 } from "../flat/growth.ts";
 
 /** Frames in a chunk: one 2 MiB host page. */
 export const SMALL_CHUNK = 512;

@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { type Flat, type FlatRange, flatSize, loadFlat, saveFlat } from "../tdx-module/flat-range.ts";
+import { type Flat, type FlatRange, flatSize, loadFlat, saveFlat } from "../flat/flat-range.ts";
 import type { Vmm } from "./vmm.ts";
 
 type Words = Uint8Array | Uint32Array | Int32Array | Float64Array;

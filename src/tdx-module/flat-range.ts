@@ -1,1 +1,0 @@
-export * from "../flat/flat-range.ts";

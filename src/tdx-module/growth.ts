@@ -1,1 +1,0 @@
-export * from "../flat/growth.ts";
