@@ -2,7 +2,7 @@ import { assert } from "../../assert.ts";
 import { GIB, MIB, roundUp } from "../../units.ts";
 import type { BitRun, Use } from "../expectation.ts";
 import type { MachineSpec } from "../scenario.ts";
-import type { MapRun } from "../world.ts";
+import type { MapRun, MemoryBlocks } from "../world.ts";
 
 export const UNIT = 2 * MIB;
 
@@ -19,6 +19,8 @@ export interface Unit {
   online: boolean;
   use: Use;
 }
+
+export const isFree = ({ use }: Unit): boolean => use === "free" || use === "unaccepted";
 
 const stretch = (owner: string, start: number, bytes: number, plugged: boolean): Stretch => ({
   owner,
@@ -106,6 +108,27 @@ export class FakeMemory {
       if (at >= 4 * GIB && test(unit)) bits.push({ first: (at - 4 * GIB) / UNIT, count: 1 });
     }
     return bits;
+  }
+
+  iomem(): string[] {
+    return this.stretches.map(({ owner, start, units }) => {
+      const hex = (n: number): string => n.toString(16).padStart(8, "0");
+      return `${hex(start)}-${hex(start + units.length * UNIT - 1)} : ${owner === "RAM" ? "System RAM" : owner}`;
+    });
+  }
+
+  blocks(): MemoryBlocks {
+    const size = 128 * MIB;
+    const numbers = new Map<number, boolean>();
+    for (const [at, unit] of this.all()) {
+      if (unit.plugged) numbers.set(Math.floor(at / size), unit.online);
+    }
+    const blocks = [...numbers].map(([number, online]) => ({
+      number,
+      state: online ? "online" : "offline",
+      zones: number < 32 ? "DMA32" : "Normal",
+    }));
+    return { size, blocks };
   }
 }
 

@@ -15,7 +15,7 @@ import {
   type Violation,
   type World,
 } from "../world.ts";
-import { FakeMemory, UNIT, type Unit } from "./fake-memory.ts";
+import { FakeMemory, isFree, UNIT, type Unit } from "./fake-memory.ts";
 
 type Act<K extends Action["kind"]> = Action & { kind: K };
 
@@ -253,24 +253,11 @@ export class FakeWorld implements World {
   }
 
   iomem(): string[] {
-    return this.memory.stretches.map(({ owner, start, units }) => {
-      const hex = (n: number): string => n.toString(16).padStart(8, "0");
-      return `${hex(start)}-${hex(start + units.length * UNIT - 1)} : ${owner === "RAM" ? "System RAM" : owner}`;
-    });
+    return this.memory.iomem();
   }
 
   blocks(): MemoryBlocks {
-    const size = 128 * MIB;
-    const numbers = new Map<number, boolean>();
-    for (const [at, unit] of this.memory.all()) {
-      if (unit.plugged) numbers.set(Math.floor(at / size), unit.online);
-    }
-    const blocks = [...numbers].map(([number, online]) => ({
-      number,
-      state: online ? "online" : "offline",
-      zones: number < 32 ? "DMA32" : "Normal",
-    }));
-    return { size, blocks };
+    return this.memory.blocks();
   }
 
   devices(): DeviceState[] {
@@ -304,4 +291,3 @@ export class FakeWorld implements World {
 }
 
 const OK: Outcome = { status: SUCCESS, detail: "" };
-const isFree = ({ use }: Unit): boolean => use === "free" || use === "unaccepted";
