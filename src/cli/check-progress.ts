@@ -1,5 +1,5 @@
-import { grouped } from "../check/render-check.ts";
 import { type Counts, omissionProbability } from "../check/result.ts";
+import { grouped } from "../check/story/render-check.ts";
 import type { Progress } from "./progress.ts";
 import type { System } from "./system.ts";
 

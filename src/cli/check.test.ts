@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { readStory, StoryFileError } from "../check/story-file.ts";
+import { readStory, StoryFileError } from "../check/story/story-file.ts";
 import { main } from "./main.ts";
 import { fakeSystem } from "./testing/fake-system.ts";
 

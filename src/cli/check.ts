@@ -1,17 +1,17 @@
-import { type CheckedMachine, checkMachine, replayMachine } from "../check/check-machine.ts";
-import { HAZARDS } from "../check/hazards.ts";
-import type { MachineConfiguration } from "../check/machine-configuration.ts";
+import { type CheckedMachine, checkMachine, replayMachine } from "../check/machine/check-machine.ts";
+import type { MachineConfiguration } from "../check/machine/configuration.ts";
+import { HAZARDS } from "../check/machine/hazards.ts";
+import { CONFIGURATION_NAMES, standardConfiguration } from "../check/machine/standard-configurations.ts";
+import type { Limits } from "../check/result.ts";
+import { storyItf } from "../check/story/itf.ts";
 import {
   type CheckedHazard,
   renderHazards,
   renderMermaid,
   renderStory,
   renderTable,
-} from "../check/render-check.ts";
-import type { Limits } from "../check/result.ts";
-import { CONFIGURATION_NAMES, standardConfiguration } from "../check/standard-configurations.ts";
-import { readStory, storyFile } from "../check/story-file.ts";
-import { storyItf } from "../check/story-itf.ts";
+} from "../check/story/render-check.ts";
+import { readStory, storyFile } from "../check/story/story-file.ts";
 import { INVARIANTS } from "../machine/invariants/table.ts";
 import { suggest } from "../scenario/nearest-name.ts";
 import { renderJson } from "../scenario/render/json.ts";

@@ -1,19 +1,13 @@
-import { assert } from "../assert.ts";
-import { USE } from "../linux/mem-map.ts";
-import { MMOP } from "../linux/memory-block.ts";
-import { GFP } from "../linux/page-allocator/gfp.ts";
-import type { Machine } from "../machine/machine.ts";
-import { storeBlockState } from "../machine/operator.ts";
-import type { KernelTask } from "../machine/tasks.ts";
-import { allocateMemory, freeOwned, readAcross } from "../machine/workload.ts";
-import { plugDimm, requestUnplugDimm } from "../vmm/dimm.ts";
-import {
-  type Deed,
-  HIGH_BASE,
-  type MachineConfiguration,
-  type Program,
-  UNIT,
-} from "./machine-configuration.ts";
+import { assert } from "../../assert.ts";
+import { USE } from "../../linux/mem-map.ts";
+import { MMOP } from "../../linux/memory-block.ts";
+import { GFP } from "../../linux/page-allocator/gfp.ts";
+import type { Machine } from "../../machine/machine.ts";
+import { storeBlockState } from "../../machine/operator.ts";
+import type { KernelTask } from "../../machine/tasks.ts";
+import { allocateMemory, freeOwned, readAcross } from "../../machine/workload.ts";
+import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
+import { type Deed, HIGH_BASE, type MachineConfiguration, type Program, UNIT } from "./configuration.ts";
 
 const DIMM = "dimm0";
 const PAGE = 4096;

@@ -1,6 +1,6 @@
-import type { CheckedMachine } from "./check-machine.ts";
-import type { Hazard } from "./hazards.ts";
-import type { Story } from "./machine-story.ts";
+import type { CheckedMachine } from "../machine/check-machine.ts";
+import type { Hazard } from "../machine/hazards.ts";
+import type { Story } from "./story.ts";
 
 const padded = (rows: readonly (readonly string[])[]): string =>
   rows

@@ -1,7 +1,7 @@
-import type { Machine } from "../machine/machine.ts";
-import type { CellArray } from "./machine-cells.ts";
-import { type Footprint, wordsOf } from "./machine-footprint.ts";
-import type { Programs } from "./machine-programs.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { CellArray } from "./cells.ts";
+import { type Footprint, wordsOf } from "./footprint.ts";
+import type { Programs } from "./programs.ts";
 
 /** Memory that only tells of the past or of time, or that is empty between steps: it is neither saved nor compared. */
 const historyOf = ({

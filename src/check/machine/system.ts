@@ -1,16 +1,16 @@
-import { assert } from "../assert.ts";
-import { RETRY_MIN_MS, VM } from "../linux/virtio-mem/driver.ts";
-import { boot } from "../machine/boot.ts";
-import { Machine } from "../machine/machine.ts";
-import { Prng } from "../machine/prng.ts";
-import { NotModelled } from "../not-modelled.ts";
-import { Cells } from "./machine-cells.ts";
-import { type MachineConfiguration, machineConfigOf } from "./machine-configuration.ts";
-import { FootprintFinder, footprintOf, type Knowledge, Untouched } from "./machine-footprint.ts";
-import { cellArraysOf, historyBuffers } from "./machine-key.ts";
-import { Programs } from "./machine-programs.ts";
-import { numberOf, VIOLATION, violationText } from "./machine-violations.ts";
-import { DISABLED, type System, TAKEN } from "./system.ts";
+import { assert } from "../../assert.ts";
+import { RETRY_MIN_MS, VM } from "../../linux/virtio-mem/driver.ts";
+import { boot } from "../../machine/boot.ts";
+import { Machine } from "../../machine/machine.ts";
+import { Prng } from "../../machine/prng.ts";
+import { NotModelled } from "../../not-modelled.ts";
+import { DISABLED, type System, TAKEN } from "../system.ts";
+import { Cells } from "./cells.ts";
+import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
+import { FootprintFinder, footprintOf, type Knowledge, Untouched } from "./footprint.ts";
+import { cellArraysOf, historyBuffers } from "./key.ts";
+import { Programs } from "./programs.ts";
+import { numberOf, VIOLATION, violationText } from "./violations.ts";
 
 const NO_FAULT = -1;
 /** Steps of a walk that finds which words change. */

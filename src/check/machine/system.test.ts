@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { BreadthFirst } from "./breadth-first.ts";
-import type { MachineConfiguration } from "./machine-configuration.ts";
-import { MachineSystem } from "./machine-system.ts";
-import { violationId } from "./machine-violations.ts";
+import { BreadthFirst } from "../breadth-first.ts";
+import { DISABLED, TAKEN } from "../system.ts";
+import type { MachineConfiguration } from "./configuration.ts";
 import { searchMachine } from "./search-machine.ts";
-import { DISABLED, TAKEN } from "./system.ts";
+import { MachineSystem } from "./system.ts";
+import { violationId } from "./violations.ts";
 
 /** Two units of boot memory, two of a virtio-mem device that grows by one and shrinks again, and a user. */
 const SMALL: MachineConfiguration = {

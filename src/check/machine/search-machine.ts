@@ -1,6 +1,6 @@
-import type { MachineConfiguration } from "./machine-configuration.ts";
-import { FootprintError, type Knowledge } from "./machine-footprint.ts";
-import { MachineSystem } from "./machine-system.ts";
+import type { MachineConfiguration } from "./configuration.ts";
+import { FootprintError, type Knowledge } from "./footprint.ts";
+import { MachineSystem } from "./system.ts";
 
 /**
  * Runs a search over a configuration's machine. Where it turns out on the way that a step changes memory that is not

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import type { Story } from "./machine-story.ts";
-import { storyItf } from "./story-itf.ts";
+import { storyItf } from "./itf.ts";
+import type { Story } from "./story.ts";
 
 const row = (step: number, actor: string, what: string, place = "", after = "") => ({
   step,

@@ -1,4 +1,4 @@
-import type { Deed, MachineConfiguration, Program } from "./machine-configuration.ts";
+import type { Deed, MachineConfiguration, Program } from "./configuration.ts";
 
 const resize = (to: number): Deed => ({ do: "resize", to });
 const operator = (...deeds: readonly Deed[]): Program => ({ by: "operator", deeds, when: "at rest" });

@@ -1,6 +1,6 @@
-import { assert } from "../assert.ts";
-import type { Machine } from "../machine/machine.ts";
-import { fieldsOf, MachineSnapshot, stateOf } from "../machine/snapshot.ts";
+import { assert } from "../../assert.ts";
+import type { Machine } from "../../machine/machine.ts";
+import { fieldsOf, MachineSnapshot, stateOf } from "../../machine/snapshot.ts";
 
 type Words = Uint32Array | Uint8Array;
 

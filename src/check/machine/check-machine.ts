@@ -1,10 +1,10 @@
-import { BreadthFirst } from "./breadth-first.ts";
-import type { MachineConfiguration } from "./machine-configuration.ts";
-import { confirmedStory, type Story, storyOf } from "./machine-story.ts";
-import type { MachineSystem } from "./machine-system.ts";
-import { violationId } from "./machine-violations.ts";
-import type { Counts, Limits } from "./result.ts";
+import { BreadthFirst } from "../breadth-first.ts";
+import type { Counts, Limits } from "../result.ts";
+import { confirmedStory, type Story, storyOf } from "../story/story.ts";
+import type { MachineConfiguration } from "./configuration.ts";
 import { searchMachine } from "./search-machine.ts";
+import type { MachineSystem } from "./system.ts";
+import { violationId } from "./violations.ts";
 
 /** What a search of one configuration came to. */
 export interface CheckedMachine {

@@ -1,10 +1,10 @@
-import { assert } from "../assert.ts";
-import type { Machine } from "../machine/machine.ts";
-import type { TraceEvent } from "../machine/trace.ts";
-import { MachineSystem } from "./machine-system.ts";
-import { numberOf, violationText } from "./machine-violations.ts";
-import type { Violation } from "./result.ts";
-import { TAKEN } from "./system.ts";
+import { assert } from "../../assert.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { TraceEvent } from "../../machine/trace.ts";
+import { MachineSystem } from "../machine/system.ts";
+import { numberOf, violationText } from "../machine/violations.ts";
+import type { Violation } from "../result.ts";
+import { TAKEN } from "../system.ts";
 
 /** What one or more steps in a row of one actor did. */
 export interface StoryRow {

@@ -1,4 +1,4 @@
-import type { Story, StoryEffect } from "./machine-story.ts";
+import type { Story, StoryEffect } from "./story.ts";
 
 /** A whole number, as ITF writes all of them. */
 interface BigInteger {

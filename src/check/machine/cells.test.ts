@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Cells } from "./machine-cells.ts";
+import { Cells } from "./cells.ts";
 
 /** Ten words and five bytes, of which word 3 and byte 1 do not change, and word 9 is no part of the key. */
 const make = () => {

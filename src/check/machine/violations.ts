@@ -1,4 +1,4 @@
-import { INVARIANTS, type InvariantId } from "../machine/invariants/table.ts";
+import { INVARIANTS, type InvariantId } from "../../machine/invariants/table.ts";
 
 /** What ends a story beside a broken invariant. Numbers follow those of the invariants. */
 const ENDS = [

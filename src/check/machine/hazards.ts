@@ -1,4 +1,4 @@
-import type { InvariantId } from "../machine/invariants/table.ts";
+import type { InvariantId } from "../../machine/invariants/table.ts";
 
 /** A hazard that reviewers saw in a design, and how it shows. */
 export interface Hazard {

@@ -1,14 +1,14 @@
-import { designNamed } from "../designs/designs.ts";
-import { geometry } from "../linux/geometry.ts";
-import { type Fix, VARIANTS, withoutFixes } from "../linux/variant.ts";
-import type { MachineConfig } from "../machine/config.ts";
-import { FAULT_CALLS } from "../machine/faults/fault-calls.ts";
-import type { FaultPlan } from "../machine/faults/fault-points.ts";
-import { NotModelled } from "../not-modelled.ts";
-import { GIB, gpa, MIB } from "../units.ts";
-import { explicitLayout, type GuestLayout } from "../vmm/layout.ts";
-import type { VmmPolicy } from "../vmm/policy.ts";
-import { qemuSrat } from "../vmm/srat.ts";
+import { designNamed } from "../../designs/designs.ts";
+import { geometry } from "../../linux/geometry.ts";
+import { type Fix, VARIANTS, withoutFixes } from "../../linux/variant.ts";
+import type { MachineConfig } from "../../machine/config.ts";
+import { FAULT_CALLS } from "../../machine/faults/fault-calls.ts";
+import type { FaultPlan } from "../../machine/faults/fault-points.ts";
+import { NotModelled } from "../../not-modelled.ts";
+import { GIB, gpa, MIB } from "../../units.ts";
+import { explicitLayout, type GuestLayout } from "../../vmm/layout.ts";
+import type { VmmPolicy } from "../../vmm/policy.ts";
+import { qemuSrat } from "../../vmm/srat.ts";
 
 /** Something that the operator or a user does. Sizes and places are counted in units of 2 MiB. */
 export type Deed =

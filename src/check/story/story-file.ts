@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { FAULT_CALL_NAMES } from "../machine/faults/fault-calls.ts";
-import type { MachineConfiguration } from "./machine-configuration.ts";
-import type { Story } from "./machine-story.ts";
+import { FAULT_CALL_NAMES } from "../../machine/faults/fault-calls.ts";
+import type { MachineConfiguration } from "../machine/configuration.ts";
+import type { Story } from "./story.ts";
 
 const FORMAT = "tidemark-story-1";
 

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
-import { AssertionError } from "../assert.ts";
-import { checkMachine } from "./check-machine.ts";
-import { FootprintError } from "./machine-footprint.ts";
-import { confirmedStory, storyOf } from "./machine-story.ts";
-import { MachineSystem } from "./machine-system.ts";
-import { numberOf } from "./machine-violations.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
-import { DISABLED, TAKEN } from "./system.ts";
+import { AssertionError } from "../../assert.ts";
+import { checkMachine } from "../machine/check-machine.ts";
+import { FootprintError } from "../machine/footprint.ts";
+import { standardConfiguration } from "../machine/standard-configurations.ts";
+import { MachineSystem } from "../machine/system.ts";
+import { numberOf } from "../machine/violations.ts";
+import { DISABLED, TAKEN } from "../system.ts";
+import { confirmedStory, storyOf } from "./story.ts";
 
 const LONG = { timeout: 600_000 };
 const configuration = standardConfiguration("grow-shrink", "bitmaps")!;

@@ -1,4 +1,4 @@
-import { assert } from "../assert.ts";
+import { assert } from "../../assert.ts";
 
 /** One array of the machine: what of it is saved, and what of that tells states from one another. */
 export interface CellArray {
