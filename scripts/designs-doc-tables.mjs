@@ -175,6 +175,27 @@ export const CLAIMS = [
   ),
   claim(
     "snp-hotplug",
+    "its author",
+    "on TDX the guest need not give back what leaves, since the VMM removes it",
+    "snp-hotplug-replug",
+    YES,
+  ),
+  claim(
+    "snp-hotplug",
+    "its author",
+    "the same with a VMM that keeps private pages at an unplug",
+    "snp-hotplug-kept-pages",
+    NO,
+  ),
+  claim(
+    "snp-hotplug",
+    "this project",
+    "with PAGE_RELEASE a DIMM never leaves its slot on TDX",
+    "snp-hotplug-page-release",
+    YES,
+  ),
+  claim(
+    "snp-hotplug",
     "its review",
     "a VM below 4 GiB has no table, so nothing is accepted",
     "bugs/B24-no-table-below-4g",
@@ -256,7 +277,8 @@ const time = (ns) => {
 
 const costs = (result) => {
   const rows = result(compared(COST_SCENARIO)).designs.flatMap(({ design, verdict, cost }) => {
-    if (cost === null || verdict === "not modelled" || cost.unplugNs === null) return [];
+    if (cost === null || verdict === "not modelled") return [];
+    if (cost.plugNs === null || cost.unplugNs === null) return [];
     const calls = (leaf) => cost.tdcalls[leaf] ?? 0;
     const counts = ["TDG.MEM.PAGE.ACCEPT", "TDG.MEM.PAGE.RELEASE", "TDG.VP.VMCALL"].map(calls);
     const times = [time(cost.plugNs), time(cost.unplugNs)];

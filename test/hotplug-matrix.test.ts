@@ -152,6 +152,22 @@ const ROWS: readonly Row[] = [
     virtio-mem  *            no-release running   I10
     `,
   ),
+  // The SNP series accepts a DIMM before any page of it is used, and a block of a device after the one below it is in use
+  // (I10). On TDX it gives nothing back, by intent: with PAGE_RELEASE a DIMM cannot leave, and a device's memory only
+  // where the VMM keeps the pages, asked for too early (I32). What the VMM kept is accepted twice, which panics (I3).
+  ...rows(
+    "snp-hotplug",
+    `
+    dimm        *            release    running
+    dimm        *            no-release running
+    virtio-mem  none         release    panicked  I3 I10 I32
+    virtio-mem  shared-only  release    panicked  I3 I10 I32
+    virtio-mem  both         release    running   I10 I32
+    virtio-mem  none         no-release panicked  I3 I10
+    virtio-mem  shared-only  no-release panicked  I3 I10
+    virtio-mem  both         no-release running   I10
+    `,
+  ),
   // Ours lives with all of them.
   ...rows(
     "tide",
@@ -224,10 +240,3 @@ it.each(TIDE_ROWS)(
     expect(there.some(({ use }) => use === "allocated")).toBe(true);
   },
 );
-
-it.each([
-  ["snp-hotplug", "dimm", "what snp-hotplug does on tdx when memory is removed"],
-  ["snp-hotplug", "virtio-mem", "what snp-hotplug does on tdx when memory is removed"],
-] as const)("%s with %s stops where its authors say no more: %s", async (design, device, what) => {
-  await expect(playInModel(load(replug(device), [`guest.design=${design}`]))).rejects.toThrow(what);
-});
