@@ -1,8 +1,9 @@
 import * as zlib from "node:zlib";
 import { DecodeError } from "../../abi/bytes.ts";
-import { NotModelled } from "../../not-modelled.ts";
 import { type Compression, compressionOf } from "./compression.ts";
 import { decompressLz4Legacy } from "./lz4-legacy.ts";
+import { decompressLzmaAlone } from "./lzma-alone.ts";
+import { decompressLzop } from "./lzop.ts";
 
 /** Takes compressed bytes and the most bytes that may come out; throws whatever it likes at damaged ones. */
 type Decompressor = (bytes: Uint8Array, limit: number) => Uint8Array | Promise<Uint8Array>;
@@ -27,12 +28,14 @@ const unxz: Decompressor = async (bytes, limit) => (await import("./xz.ts")).dec
 const unbzip2: Decompressor = async (bytes, limit) =>
   (await import("./bzip2.ts")).decompressBzip2(bytes, limit);
 
-const DECOMPRESS: { readonly [name in Compression]?: Decompressor } = {
+const DECOMPRESS: { readonly [name in Compression]: Decompressor } = {
   gzip: ungzip,
   zstd: unzstd,
   xz: unxz,
   bzip2: unbzip2,
   lz4: decompressLz4Legacy,
+  lzma: decompressLzmaAlone,
+  lzo: decompressLzop,
 };
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -44,7 +47,6 @@ const reasonOf = (error: unknown): string => (error instanceof Error ? error.mes
  * @param limit bytes that may come out at most; memory for more is never taken
  * @returns at least one byte
  * @throws DecodeError if the bytes are damaged or hold more than `limit`
- * @missing lzma and lzo, which no current distribution uses and no well-kept package unpacks
  */
 export const decompress = async (
   what: string,
@@ -52,10 +54,8 @@ export const decompress = async (
   compression: Compression,
   limit: number,
 ): Promise<Uint8Array> => {
-  const decompressor = DECOMPRESS[compression];
-  if (decompressor === undefined) throw new NotModelled(`${what} compressed with ${compression}`);
   try {
-    const result = await decompressor(bytes, limit);
+    const result = await DECOMPRESS[compression](bytes, limit);
     if (result.length > 0) return result;
   } catch (error) {
     if (error instanceof DecodeError)

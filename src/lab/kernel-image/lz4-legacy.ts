@@ -1,4 +1,5 @@
 import { DecodeError } from "../../abi/bytes.ts";
+import { copyMatch } from "./copy-match.ts";
 
 const WHAT = "LZ4 legacy frame";
 const MAGIC = 0x184c_2102;
@@ -21,15 +22,6 @@ const longLength = ({ input }: Block, at: number, end: number): { length: number
     if (input[next] !== 255) return { length, at: next + 1 };
   }
   return broken(at, "a length that ends inside its block", "the block's end");
-};
-
-/** The source may overlap what is written: that is how a short pattern is repeated. */
-const copyMatch = (output: Uint8Array, to: number, distance: number, length: number): void => {
-  if (distance >= length) {
-    output.copyWithin(to, to - distance, to - distance + length);
-    return;
-  }
-  for (let i = to; i < to + length; i++) output[i] = output[i - distance]!;
 };
 
 /** One block, which knows only its own output. Returns where the output ends. */
