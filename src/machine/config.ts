@@ -9,6 +9,7 @@ import type { VmmPolicy } from "../vmm/policy.ts";
 import type { VirtioMemConfig } from "../vmm/vmm.ts";
 import type { FaultPlan } from "./faults/fault-points.ts";
 import type { PlatformName } from "./guest-platform.ts";
+import type { TdHost } from "./td-host.ts";
 
 /** A DIMM that is there when the machine starts, or is plugged later. */
 export interface DimmConfig {
@@ -43,6 +44,8 @@ export interface MachineConfig {
   readonly policy: Partial<VmmPolicy>;
   /** CONFIG_FLAGS.PAGE_RELEASE of the TD. */
   readonly pageRelease: boolean;
+  /** The initialised TDX host that the TD runs on; left out: a module and memory of its own. */
+  readonly host?: TdHost;
   /** Width of a guest-physical address; left out: 52, or 53 where memory reaches beyond. Its top bit means shared. */
   readonly gpaw?: 52 | 53;
   /** What the TDX module does where versions differ or no source tells; left out: its defaults. */

@@ -8,8 +8,11 @@ import { HOST_WORD, type HostPolicy, type RefusedSeamcall, TdxHost } from "../td
 import { enableTdxNow } from "../tdx-host/init-module.ts";
 import { HostMemoryHotplug } from "../tdx-host/memory-hotplug.ts";
 import type { ByteRange, MemoryRange } from "../tdx-host/memory-range.ts";
+import { TdMemory } from "../tdx-host/td-memory.ts";
 import { MODELLED_FEATURES, TdxModule } from "../tdx-module/module.ts";
 import { SYS_WORD } from "../tdx-module/sys-state.ts";
+import { PAGE_SIZE } from "../units.ts";
+import { controlPages, type TdHost } from "./td-host.ts";
 
 /** The host that a scenario describes. */
 export interface HostConfig {
@@ -99,14 +102,16 @@ const moduleOf = (config: HostConfig): TdxModule => {
 };
 
 /**
- * The host as an actor of its own beside the machine: it brings TDX up, takes memory, and gives memory to TDs.
+ * The host as an actor of its own beside the machine: it brings TDX up, takes memory, and gives memory to TDs, the machine's among
+ * them.
  *
- * @missing virtual time of what the host does; the TD of the machine runs on a module of its own that is ready from the start
+ * @missing virtual time of what the host does
  */
 export class HostActor {
   private readonly host: TdxHost;
   private readonly hotplug: HostMemoryHotplug;
   private readonly memfd: GuestMemfdPages;
+  private readonly tdMemory: TdMemory;
   private convertible = 0;
   private refusedWrites = 0;
   private linesBefore = 0;
@@ -128,6 +133,7 @@ export class HostActor {
     this.host.module.sys.words[SYS_WORD.INTERRUPT_EVERY] = extensions?.interruptEvery ?? 0;
     this.hotplug = new HostMemoryHotplug(this.host, config.blockSize);
     this.memfd = new GuestMemfdPages(this.host);
+    this.tdMemory = new TdMemory(this.host.pages);
     const event = { start: 0, end: 0, status: "", count: 1 };
     this.host.onSeamcall = (leaf, status, count) => {
       tell({ ...event, actor: "tdx-module", what: tdhName(leaf), status: statusText(status), count });
@@ -201,6 +207,20 @@ export class HostActor {
     return error;
   }
 
+  /**
+   * The machine's TD is to start here.
+   *
+   * @returns what it runs on, or the error of KVM: -EINVAL while the module is not ready, -ENOMEM without pages for its control
+   *   structures
+   */
+  lend(vcpus: number): TdHost | number {
+    this.begin();
+    const { module, pages, state } = this.host;
+    if (state !== "initialized") return ERRNO.EINVAL;
+    if (pages.freeBytes < controlPages(vcpus) * PAGE_SIZE) return ERRNO.ENOMEM;
+    return { module, memory: this.tdMemory };
+  }
+
   /** What the user reads of an error: what the shell says of a refused write, or the last line of the log. */
   detailOf(error: number): string {
     const lines = this.host.log.dmesg();
@@ -226,7 +246,7 @@ export class HostActor {
       offline: hotplug.added.length - online,
       devdax: hotplug.devdaxBytes,
       convertible: this.convertible,
-      private: this.memfd.privateBytes,
+      private: this.memfd.privateBytes + this.tdMemory.bytes,
       free: host.pages.freeBytes,
       poolPages: host.pool?.pages.length ?? 0,
       poolGiven: host.pool?.given ?? 0,

@@ -16,6 +16,7 @@ import type { GuestPlatform } from "./guest-platform.ts";
 import { type CpuObserver, GuestCpus } from "./hardware.ts";
 import { SnpCpus } from "./snp-cpus.ts";
 import { SnpPlatform } from "./snp-platform.ts";
+import { moduleOf } from "./td-host.ts";
 import { TdxPlatform } from "./tdx-platform.ts";
 
 /** Host memory that private pages and tables come from: above the host's own first 4 GiB. */
@@ -58,21 +59,30 @@ export interface HostWatchers {
 /** What every VMM is made of. */
 const vmmConfigOf = (config: MachineConfig) => ({
   ...config,
-  host: { base: HOST_BASE, size: HOST_SIZE },
+  host:
+    config.host === undefined
+      ? { base: HOST_BASE, size: HOST_SIZE }
+      : { base: 0, size: HOST_BASE + HOST_SIZE, lender: config.host.memory },
   gpaw: gpaWidth(config),
   backends: config.dimms.map(({ id, size }) => ({ id, size })),
   dimms: config.dimms.map(({ id, size: _, ...rest }) => ({ memdev: id, ...rest })),
 });
 
-/** The TDX module, the TD built through SEAMCALLs, and the VMM that runs it. */
-const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatchers): Host => {
+/** A module that covers all memory, for this one TD. */
+const ownModule = (config: MachineConfig) => {
   const module = new TdxModule({
     tdmrs: [{ base: 0, size: HOST_BASE + HOST_SIZE, reserved: [] }],
     behaviour: config.moduleBehaviour ?? {},
   });
   let frame = CONTROL_BASE / 4096;
+  return { module, takeFrame: () => frame++ };
+};
+
+/** The TDX module, the TD built through SEAMCALLs, and the VMM that runs it. */
+const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatchers): Host => {
+  const { module, ...frames } = config.host === undefined ? ownModule(config) : moduleOf(config.host);
   const td = createTd(module, {
-    takeFrame: () => frame++,
+    ...frames,
     vcpus: config.vcpus,
     configFlags: CONFIG_FLAGS | (config.pageRelease ? CONFIG_PAGE_RELEASE : 0n),
     gpaw: gpaWidth(config),

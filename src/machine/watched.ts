@@ -1,4 +1,5 @@
 import { terminateReasonText } from "../abi/snp/ghcb.ts";
+import { type Status, statusText } from "../abi/tdx/status.ts";
 import { VM_END, vmEndName } from "../vmm/events.ts";
 import { DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "../vmm/memory-map.ts";
 import type { Vmm } from "../vmm/vmm.ts";
@@ -27,7 +28,8 @@ export const describeEnd = (vmm: Vmm): string => {
   const { reason, gpa, vcpu, status } = vmm.life.end;
   if (reason === VM_END.GUEST_TERMINATED)
     return `the guest asked to be ended: ${terminateReasonText(status >>> 8, status & 255)}, vCPU ${vcpu}`;
-  return `the VMM ended the TD: ${vmEndName(reason)} at 0x${gpa.toString(16)}, vCPU ${vcpu}`;
+  const answer = reason === VM_END.MODULE_REFUSED ? `, ${statusText(status as Status)}` : "";
+  return `the VMM ended the TD: ${vmEndName(reason)} at 0x${gpa.toString(16)}, vCPU ${vcpu}${answer}`;
 };
 
 /** The machine as the invariants see it. */

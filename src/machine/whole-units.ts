@@ -35,6 +35,7 @@ const acceptUnit = ({ vmm, td, module }: Machine, piece: GuestMemfd, unit: numbe
   const host = piece.allocateUnit(unit);
   if (host === NO_BLOCK) return false;
   vmm.use.account(UNIT_PAGES, 0);
+  if (!module.pamt.isBlockFree(host)) return false;
   sept.setLeaf(SEPT_MAPPED, host);
   module.pamt.take(host, SIZE_2M, PAGE_TYPE.REG, td.number + 1);
   td.words[TD_WORD.CHILD_COUNT]! += UNIT_PAGES;

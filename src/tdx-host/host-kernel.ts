@@ -35,8 +35,11 @@ export interface HostPolicy {
   readonly kernel: HostKernelVersion;
   /** Where holes of a TDMR come from: the kernel's memory, or the convertible ranges (proposed in 2024-11, not merged). */
   readonly holes: "memory" | "cmrs";
-  /** How hot-added memory is kept out: block by block when it goes online, or as a whole when it is added (proposed). */
-  readonly hotplugCheck: "notifier" | "range-check";
+  /**
+   * How hot-added memory is kept out: block by block when it goes online, as a whole when it is added (proposed), or not at all,
+   * which no kernel that runs TDs does.
+   */
+  readonly hotplugCheck: "notifier" | "range-check" | "none";
   /** Whether extensions get contiguous pages, as the patches do, or whatever alloc_page() gives. */
   readonly extensionPages: "contiguous" | "scattered";
   /** Whether the host asks for dynamic PAMT, where the module has it (patches of 2025 and 2026). */

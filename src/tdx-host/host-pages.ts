@@ -14,6 +14,7 @@ const BAND = [
   { start: DMA_END, end: DMA32_END },
   { start: 0, end: DMA_END },
 ] as const;
+const ANYWHERE: ByteRange = { start: 0, end: 2 ** 52 };
 
 /**
  * Pages of the host's page allocator: which are free or movable, and can so become part of a contiguous run.
@@ -27,7 +28,7 @@ const BAND = [
 export class HostPages {
   private readonly zones: readonly Zone[];
   /** Free runs, ascending, in bytes. */
-  private free: ByteRange[];
+  private readonly free: ByteRange[];
 
   /** @param present memblock's memory; the first MiB of it never gets into the allocator */
   constructor(present: readonly MemoryRange[]) {
@@ -94,6 +95,27 @@ export class HostPages {
     return pages;
   }
 
+  /**
+   * An aligned run for a user, near `node` if it can be, from a node's highest zone down; from memory that was added later last.
+   *
+   * @returns the first byte, or -1 if there is no such run
+   */
+  takeBlock(bytes: number, node: number): number {
+    const near = this.zones.filter((zone) => zone.node === node);
+    const far = this.zones.filter((zone) => zone.node !== node);
+    for (const zone of [...near, ...far, ANYWHERE]) {
+      for (let index = this.indexOf(zone.start); index < this.free.length; index++) {
+        const { start, end } = this.free[index]!;
+        if (start >= zone.end) break;
+        const at = roundUp(Math.max(start, zone.start), bytes);
+        if (at + bytes > Math.min(end, zone.end)) continue;
+        this.take(at, at + bytes);
+        return at;
+      }
+    }
+    return -1;
+  }
+
   /** Takes `bytes` from wherever pages are free, which the caller has seen to be enough. */
   takeAny(bytes: number): void {
     let left = bytes;
@@ -107,16 +129,13 @@ export class HostPages {
 
   /** Puts a run back. */
   give(start: number, end: number): void {
-    const at = this.free.findIndex((range) => range.start >= end);
-    this.free.splice(at < 0 ? this.free.length : at, 0, { start, end });
-    const merged: ByteRange[] = [];
-    for (const range of this.free) {
-      const last = merged.at(-1);
-      if (last !== undefined && last.end === range.start) {
-        merged[merged.length - 1] = { start: last.start, end: range.end };
-      } else merged.push(range);
-    }
-    this.free = merged;
+    const at = this.indexOf(start);
+    const before = this.free[at - 1];
+    const behind = this.free[at];
+    const joinsBefore = before !== undefined && before.end === start;
+    const joinsBehind = behind !== undefined && behind.start === end;
+    const whole = { start: joinsBefore ? before.start : start, end: joinsBehind ? behind.end : end };
+    this.free.splice(joinsBefore ? at - 1 : at, Number(joinsBefore) + Number(joinsBehind), whole);
   }
 
   get freeRanges(): readonly ByteRange[] {

@@ -37,3 +37,18 @@ it("has no frame for a table when no block is free", () => {
   for (let block = 0; block < 3; block++) host.takeBlock();
   expect(host.takeTableFrame()).toBe(NO_BLOCK);
 });
+
+it("takes the blocks that the host lends, in its order, and gives them back to it", () => {
+  const lent = [7, 3];
+  const back: number[] = [];
+  const lender = { take: () => lent.shift() ?? NO_BLOCK, give: (block: number) => back.push(block) };
+  const host = new HostMemory({ base: 0, size: 64 * MIB, lender });
+  expect([host.takeBlock(), host.takeTableFrame(), host.takeBlock(), host.usedBlocks]).toEqual([
+    7,
+    3 * 512,
+    NO_BLOCK,
+    2,
+  ]);
+  host.freeBlock(7);
+  expect([back, host.usedBlocks]).toEqual([[7], 1]);
+});

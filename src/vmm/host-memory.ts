@@ -2,10 +2,19 @@ import { assert } from "../assert.ts";
 import { clearBit, findNextClear, setBit } from "../flat/bitmap.ts";
 import { UNIT_PAGES } from "./page-set.ts";
 
+/** Who has the host's memory, where the guest is not alone with it: gives and takes blocks by number, counted from `base`. */
+export interface BlockLender {
+  /** @returns a block, or NO_BLOCK */
+  take(): number;
+  give(block: number): void;
+}
+
 /** Host frames that the VMM may use for its guest, in bytes. Both are multiples of 2 MiB. */
 export interface HostRange {
   readonly base: number;
   readonly size: number;
+  /** Left out: all of it is the guest's, lowest block first. */
+  readonly lender?: BlockLender;
 }
 
 /** Bytes of the first bitmap: 32 GiB. */
@@ -34,12 +43,14 @@ export class HostMemory {
   readonly blocks: number;
   /** One bit a block: set is taken. It grows with the blocks that were ever taken; those behind it are free. */
   private taken: Uint8Array;
+  private readonly lender: BlockLender | undefined;
   /** Blocks taken, lowest that may be free, next frame for a table, how many are left with it, tables, end of use. */
   readonly words = new Float64Array(6);
 
   constructor(range: HostRange) {
     const unit = UNIT_PAGES * 4096;
     assert(range.base % unit === 0 && range.size % unit === 0, "host memory is whole blocks of 2 MiB");
+    this.lender = range.lender;
     this.firstFrame = range.base / 4096;
     this.blocks = range.size / unit;
     this.taken = new Uint8Array(Math.min(Math.ceil(this.blocks / 8), FIRST_BYTES));
@@ -54,17 +65,21 @@ export class HostMemory {
     return this.words[TABLE_PAGES]!;
   }
 
-  /** Takes the lowest free block. @returns its number, or NO_BLOCK */
+  /** Takes the lowest free block, or the one that the host lends. @returns its number, or NO_BLOCK */
   takeBlock(): number {
-    const block = findNextClear(this.taken, Math.min(this.blocks, this.taken.length * 8), this.words[HINT]!);
-    this.words[HINT] = block;
-    if (block === this.blocks) return NO_BLOCK;
+    const block = this.lender === undefined ? this.lowestFree() : this.lender.take();
+    if (block === NO_BLOCK) return NO_BLOCK;
     this.cover(block + 1);
     setBit(this.taken, block);
-    this.words[HINT] = block + 1;
     if (block >= this.words[KNOWN]!) this.words[KNOWN] = block + 1;
     this.words[USED_BLOCKS]!++;
     return block;
+  }
+
+  private lowestFree(): number {
+    const block = findNextClear(this.taken, Math.min(this.blocks, this.taken.length * 8), this.words[HINT]!);
+    this.words[HINT] = block === this.blocks ? block : block + 1;
+    return block === this.blocks ? NO_BLOCK : block;
   }
 
   private cover(blocks: number): void {
@@ -76,6 +91,7 @@ export class HostMemory {
   }
 
   freeBlock(block: number): void {
+    this.lender?.give(block);
     clearBit(this.taken, block);
     this.words[USED_BLOCKS]!--;
     if (block < this.words[HINT]!) this.words[HINT] = block;

@@ -1,5 +1,6 @@
 import { HostActor, type HostEvent, type HostFacts } from "../../machine/host-actor.ts";
-import { errnoText } from "../../tdx-host/errno.ts";
+import type { TdHost } from "../../machine/td-host.ts";
+import { ERRNO, errnoText } from "../../tdx-host/errno.ts";
 import type { HostDeed, HostSpec } from "../host-spec.ts";
 import type { Platform } from "../scenario.ts";
 import { type Outcome, SUCCESS, type TraceEvent } from "../world.ts";
@@ -40,6 +41,18 @@ export class HostWorld {
       case "privateMemory":
         return this.actor.privateMemory(deed.size);
     }
+  }
+
+  /** What the TD of the scenario runs on, or why there can be none. Undefined: what is no TD needs no TDX host. */
+  lend(vcpus: number): TdHost | Outcome | undefined {
+    if (!this.hasTdx) return undefined;
+    const host = this.actor.lend(vcpus);
+    if (typeof host !== "number") return host;
+    const detail =
+      host === ERRNO.EINVAL
+        ? "the VMM finds no TDX on its host: bring it up first, by a step `host: enable`"
+        : "the host has no memory for the TD's control structures";
+    return { status: errnoText(host), detail };
   }
 
   facts(): HostFacts {

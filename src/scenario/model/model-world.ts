@@ -2,6 +2,7 @@ import { boot } from "../../machine/boot.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import type { HostFacts } from "../../machine/host-actor.ts";
 import { Machine } from "../../machine/machine.ts";
+import { leaveHost } from "../../machine/td-host.ts";
 import type { TraceEvent as MachineEvent } from "../../machine/trace.ts";
 import type { Action, AddressRange, Scenario } from "../scenario.ts";
 import {
@@ -88,12 +89,27 @@ export class ModelWorld implements World {
   }
 
   private boot(): Outcome {
+    const refused = this.takeHost();
+    if (refused !== undefined) return refused;
     const machine = this.machine!;
     const { booted, why } = asStartable(this.scenario!, () => boot(machine));
     this.booted = true;
     machine.trace.flush();
     if (booted) return { status: SUCCESS, detail: "" };
     return { status: machine.booted && machine.kernel.cpus.panicked ? "PANIC" : "BOOT_FAILED", detail: why };
+  }
+
+  /** On a scenario's own host the TD is built when it starts, and not before. @returns why there can be none */
+  private takeHost(): Outcome | undefined {
+    const { config, scenario } = this;
+    const host = this.hostWorld?.lend(config!.vcpus);
+    if (host === undefined) return undefined;
+    if ("status" in host) return host;
+    asStartable(scenario!, () => {
+      this.config = { ...config!, host };
+      this.build();
+    });
+    return undefined;
   }
 
   /** The kernel starts another; what users had is gone with it. */
@@ -106,7 +122,9 @@ export class ModelWorld implements World {
   private reset(): Outcome {
     const machine = this.machine!;
     this.past.keep(machine);
-    this.config = configAfterReset(this.config!, machine);
+    if (machine.config.host !== undefined) leaveHost(machine);
+    const { host: _, ...config } = configAfterReset(this.config!, machine);
+    this.config = config;
     this.build();
     return this.boot();
   }

@@ -93,10 +93,10 @@ export const hostSchema = z
       "memory",
       "cmrs",
     ]).default("memory"),
-    hotplugCheck: oneOf("How added memory is kept out: block by block, or as a range (proposed)", [
-      "notifier",
-      "range-check",
-    ]).default("notifier"),
+    hotplugCheck: oneOf(
+      "How added memory is kept out: block by block, as a range (proposed), or not at all (a mistake)",
+      ["notifier", "range-check", "none"],
+    ).default("notifier"),
     secureWindows: z.array(range("Memory that may come later")).max(16).default([]).meta({
       description: "Absent memory that a CXL security protocol vouches for at boot; no such platform exists",
     }),
