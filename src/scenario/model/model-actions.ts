@@ -229,13 +229,11 @@ export class Actions {
   private plug({ dimm, size, slot, node, addr }: Act<"plug">): void {
     const { vmm } = this.machine;
     const known = vmm.backend(dimm);
-    if (known === undefined) vmm.addBackend(dimm, size);
-    else if (vmm.pieces[known]!.pages * PAGE !== size)
-      throw new VmmError(
-        `${dimm} size`,
-        `0x${(vmm.pieces[known]!.pages * PAGE).toString(16)} as before`,
-        `0x${size.toString(16)}`,
-      );
+    // The memory of a DIMM that is gone makes way for one of another size; what is plugged is refused below.
+    const makesWay =
+      known !== undefined && !vmm.dimms.holds(known) && vmm.pieces[known]!.pages * PAGE !== size;
+    if (makesWay) vmm.deleteBackend(dimm);
+    if (makesWay || known === undefined) vmm.addBackend(dimm, size);
     plugDimm(
       vmm,
       { memdev: dimm, node, ...(slot === null ? {} : { slot }), ...(addr === null ? {} : { addr }) },
