@@ -4,6 +4,14 @@ import type { LabSession } from "../session/lab-session.ts";
 import { KEXEC_FILES } from "../session/lab-tools.ts";
 import { furnish } from "./linux-actions.ts";
 
+/**
+ * What a crash kernel is told: one CPU, devices that nobody shut down, and no DIMMs of the kernel that crashed for its own
+ * memory.
+ *
+ * @source Linux Documentation/admin-guide/kernel-parameters.txt, acpi_no_memhotplug; kdump-utils, KDUMP_COMMANDLINE_APPEND
+ */
+const CRASH_OPTIONS = "nr_cpus=1 reset_devices acpi_no_memhotplug";
+
 /** Memory that a kernel keeps for the crash kernel: what a 6.12 with a small initramfs needs. */
 export const CRASH_MEMORY = "crashkernel=256M";
 
@@ -31,7 +39,7 @@ export const startAnother = async (session: LabSession): Promise<Outcome> => {
 export const crash = async (session: LabSession): Promise<Outcome> => {
   const { guest } = session;
   const line = (await guest.commandLine()).replace(CRASH_MEMORY, "").trim();
-  await guest.kexecLoad(imageOf(`${line} nr_cpus=1 reset_devices`, true));
+  await guest.kexecLoad(imageOf(`${line} ${CRASH_OPTIONS}`, true));
   await guest.crash();
   // Its driver says which of the device's memory is plugged, so that nobody reads the rest.
   if (session.plan.config.virtioMem.length > 0) await guest.loadModules(["virtio_mem"]);
