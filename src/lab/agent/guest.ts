@@ -33,6 +33,8 @@ const AVAILABLE = "sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminf
 /** What the agent itself needs to go on. */
 const RESERVE_MIB = 16;
 const MODULES = "/lib/modules";
+/** Threads of the kernel that work for one of these queues now. */
+const WORKERS = "grep -hs -e '+kacpi' -e '+events_freezable$' /proc/[0-9]*/comm";
 
 /** A word as one argument of a shell command. */
 export const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
@@ -50,6 +52,17 @@ export class Guest {
   /** meminfo, nodes, iomem and memory blocks in one round trip. */
   async snapshot(signal?: AbortSignal): Promise<GuestSnapshot> {
     return parseSnapshot(await this.agent.snapshotLines(signal));
+  }
+
+  /**
+   * Whether a kernel thread works on memory that comes or goes: on an ACPI event, or for a virtio-mem device.
+   *
+   * @source Linux kernel/workqueue.c, wq_worker_comm: `+` and the queue, while it works for that; virtio_mem.c uses
+   *   system_freezable_wq; drivers/acpi/osl.c
+   */
+  async changesMemory(signal?: AbortSignal): Promise<boolean> {
+    const seen = await this.agent.output(`${WORKERS}; true`, signal);
+    return seen !== "";
   }
 
   async vmstat(signal?: AbortSignal): Promise<ReadonlyMap<string, number>> {

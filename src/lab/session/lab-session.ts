@@ -67,6 +67,8 @@ export class LabSession {
   readonly host: DesignHost;
   /** What the design printed. */
   readonly designLog: string[] = [];
+  /** What the guest was asked and did not do. */
+  readonly remarks: string[] = [];
   /** What becomes of the guest when it starts another kernel. */
   readonly kexec: KexecFollower;
   /** What the guest's page calls and its kexec broke. */

@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { assert } from "../../assert.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import type { Action } from "../../scenario/scenario.ts";
 import { type Outcome, SUCCESS } from "../../scenario/world.ts";
@@ -15,7 +16,7 @@ import { QmpRefused } from "../wire/qmp-refused.ts";
 import { crash, startAnother } from "./another-kernel.ts";
 import { fateOf } from "./guest-fate.ts";
 import { accessMemory, readAcross } from "./kernel-access.ts";
-import { deviceSettled, dimmGone, dimmTaken } from "./settling.ts";
+import { type DeviceSizes, deviceSettled, dimmGone, dimmTaken } from "./settling.ts";
 
 type Act<K extends Action["kind"]> = Action & { kind: K };
 
@@ -33,9 +34,18 @@ export const furnish = async (session: LabSession, autoOnline: AutoOnline): Prom
   await session.guest.setAutoOnline(autoOnline);
   if (session.plan.config.virtioMem.length === 0) return DONE;
   await session.guest.loadModules(["virtio_mem"]);
-  for (const { id } of session.plan.config.virtioMem) await deviceSettled(session, id);
+  for (const { id } of session.plan.config.virtioMem) await driverSettled(session, id);
   return DONE;
 };
+
+/** The virtio-mem driver has done what it does about a device's size. */
+const driverSettled = (session: LabSession, id: string): Promise<void> =>
+  deviceSettled(session, id, async (): Promise<DeviceSizes> => {
+    await session.devices.sync();
+    const device = session.td.td.machine.vmm.devices.find((each) => each.id === id);
+    assert(device !== undefined, () => `${id} is a virtio-mem device`);
+    return device;
+  });
 
 const ended = (session: LabSession, otherwise: string): Outcome => {
   const { state, why } = fateOf(session);
@@ -162,10 +172,9 @@ const plug = async (session: LabSession, step: Act<"plug">): Promise<Outcome> =>
     session.addMemory(dimm, start, size);
     undo.add(() => session.qemu.ram.remove(start));
     const taken = dimmTaken(session, dimm);
-    taken.catch(() => {});
     const place = { ...(slot === null ? {} : { slot }), ...(addr === null ? {} : { addr }) };
     await qmp.executeAny("device_add", { driver: "pc-dimm", id: dimm, memdev, node, ...place });
-    await taken;
+    await taken();
     return DONE;
   } catch (error) {
     if (error instanceof QmpRefused) await undo.run();
@@ -182,12 +191,17 @@ const slotOf = (session: LabSession, dimm: string): number => {
 };
 
 const unplug = async (session: LabSession, { dimm }: Act<"unplug">): Promise<Outcome> => {
-  const slot = slotOf(session, dimm);
-  const gone = dimmGone(session, dimm);
-  gone.catch(() => {});
+  const gone = dimmGone(session, dimm, () => takeAway(session, dimm));
   await session.qemu.qmp.execute("device_del", { id: dimm });
-  requestUnplugDimm(session.td.td.machine.vmm, slot);
-  if (!(await gone)) return DONE;
+  requestUnplugDimm(session.td.td.machine.vmm, slotOf(session, dimm));
+  await gone();
+  return DONE;
+};
+
+/** QEMU has let a DIMM go. No-op if it was taken away already: who asked twice is told twice. */
+const takeAway = async (session: LabSession, dimm: string): Promise<void> => {
+  const slot = slotOf(session, dimm);
+  if (slot < 0) return;
   const { start, end } = removeFromModel(session, dimm, slot);
   session.qemu.ram.remove(start);
   session.td.content.discarded(start, end);
@@ -196,7 +210,6 @@ const unplug = async (session: LabSession, { dimm }: Act<"unplug">): Promise<Out
   await session.qemu.qmp.execute("object-del", { id: memdev });
   // A DIMM that comes again is another one, of any size and without content.
   rmSync(session.qemu.files.ram(memdev), { force: true });
-  return DONE;
 };
 
 const resize = async (session: LabSession, { device, to }: Act<"resize">): Promise<Outcome> => {
@@ -211,7 +224,7 @@ const resize = async (session: LabSession, { device, to }: Act<"resize">): Promi
     vmm.setRequestedSize(index, before);
     throw error;
   }
-  await deviceSettled(session, device);
+  await driverSettled(session, device);
   return DONE;
 };
 

@@ -192,13 +192,13 @@ export class LinuxWorld implements World {
     return [...this.pastLog, ...this.log, ...this.remarks()];
   }
 
-  /** What the lab itself has to say: what a design printed, and where QEMU and our VMM are not of one mind. */
+  /** What the lab itself has to say: what a design printed, what the guest did not do, where QEMU and our VMM differ. */
   private remarks(): LogLine[] {
     const ns = this.now();
-    const { designLog = [], mirror } = this.session ?? {};
+    const { designLog = [], remarks = [], mirror } = this.session ?? {};
     return [
       ...designLog.map((text) => ({ ns, text: `tidemark: design: ${text}` })),
-      ...(mirror?.disagreements ?? []).map((text) => ({ ns, text: `tidemark: ${text}` })),
+      ...[...remarks, ...(mirror?.disagreements ?? [])].map((text) => ({ ns, text: `tidemark: ${text}` })),
     ];
   }
 

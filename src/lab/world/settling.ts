@@ -1,88 +1,112 @@
-import type { LabSession } from "../session/lab-session.ts";
+import { OST_EJECT_STATUS, OST_EVENT, OST_STATUS, ostStatusName } from "../../abi/acpi/ost.ts";
+import { formatSize } from "../../scenario/quantity.ts";
+import type { QmpClient } from "../wire/qmp-client.ts";
+import { awaited, type Pace, Patience, type Watched } from "./patience.ts";
 
-/** How long a guest may take over something before a step goes on without it. It is emulated, on a shared machine. */
-const PATIENCE_MS = 60_000;
-/** A virtio-mem driver that has asked nothing for so long waits for something else, such as its retry timer. */
-const QUIET_MS = 6_000;
-const LOOK_MS = 20;
+/** A guest whose answers to what is done to its machine are waited for. */
+export interface Asked extends Watched {
+  readonly qemu: { readonly qmp: Pick<QmpClient, "waitFor"> };
+  /** What the report says of a guest that did not do what it was asked. */
+  readonly remarks: string[];
+}
 
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+const EJECTS: readonly number[] = [OST_EVENT.EJECT_REQUEST, OST_EVENT.OSPM_EJECT];
+const isEject = (source: number): boolean => EJECTS.includes(source);
 
-/** Waits for one of several, for as long as the guest lives and patience lasts. @returns undefined if none came */
-const first = async <T>(
-  session: LabSession,
-  waits: readonly Promise<T>[],
-  done: AbortController,
-): Promise<T | undefined> => {
-  const timer = setTimeout(() => done.abort(), PATIENCE_MS);
-  try {
-    return await Promise.race([...waits, session.gone().then(() => undefined)]);
-  } catch (error) {
-    if (done.signal.aborted) return undefined;
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    done.abort();
-  }
-};
-
-/** The guest has told QEMU, by _OST, what became of a DIMM that was plugged. Call it before the DIMM is. */
-export const dimmTaken = async (session: LabSession, dimm: string): Promise<void> => {
+/** Listens from now on. @returns waits until the guest has told, by _OST, what became of a DIMM that is plugged */
+export const dimmTaken = (asked: Asked, dimm: string, pace?: Pace): (() => Promise<void>) => {
   const done = new AbortController();
-  const ost = session.qemu.qmp.waitFor(
+  const ost = asked.qemu.qmp.waitFor(
     "ACPI_DEVICE_OST",
-    ({ data }) => data.info.device === dimm,
+    ({ data }) => data.info.device === dimm && !isEject(data.info.source),
     done.signal,
   );
-  await first(session, [ost], done);
+  return async () => {
+    const told = await awaited(asked, ost, pace);
+    done.abort();
+    if (told === undefined) {
+      if (!asked.over)
+        asked.remarks.push(`plug of ${dimm}: the guest has not told, by _OST, what became of it`);
+      return;
+    }
+    const { source, status } = told.data.info;
+    if (status !== OST_STATUS.SUCCESS)
+      asked.remarks.push(`plug of ${dimm}: the guest answers ${ostStatusName(source, status)}`);
+  };
 };
 
-/** @returns whether the DIMM is gone; false if the guest keeps it. Call it before it is asked for. */
-export const dimmGone = async (session: LabSession, dimm: string): Promise<boolean> => {
-  const { qmp } = session.qemu;
+/**
+ * Listens from now on.
+ *
+ * @param onGone takes the DIMM away when the guest has given it back, however late
+ * @returns waits until it is gone, or the guest has refused, or does nothing more about it
+ */
+export const dimmGone = (
+  asked: Asked,
+  dimm: string,
+  onGone: () => Promise<void>,
+  pace?: Pace,
+): (() => Promise<void>) => {
+  const { qmp } = asked.qemu;
   const done = new AbortController();
   const deleted = qmp
-    .waitFor("DEVICE_DELETED", ({ data }) => data.device === dimm, done.signal)
-    .then(() => true);
+    .waitFor("DEVICE_DELETED", ({ data }) => data.device === dimm)
+    .then(onGone)
+    .then(() => undefined);
+  // What of it fails after the step is told of by whoever looks for the DIMM then.
+  deleted.catch(() => {});
   const refused = qmp
     .waitFor("DEVICE_UNPLUG_GUEST_ERROR", ({ data }) => data.device === dimm, done.signal)
-    .then(() => false);
-  for (const wait of [deleted, refused]) wait.catch(() => {});
-  return (await first(session, [deleted, refused], done)) ?? false;
+    .then(() => "still uses its memory");
+  const failed = qmp
+    .waitFor(
+      "ACPI_DEVICE_OST",
+      ({ data: { info } }) => info.device === dimm && isEject(info.source) && isRefusal(info.status),
+      done.signal,
+    )
+    .then(({ data: { info } }) => `answers ${ostStatusName(info.source, info.status)}`);
+  for (const wait of [refused, failed]) wait.catch(() => {});
+  return async () => {
+    const ends = Promise.race([deleted, refused, failed]).then((why) => ({ why }));
+    const end = await awaited(asked, ends, pace);
+    done.abort();
+    if (end === undefined && asked.over) return;
+    const why = end === undefined ? "does not answer" : end.why;
+    if (why !== undefined) asked.remarks.push(`unplug of ${dimm}: the guest ${why}`);
+  };
 };
 
-/** What the guest shows of memory that comes and goes. */
-const appearance = async (session: LabSession): Promise<string> => {
-  const { meminfo, blocks } = await session.guest.snapshot();
-  return [meminfo.get("MemTotal"), ...blocks.map(({ index, state }) => `${index} ${state}`)].join();
-};
+const isRefusal = (status: number): boolean =>
+  status !== OST_STATUS.SUCCESS && status !== OST_EJECT_STATUS.IN_PROGRESS;
 
-/** The guest has done what follows from the last answer of a device: it looks the same twice. */
-const guestSettled = async (session: LabSession): Promise<void> => {
-  let before = "";
-  for (let now = await appearance(session); now !== before; now = await appearance(session)) {
-    before = now;
-    await pause();
-  }
-};
+/** What a virtio-mem device has and should have. */
+export interface DeviceSizes {
+  readonly requestedSize: number;
+  readonly pluggedSize: number;
+  readonly blockSize: number;
+}
 
-/** The driver of a virtio-mem device has what was asked for, or asks for nothing more for now. */
-export const deviceSettled = async (session: LabSession, id: string): Promise<void> => {
-  const { vmm } = session.td.td.machine;
-  const until = performance.now() + PATIENCE_MS;
-  let seen = session.devices.requests;
-  let since = performance.now();
-  while (!session.over && performance.now() < until) {
-    await session.devices.sync();
-    const device = vmm.devices.find((each) => each.id === id);
-    const wanted =
-      device === undefined ? 0 : device.requestedSize - (device.requestedSize % device.blockSize);
-    if (device?.pluggedSize === wanted) return guestSettled(session);
-    if (session.devices.requests !== seen) {
-      seen = session.devices.requests;
-      since = performance.now();
-    }
-    if (performance.now() - since > QUIET_MS) return;
-    await pause();
+/**
+ * Waits until the driver of a virtio-mem device has what was asked for, or asks for nothing more for now.
+ *
+ * @param sizes the device as it is now
+ */
+export const deviceSettled = async (
+  asked: Asked,
+  id: string,
+  sizes: () => Promise<DeviceSizes>,
+  pace?: Pace,
+): Promise<void> => {
+  const patience = new Patience(asked, pace);
+  for (;;) {
+    const state = await patience.look();
+    const { requestedSize, pluggedSize, blockSize } = await sizes();
+    const wanted = requestedSize - (requestedSize % blockSize);
+    if (asked.over || (pluggedSize === wanted && state !== "working")) return;
+    if (state !== "spent") continue;
+    asked.remarks.push(
+      `${id}: ${formatSize(wanted)} are asked for, the guest has ${formatSize(pluggedSize)} and asks for nothing now`,
+    );
+    return;
   }
 };
