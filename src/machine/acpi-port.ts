@@ -38,29 +38,27 @@ const EMPTY = 1;
  * The port of a machine on which control methods can fail. The firmware's methods are known by what they access:
  * _CRS reads the size, _STA the flags right behind the proximity, _EJ0 writes the eject bit, _OST its status.
  */
-const withFaults = (port: AcpiMemoryPort, injector: Injector): AcpiMemoryPort => {
-  const { acpiWords: words } = injector;
-  return {
-    slots: port.slots,
-    read: (offset, width) => {
-      const value = port.read(offset, width);
-      const before = words[LAST];
-      words[LAST] = offset;
-      if (offset === MEMORY_HOTPLUG_READ.sizeHigh)
-        words[EMPTY] = injector.acpi(ACPI_METHOD._CRS) === ACPI_ANSWER.EMPTY ? 1 : 0;
-      if (offset === MEMORY_HOTPLUG_READ.sizeHigh || offset === MEMORY_HOTPLUG_READ.sizeLow)
-        return words[EMPTY] === 0 ? value : 0;
-      if (offset !== MEMORY_HOTPLUG_READ.flags || before !== MEMORY_HOTPLUG_READ.proximity) return value;
-      return flagsAs(value, injector.acpi(ACPI_METHOD._STA));
-    },
-    write: (offset, width, value) => {
-      words[LAST] = 0;
-      const method = methodOf(offset, value);
-      const ignored = method >= 0 && injector.acpi(method) === ACPI_ANSWER.IGNORED;
-      if (!ignored) port.write(offset, width, value);
-    },
-  };
-};
+const withFaults = (port: AcpiMemoryPort, injector: Injector): AcpiMemoryPort => ({
+  slots: port.slots,
+  read: (offset, width) => {
+    const { acpiWords: words } = injector;
+    const value = port.read(offset, width);
+    const before = words[LAST];
+    words[LAST] = offset;
+    if (offset === MEMORY_HOTPLUG_READ.sizeHigh)
+      words[EMPTY] = injector.acpi(ACPI_METHOD._CRS) === ACPI_ANSWER.EMPTY ? 1 : 0;
+    if (offset === MEMORY_HOTPLUG_READ.sizeHigh || offset === MEMORY_HOTPLUG_READ.sizeLow)
+      return words[EMPTY] === 0 ? value : 0;
+    if (offset !== MEMORY_HOTPLUG_READ.flags || before !== MEMORY_HOTPLUG_READ.proximity) return value;
+    return flagsAs(value, injector.acpi(ACPI_METHOD._STA));
+  },
+  write: (offset, width, value) => {
+    injector.acpiWords[LAST] = 0;
+    const method = methodOf(offset, value);
+    const ignored = method >= 0 && injector.acpi(method) === ACPI_ANSWER.IGNORED;
+    if (!ignored) port.write(offset, width, value);
+  },
+});
 
 const flagsAs = (flags: number, answer: number): number => {
   if (answer === OWN_ANSWER) return flags;

@@ -87,17 +87,17 @@ const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
     configFlags: CONFIG_FLAGS | (config.pageRelease ? CONFIG_PAGE_RELEASE : 0n),
     gpaw: gpaWidth(config),
   });
-  const exitRegs = Array.from({ length: config.vcpus }, (_, vcpu) => td.exitRegs(vcpu));
   const vmm = new Vmm({
     ...vmmConfigOf(config),
     seamcall: seamcallPort(module, injector),
-    exitRegs: (vcpu) => exitRegs[vcpu]!,
+    exitRegs: (vcpu) => platform.exitRegs(vcpu),
     inGuest: (vcpu) => td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
     sink,
   });
   vmm.attach(tdrOf(td) / 4096, 0);
   const cpus = new GuestCpus(module, td, config.vcpus, observer, injector);
-  return { platform: new TdxPlatform(module, td, cpus, injector), vmm };
+  const platform = new TdxPlatform(module, td, cpus, injector);
+  return { platform, vmm };
 };
 
 /** A guest of SEV-SNP, and the VMM that runs it. */

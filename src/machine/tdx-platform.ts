@@ -45,6 +45,11 @@ export class TdxPlatform implements GuestPlatform {
     return this.td;
   }
 
+  /** The registers that the last exit of a vCPU gave the host. */
+  exitRegs(vcpu: number): Regs {
+    return this.exits[vcpu]!;
+  }
+
   isInGuest(vcpu: number): boolean {
     return this.td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE;
   }
