@@ -1,10 +1,11 @@
+import { assert } from "../../assert.ts";
 import type { Machine } from "../../machine/machine.ts";
-import type { CellArray } from "./cells.ts";
-import { type Footprint, wordsOf } from "./footprint.ts";
-import type { Programs } from "./programs.ts";
+import type { Arena } from "./arena.ts";
+import type { CellLines } from "./cells.ts";
+import { footprintLines, type Knowledge, linesOf } from "./footprint.ts";
 
 /** Memory that only tells of the past or of time, or that is empty between steps: it is neither saved nor compared. */
-const historyOf = ({
+export const historyOf = ({
   scheduler,
   counts,
   tally,
@@ -37,25 +38,29 @@ const impliedOf = ({ scheduler, cpus }: Machine): readonly ArrayBufferView[] => 
   ...cpus.observer.views(),
 ];
 
-/** Memory of the past and of time. */
-export const historyBuffers = (machine: Machine): ReadonlySet<ArrayBufferLike> =>
-  buffersOf(historyOf(machine));
+/** Pieces of an arena in which some views lie. */
+const piecesOf = (arena: Arena, views: readonly ArrayBufferView[]): ReadonlySet<number> => {
+  const pieces = new Set(views.map((view) => arena.pieceOf(view)));
+  assert(!pieces.has(-1), "all memory of a machine lies in its arena");
+  return pieces;
+};
 
-const buffersOf = (views: readonly ArrayBufferView[]): ReadonlySet<ArrayBufferLike> =>
-  new Set(views.map(({ buffer }) => buffer));
+/** What of a machine's memory a search saves, and what it leaves alone. */
+export interface Places extends CellLines {
+  /** Lines that no step may change: all but those that are saved, and those of the past and of time. */
+  readonly untouched: readonly number[];
+}
 
 /** What of a machine is saved, and what of that tells states from one another. */
-export const cellArraysOf = (machine: Machine, programs: Programs, footprint: Footprint): CellArray[] => {
-  const history = historyBuffers(machine);
-  const implied = buffersOf(impliedOf(machine));
-  const arrays: CellArray[] = [];
-  for (const [buffer, places] of footprint)
-    if (!history.has(buffer))
-      arrays.push({ words: wordsOf(buffer), places, inKey: () => !implied.has(buffer) });
-  arrays.push({
-    words: wordsOf(programs.places.buffer),
-    places: [...programs.places.keys()],
-    inKey: () => true,
-  });
-  return arrays;
+export const placesOf = (machine: Machine, arena: Arena, knowledge: Knowledge): Places => {
+  const history = piecesOf(arena, historyOf(machine));
+  const implied = piecesOf(arena, impliedOf(machine));
+  const pieceOf = linesOf(arena, () => true).map((line) => arena.pieceOfLine(line));
+  const lines = footprintLines(arena, knowledge).filter((line) => !history.has(pieceOf[line]!));
+  const saved = new Set(lines);
+  return {
+    lines,
+    inKey: lines.map((line) => !implied.has(pieceOf[line]!)),
+    untouched: linesOf(arena, (piece) => !history.has(piece)).filter((line) => !saved.has(line)),
+  };
 };

@@ -1,6 +1,7 @@
 import type { MachineConfiguration } from "./configuration.ts";
-import { FootprintError, type Knowledge } from "./footprint.ts";
+import type { Knowledge } from "./footprint.ts";
 import { MachineSystem } from "./system.ts";
+import { FootprintError } from "./untouched.ts";
 
 /**
  * Runs a search over a configuration's machine. Where it turns out on the way that a step changes memory that is not

@@ -3,6 +3,8 @@ import { expect, it } from "vitest";
 import { BreadthFirst } from "../breadth-first.ts";
 import { DISABLED, TAKEN } from "../system.ts";
 import type { MachineConfiguration } from "./configuration.ts";
+import { historyOf } from "./key.ts";
+import { LINE_WORDS } from "./line-compare.ts";
 import { searchMachine } from "./search-machine.ts";
 import { MachineSystem } from "./system.ts";
 import { violationId } from "./violations.ts";
@@ -77,6 +79,49 @@ it("goes on from a saved state as it did before, and from no other in between", 
       small.verify();
     }),
     { numRuns: 30 },
+  );
+});
+
+/** What the machine holds where steps may write, the past and the time left out. */
+const contentOf = ({ arena, machine, programs }: MachineSystem): string => {
+  const words = arena.words.slice(0, arena.lines * LINE_WORDS);
+  for (const view of historyOf(machine)) {
+    const [first, end] = arena.wordsOf(arena.pieceOf(view));
+    words.fill(0, first, end);
+  }
+  return `${words.join()} ${programs.places.join()}`;
+};
+
+const fingerprintOf = (system: MachineSystem): string => {
+  const halves = new Uint32Array(2);
+  system.fingerprint(halves);
+  return halves.join();
+};
+
+it("puts back all memory, and its fingerprint is that of the whole state", { timeout: 600_000 }, () => {
+  const whole = new MachineSystem(SMALL, small.knowledge);
+  const record = new Uint8Array(small.stateBytes);
+  fc.assert(
+    fc.property(fc.array(fc.nat(1000), { maxLength: 150 }), fc.array(fc.nat(1000)), (before, after) => {
+      small.reset();
+      play(small, before);
+      const length = small.save(record, 0);
+      const content = contentOf(small);
+      for (const number of after) {
+        small.restore(record, 0, length);
+        if (small.choices() === 0) return;
+        small.choose(number % small.choices());
+        const fingerprint = fingerprintOf(small);
+        // Its origin is the base: everything that ever changed is mixed in at once.
+        whole.reset();
+        whole.cells.moves();
+        whole.arena.words.set(small.arena.words.subarray(0, small.arena.lines * LINE_WORDS));
+        expect(fingerprintOf(whole)).toBe(fingerprint);
+        small.restore(record, 0, length);
+        expect(contentOf(small)).toBe(content);
+      }
+    }),
+    { numRuns: 20 },
   );
 });
 

@@ -1,27 +1,22 @@
-import { assert } from "../../assert.ts";
-import { RETRY_MIN_MS, VM } from "../../linux/virtio-mem/driver.ts";
-import { boot } from "../../machine/boot.ts";
-import { Machine } from "../../machine/machine.ts";
-import { Prng } from "../../machine/prng.ts";
-import { NotModelled } from "../../not-modelled.ts";
-import { DISABLED, type System, TAKEN } from "../system.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { System } from "../system.ts";
+import type { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
-import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
-import { FootprintFinder, footprintOf, type Knowledge, Untouched } from "./footprint.ts";
-import { cellArraysOf, historyBuffers } from "./key.ts";
-import { Programs } from "./programs.ts";
-import { numberOf, VIOLATION, violationText } from "./violations.ts";
+import type { MachineConfiguration } from "./configuration.ts";
+import type { Knowledge } from "./footprint.ts";
+import { placesOf } from "./key.ts";
+import { learnFootprint } from "./learn.ts";
+import { MachineMoves, MOVE_KINDS } from "./moves.ts";
+import type { Programs } from "./programs.ts";
+import { Untouched } from "./untouched.ts";
+import { VIOLATION, violationText } from "./violations.ts";
 
-const NO_FAULT = -1;
-/** Steps of a walk that finds which words change. */
-const WALK_STEPS = 4000;
-/** Percent of a walk's steps that the actor of the step before takes, by walk. */
-const STAYS = [0, 50, 90, 98] as const;
-/** Choices between two looks at the memory that no step changes. */
-const CHECK_EVERY = 64;
-const NEVER = Number.POSITIVE_INFINITY;
+/** So many times each kind of move is looked at before it is trusted; then whenever its count has doubled. */
+const CLOSELY = 32;
+/** Moves between two looks at what need not be looked at more often. */
+const SELDOM = 4096;
 
-/** A machine as something to explore: any actor that is ready may go next, whatever the clocks say. */
+/** A machine as something to explore. */
 export class MachineSystem implements System {
   readonly stateBytes: number;
   readonly keyBytes: number;
@@ -32,75 +27,33 @@ export class MachineSystem implements System {
   readonly cells: Cells;
   /** What is known of the memory that this machine changes: another one of the same configuration need not look for it. */
   readonly knowledge: Knowledge;
-  private readonly rules: ReadonlySet<string>;
-  /** Pairs of actor and fault of the current state's choices; numbers behind the machine's actors are programs, then timers. */
-  private readonly list = new Int32Array(256);
-  private count = -1;
-  private armed = NO_FAULT;
-  private taken = 0;
-  /** Absent while the footprint is being found. */
-  private readonly untouched: Untouched | undefined;
-  private readonly logLines: number;
-  private readonly actors: number;
-  private readonly faults: number;
+  /** All memory of the machine. */
+  readonly arena: Arena;
+  private readonly moves: MachineMoves;
+  private readonly untouched: Untouched;
+  /** By kind of move: how often it was taken. */
+  private readonly taken = new Uint32Array(MOVE_KINDS);
+  private allTaken = 0;
 
   /** @param knowledge left out: it is found out @throws NotModelled for a machine that the model cannot be */
-  constructor(configuration: MachineConfiguration, knowledge?: Knowledge) {
+  constructor(configuration: MachineConfiguration, knowledge = learnFootprint(configuration)) {
     this.configuration = configuration;
-    this.rules = new Set(configuration.rules);
-    this.machine = new Machine(machineConfigOf(configuration));
-    const { booted, why } = boot(this.machine);
-    assert(booted, () => `the machine of ${configuration.name} boots: ${why}`);
-    this.programs = new Programs(this.machine, configuration);
-    for (const deed of configuration.before) {
-      this.programs.perform(deed, undefined);
-      this.machine.settle();
-    }
-    this.actors = this.machine.tasks.actors.length;
-    this.faults = configuration.fault === null ? 0 : 1;
-    const points = this.machine.injector?.points;
-    if (points !== undefined) points.chooser = (rule) => this.armed === rule && points.struck[rule] === 0;
-    this.machine.scheduler.timers.fill(NEVER);
-    this.normalise();
-    this.forgetPast();
-    this.logLines = this.machine.log.length;
-    this.knowledge = knowledge ?? this.learn();
-    const footprint = footprintOf(this.machine, this.knowledge);
-    this.untouched = new Untouched(this.machine, this.knowledge, historyBuffers(this.machine));
-    this.cells = new Cells(cellArraysOf(this.machine, this.programs, footprint));
+    this.knowledge = knowledge;
+    this.moves = new MachineMoves(configuration, knowledge.rooms);
+    const { machine, programs, arena } = this.moves;
+    this.machine = machine;
+    this.programs = programs;
+    this.arena = arena;
+    const places = placesOf(machine, arena, knowledge);
+    this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
+    this.cells = new Cells(arena, places);
     this.stateBytes = this.cells.stateBytes;
     this.keyBytes = this.cells.keyBytes;
   }
 
-  /** Random walks, the same each time, tell which words of the machine change. */
-  private learn(): Knowledge {
-    const finder = new FootprintFinder(this.machine);
-    const places = this.programs.places.slice();
-    return finder.walkAbout((walk, look) => {
-      this.programs.places.set(places);
-      const prng = new Prng(walk + 1);
-      // Some walks change the actor at every step, others let one run for long.
-      const stays = STAYS[walk % STAYS.length]!;
-      let last = -1;
-      this.count = -1;
-      for (let step = 0; step < WALK_STEPS; step++) {
-        const choices = this.choices();
-        if (choices === 0) break;
-        const same = this.list.subarray(0, choices).indexOf(last);
-        const choice = same >= 0 && prng.below(100) < stays ? same : prng.below(choices);
-        last = this.list[choice]!;
-        if (this.take(choice) === DISABLED) last = -1;
-        this.count = -1;
-        look();
-        if (this.machine.halted) break;
-      }
-      this.programs.places.set(places);
-    });
-  }
-
   reset(): void {
     this.cells.reset();
-    this.moved();
+    this.moves.moved();
   }
 
   save(into: Uint8Array, at: number): number {
@@ -109,7 +62,7 @@ export class MachineSystem implements System {
 
   restore(from: Uint8Array, at: number, length: number): void {
     this.cells.restore(from, at, length);
-    this.moved();
+    this.moves.moved();
   }
 
   key(into: Uint8Array, at: number): number {
@@ -120,176 +73,46 @@ export class MachineSystem implements System {
     this.cells.fingerprint(halves);
   }
 
-  /** Memory was written from outside: caches are stale, and what was seen since is not the past of this state. */
-  private moved(): void {
-    const { machine } = this;
-    this.count = -1;
-    machine.kernel.mm.version++;
-    machine.td.sept.forgetWalk();
-    machine.log.length = this.logLines;
-    this.forgetPast();
-  }
-
-  private forgetPast(): void {
-    const { watch } = this.machine;
-    if (watch !== undefined && watch.violations.all.length > 0) watch.violations.clear();
-  }
-
   choices(): number {
-    if (this.count >= 0) return this.count;
-    const { machine, programs, list, actors, faults } = this;
-    let count = 0;
-    if (!machine.halted) {
-      const { active, activeCount } = machine.scheduler;
-      const mayFail = faults > 0 && machine.injector!.points.struck[0] === 0;
-      for (let actor = 0; actor < actors; actor++) {
-        if (machine.tasks.actors[actor]!.idle || !machine.tasks.actors[actor]!.ready()) continue;
-        list[count++] = actor * 2;
-        if (mayFail) list[count++] = actor * 2 + 1;
-      }
-      for (let program = 0; program < programs.all.length; program++)
-        if (programs.isReady(program)) list[count++] = (actors + program) * 2;
-      if (activeCount[0] === 0) count = this.addTimers(count);
-      assert(active.length === actors, "every actor may be active");
-    }
-    this.count = count;
-    return count;
-  }
-
-  /** Retry timers take tens of seconds: they expire when nobody has anything else to do. */
-  private addTimers(from: number): number {
-    const { machine, list, actors, programs } = this;
-    let count = from;
-    const { virtioMem } = machine.kernel;
-    for (let device = 0; device < virtioMem.length; device++)
-      if (virtioMem[device]!.words[VM.TIMER_MS] !== 0)
-        list[count++] = (actors + programs.all.length + device) * 2;
-    return count;
+    return this.moves.choices();
   }
 
   choose(index: number): number {
-    const result = this.take(index);
-    if (++this.taken % CHECK_EVERY === 0) this.verify();
-    if (result !== DISABLED) this.cells.look();
-    return result;
+    const { moves, cells } = this;
+    const count = ++this.taken[moves.kind(index)]!;
+    cells.moves();
+    try {
+      const result = moves.take(index);
+      if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % SELDOM === 0) this.verify();
+      else if (count <= CLOSELY || (count & (count - 1)) === 0) this.untouched.verifyMemory();
+      return result;
+    } catch (error) {
+      // What looks like a mistake of the machine may be one of ours.
+      this.verify();
+      throw error;
+    }
   }
 
   /** @throws FootprintError when steps changed what the search does not save */
   verify(): void {
-    this.untouched?.verify();
-  }
-
-  private take(index: number): number {
-    try {
-      const choices = this.choices();
-      assert(0 <= index && index < choices, "a choice is one of those there are");
-      const choice = this.list[index]!;
-      const actor = choice >> 1;
-      this.count = -1;
-      if (actor < this.actors) {
-        if (!this.step(actor, (choice & 1) - 1)) return DISABLED;
-      } else this.begin(actor - this.actors);
-    } catch (error) {
-      // What looks like a mistake of the machine may be one of ours.
-      this.untouched?.verify();
-      if (error instanceof NotModelled) return VIOLATION.NOT_MODELLED;
-      throw error;
-    } finally {
-      this.armed = NO_FAULT;
-    }
-    this.normalise();
-    return this.verdict();
-  }
-
-  /** One step of an actor. @returns false if it is blocked, or if the fault that was to strike had no occasion to */
-  private step(actor: number, fault: number): boolean {
-    const { machine } = this;
-    const task = machine.tasks.actors[actor]!;
-    const { frame, words } = task;
-    const end = frame.end;
-    this.armed = fault;
-    machine.step(actor);
-    if (machine.scheduler.blockedAt[actor] !== -1) return false;
-    if (fault !== NO_FAULT && machine.injector!.points.struck[fault] === 0) return false;
-    words.fill(0, frame.end, end);
-    return true;
-  }
-
-  private begin(number: number): void {
-    const { machine, programs } = this;
-    if (number < programs.all.length) {
-      programs.begin(number);
-      return;
-    }
-    const device = number - programs.all.length;
-    const { timers } = machine.scheduler;
-    timers[machine.timerOf(device)] = 0;
-    machine.interrupts.expire(0);
-  }
-
-  /**
-   * Takes out of the state what two ways to it need not share: how long a timer runs, how often it was armed, and
-   * which units wait for a look of the rules while a release holds the lock. All are looked at then.
-   */
-  private normalise(): void {
-    const { kernel, interrupts, td, vmm } = this.machine;
-    const { mm, table } = kernel;
-    if (td.sept.changed.count + mm.dirty.count + (table?.dirty.count ?? 0) + vmm.changedUnits.count > 0) {
-      this.machine.watch?.forget();
-      td.sept.changed.everything();
-    }
-    for (let device = 0; device < kernel.virtioMem.length; device++) {
-      const { words } = kernel.virtioMem[device]!;
-      words[VM.RETRY_MS] = RETRY_MIN_MS;
-      if (words[VM.TIMER_MS] !== 0) words[VM.TIMER_MS] = RETRY_MIN_MS;
-      if (words[VM.TIMER_ARMINGS] !== interrupts.armings[device]) continue;
-      words[VM.TIMER_ARMINGS] = 1;
-      interrupts.armings[device] = 1;
-    }
-  }
-
-  private verdict(): number {
-    const { machine, rules } = this;
-    const { all } = machine.watch!.violations;
-    for (let place = 0; place < all.length; place++) {
-      const { invariant } = all[place]!;
-      if (rules.size === 0 || rules.has(invariant)) return numberOf(invariant);
-    }
-    if (all.length > 0) machine.watch!.violations.clear();
-    if (machine.vmm.life.ended !== 0) return VIOLATION.KILLED;
-    return machine.kernel.cpus.panicked ? VIOLATION.PANIC : TAKEN;
+    this.untouched.verify();
   }
 
   atRest(): number {
-    const { machine } = this;
-    if (machine.halted) return TAKEN;
-    if (machine.scheduler.activeCount[0] !== 0) return VIOLATION.DEADLOCK;
-    machine.checkAtRest();
-    return this.verdict();
+    this.cells.moves();
+    return this.moves.atRest();
   }
 
   actor(index: number): number {
-    return this.choices() > index ? this.list[index]! >> 1 : 0;
+    return this.moves.actor(index);
   }
 
   token(index: number): number {
-    return this.choices() > index ? this.list[index]! : 0;
+    return this.moves.token(index);
   }
 
   label(index: number): string {
-    assert(index < this.choices(), "a choice is one of those there are");
-    const choice = this.list[index]!;
-    const actor = choice >> 1;
-    const { machine, programs, configuration } = this;
-    if (actor < this.actors) {
-      const task = machine.tasks.actors[actor]!;
-      const fault =
-        (choice & 1) === 1 ? `, and ${configuration.fault!.call} answers ${configuration.fault!.answer}` : "";
-      return `${task.name}: ${task.frame.where}${fault}`;
-    }
-    const program = actor - this.actors;
-    if (program < programs.all.length) return programs.text(program).join(": ");
-    return "time: the retry timer of vm0 expires";
+    return this.moves.label(index);
   }
 
   violationText(violation: number): string {

@@ -1,0 +1,96 @@
+import { assert } from "../../assert.ts";
+import type { Machine } from "../../machine/machine.ts";
+import { fieldsOf, stateOf } from "../../machine/snapshot.ts";
+
+/**
+ * Fields that steps change and that are no state: cursors that are set anew before they are read, and caches whose owner
+ * is told when memory was restored. Whatever else changes outside flat memory ends the search.
+ */
+const PASSING: ReadonlySet<string> = new Set([
+  "Sept.at",
+  "Sept.level",
+  "Sept.unit",
+  "Sept.gib",
+  "Sept.gibTable",
+  "TdxModule.td",
+  "TdxModule.vcpu",
+  "TdxModule.frame",
+  "Frame.base",
+  "MemoryMap.last",
+  "MemMap.version",
+  "UnitUses.version",
+  "Cpus.panicMessage",
+  "FaultPoints.chooser",
+]);
+
+/** Objects that tell of the machine's past. */
+const isHistory = (machine: Machine, object: object): boolean =>
+  object === machine.log || object === machine.watch?.violations.all || !isNamed(object);
+
+/** Elements of plain arrays and literals, such as lines of the log, are not the state of a part. */
+const isNamed = (object: object): boolean => object.constructor !== Object && object.constructor !== Array;
+
+export type Fields = ReadonlyMap<object, ReadonlyMap<string, unknown>>;
+
+/** What the fields of a machine's parts hold. */
+export const fieldsNow = (machine: Machine): Fields =>
+  new Map(
+    stateOf(machine)
+      .objects.filter((object) => !isHistory(machine, object))
+      .map((object) => [object, new Map(fieldsOf(object))]),
+  );
+
+/** An array that grows: number of the part that has it, its field, and how many bytes it comes to. */
+export interface Room {
+  readonly part: number;
+  readonly field: string;
+  readonly bytes: number;
+}
+
+/** The fields of a machine's parts as they were: a step that changes one makes state that is not flat. */
+export class FixedFields {
+  private readonly fields: Fields;
+  private readonly parts: readonly object[];
+
+  constructor(machine: Machine) {
+    this.fields = fieldsNow(machine);
+    this.parts = stateOf(machine).objects;
+  }
+
+  /** Arrays that grew: longer ones stand in their places. Asserts that no other field of a part changed. */
+  grown(): Room[] {
+    const grown: Room[] = [];
+    for (const [object, fields] of this.fields)
+      for (const [field, value] of fieldsOf(object)) {
+        const old = fields.get(field);
+        if (value === old || PASSING.has(`${object.constructor.name}.${field}`)) continue;
+        assert(
+          ArrayBuffer.isView(value) && ArrayBuffer.isView(old),
+          () => `${object.constructor.name}.${field} is flat state or none`,
+        );
+        grown.push({ part: this.parts.indexOf(object), field, bytes: value.byteLength });
+      }
+    return grown;
+  }
+}
+
+/** Puts longer memory in the place of what will have to grow; growing appends zeros. All views of it are moved. */
+export const makeRoom = (machine: Machine, rooms: readonly Room[]): void => {
+  const { objects } = stateOf(machine);
+  const wider = new Map<ArrayBufferLike, Uint8Array>();
+  for (const { part, field, bytes } of rooms) {
+    const object = objects[part];
+    const before: unknown = object === undefined ? undefined : Reflect.get(object, field);
+    assert(ArrayBuffer.isView(before), "room is made in an array");
+    const known = wider.get(before.buffer)?.length ?? before.buffer.byteLength;
+    if (bytes > known) wider.set(before.buffer, new Uint8Array(bytes));
+  }
+  for (const [buffer, bytes] of wider) bytes.set(new Uint8Array(buffer));
+  for (const object of objects)
+    for (const [key, view] of fieldsOf(object)) {
+      const bytes = ArrayBuffer.isView(view) ? wider.get(view.buffer) : undefined;
+      if (!ArrayBuffer.isView(view) || bytes === undefined) continue;
+      assert(view.byteLength === view.buffer.byteLength, "what grows is all of its memory");
+      Reflect.set(object, key, Reflect.construct(view.constructor, [bytes.buffer]));
+    }
+};

@@ -1,0 +1,233 @@
+import { assert } from "../../assert.ts";
+import { RETRY_MIN_MS, VM } from "../../linux/virtio-mem/driver.ts";
+import { boot } from "../../machine/boot.ts";
+import { Machine } from "../../machine/machine.ts";
+import { NotModelled } from "../../not-modelled.ts";
+import { DISABLED, TAKEN } from "../system.ts";
+import type { Arena } from "./arena.ts";
+import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
+import { makeRoom, type Room } from "./fields.ts";
+import { gather } from "./gather.ts";
+import { Programs } from "./programs.ts";
+import { numberOf, VIOLATION } from "./violations.ts";
+
+const NO_FAULT = -1;
+const NEVER = Number.POSITIVE_INFINITY;
+/** More than the steps of all procedures of the kernel, or of the VMM. */
+const MOST_PLACES = 2 ** 16;
+/** More than there are programs and timers. */
+const MOST_BEGINNINGS = 64;
+/** Kinds of moves: steps of the kernel's procedures, of the VMM's, and what begins from outside. */
+export const MOVE_KINDS = 2 * MOST_PLACES + MOST_BEGINNINGS;
+
+/** A machine and what may happen to it next: any actor that is ready may go, whatever the clocks say. */
+export class MachineMoves {
+  readonly machine: Machine;
+  readonly programs: Programs;
+  readonly configuration: MachineConfiguration;
+  /** All memory of the machine, and how far the programs are. */
+  readonly arena: Arena;
+  private readonly rules: ReadonlySet<string>;
+  /** Pairs of actor and fault of the current state's choices; numbers behind the machine's actors are programs, then timers. */
+  private readonly list = new Int32Array(256);
+  private count = -1;
+  private armed = NO_FAULT;
+  private readonly logLines: number;
+  private readonly actors: number;
+  private readonly faults: number;
+
+  /** @param rooms what is known to grow @throws NotModelled for a machine that the model cannot be */
+  constructor(configuration: MachineConfiguration, rooms: readonly Room[]) {
+    this.configuration = configuration;
+    this.rules = new Set(configuration.rules);
+    this.machine = new Machine(machineConfigOf(configuration));
+    const { booted, why } = boot(this.machine);
+    assert(booted, () => `the machine of ${configuration.name} boots: ${why}`);
+    this.programs = new Programs(this.machine, configuration);
+    for (const deed of configuration.before) {
+      this.programs.perform(deed, undefined);
+      this.machine.settle();
+    }
+    this.actors = this.machine.tasks.actors.length;
+    this.faults = configuration.fault === null ? 0 : 1;
+    const points = this.machine.injector?.points;
+    if (points !== undefined) points.chooser = (rule) => this.armed === rule && points.struck[rule] === 0;
+    this.machine.scheduler.timers.fill(NEVER);
+    this.normalise();
+    this.forgetPast();
+    this.logLines = this.machine.log.length;
+    makeRoom(this.machine, rooms);
+    this.arena = gather(this.machine, [this.programs]);
+  }
+
+  /** Memory was written from outside: caches are stale, and what was seen since is not the past of this state. */
+  moved(): void {
+    const { machine } = this;
+    this.count = -1;
+    machine.kernel.mm.version++;
+    machine.td.sept.forgetWalk();
+    machine.log.length = this.logLines;
+    this.forgetPast();
+  }
+
+  private forgetPast(): void {
+    const { watch } = this.machine;
+    if (watch !== undefined && watch.violations.all.length > 0) watch.violations.clear();
+  }
+
+  choices(): number {
+    if (this.count >= 0) return this.count;
+    const { machine, programs, list, actors, faults } = this;
+    let count = 0;
+    if (!machine.halted) {
+      const { active, activeCount } = machine.scheduler;
+      const mayFail = faults > 0 && machine.injector!.points.struck[0] === 0;
+      for (let actor = 0; actor < actors; actor++) {
+        if (machine.tasks.actors[actor]!.idle || !machine.tasks.actors[actor]!.ready()) continue;
+        list[count++] = actor * 2;
+        if (mayFail) list[count++] = actor * 2 + 1;
+      }
+      for (let program = 0; program < programs.all.length; program++)
+        if (programs.isReady(program)) list[count++] = (actors + program) * 2;
+      if (activeCount[0] === 0) count = this.addTimers(count);
+      assert(active.length === actors, "every actor may be active");
+    }
+    this.count = count;
+    return count;
+  }
+
+  /** Retry timers take tens of seconds: they expire when nobody has anything else to do. */
+  private addTimers(from: number): number {
+    const { machine, list, actors, programs } = this;
+    let count = from;
+    const { virtioMem } = machine.kernel;
+    for (let device = 0; device < virtioMem.length; device++)
+      if (virtioMem[device]!.words[VM.TIMER_MS] !== 0)
+        list[count++] = (actors + programs.all.length + device) * 2;
+    return count;
+  }
+
+  /**
+   * Takes a choice of the current state.
+   *
+   * @returns as System.choose @throws what a mistake of the machine throws
+   */
+  take(index: number): number {
+    try {
+      const choices = this.choices();
+      assert(0 <= index && index < choices, "a choice is one of those there are");
+      const choice = this.list[index]!;
+      const actor = choice >> 1;
+      this.count = -1;
+      if (actor < this.actors) {
+        if (!this.step(actor, (choice & 1) - 1)) return DISABLED;
+      } else this.begin(actor - this.actors);
+    } catch (error) {
+      if (error instanceof NotModelled) return VIOLATION.NOT_MODELLED;
+      throw error;
+    } finally {
+      this.armed = NO_FAULT;
+    }
+    this.normalise();
+    return this.verdict();
+  }
+
+  /** One step of an actor. @returns false if it is blocked, or if the fault that was to strike had no occasion to */
+  private step(actor: number, fault: number): boolean {
+    const { machine } = this;
+    const task = machine.tasks.actors[actor]!;
+    const { frame, words } = task;
+    const end = frame.end;
+    this.armed = fault;
+    machine.step(actor);
+    if (machine.scheduler.blockedAt[actor] !== -1) return false;
+    if (fault !== NO_FAULT && machine.injector!.points.struck[fault] === 0) return false;
+    words.fill(0, frame.end, end);
+    return true;
+  }
+
+  private begin(number: number): void {
+    const { machine, programs } = this;
+    if (number < programs.all.length) {
+      programs.begin(number);
+      return;
+    }
+    const device = number - programs.all.length;
+    const { timers } = machine.scheduler;
+    timers[machine.timerOf(device)] = 0;
+    machine.interrupts.expire(0);
+  }
+
+  /**
+   * Takes out of the state what two ways to it need not share: how long a timer runs, how often it was armed, and
+   * which units wait for a look of the rules while a release holds the lock. All are looked at then.
+   */
+  private normalise(): void {
+    const { kernel, interrupts, td, vmm } = this.machine;
+    const { mm, table } = kernel;
+    if (td.sept.changed.count + mm.dirty.count + (table?.dirty.count ?? 0) + vmm.changedUnits.count > 0) {
+      this.machine.watch?.forget();
+      td.sept.changed.everything();
+    }
+    for (let device = 0; device < kernel.virtioMem.length; device++) {
+      const { words } = kernel.virtioMem[device]!;
+      words[VM.RETRY_MS] = RETRY_MIN_MS;
+      if (words[VM.TIMER_MS] !== 0) words[VM.TIMER_MS] = RETRY_MIN_MS;
+      if (words[VM.TIMER_ARMINGS] !== interrupts.armings[device]) continue;
+      words[VM.TIMER_ARMINGS] = 1;
+      interrupts.armings[device] = 1;
+    }
+  }
+
+  private verdict(): number {
+    const { machine, rules } = this;
+    const { all } = machine.watch!.violations;
+    for (let place = 0; place < all.length; place++) {
+      const { invariant } = all[place]!;
+      if (rules.size === 0 || rules.has(invariant)) return numberOf(invariant);
+    }
+    if (all.length > 0) machine.watch!.violations.clear();
+    if (machine.vmm.life.ended !== 0) return VIOLATION.KILLED;
+    return machine.kernel.cpus.panicked ? VIOLATION.PANIC : TAKEN;
+  }
+
+  atRest(): number {
+    const { machine } = this;
+    if (machine.halted) return TAKEN;
+    if (machine.scheduler.activeCount[0] !== 0) return VIOLATION.DEADLOCK;
+    machine.checkAtRest();
+    return this.verdict();
+  }
+
+  /** What a choice does, whoever does it: a number below MOVE_KINDS. */
+  kind(index: number): number {
+    const actor = this.actor(index);
+    if (actor >= this.actors) return 2 * MOST_PLACES + ((actor - this.actors) % MOST_BEGINNINGS);
+    const { actors, firstVmm } = this.machine.tasks;
+    return (actor < firstVmm ? 0 : MOST_PLACES) + ((actors[actor]!.frame.place + 1) % MOST_PLACES);
+  }
+
+  actor(index: number): number {
+    return this.choices() > index ? this.list[index]! >> 1 : 0;
+  }
+
+  token(index: number): number {
+    return this.choices() > index ? this.list[index]! : 0;
+  }
+
+  label(index: number): string {
+    assert(index < this.choices(), "a choice is one of those there are");
+    const choice = this.list[index]!;
+    const actor = choice >> 1;
+    const { machine, programs, configuration } = this;
+    if (actor < this.actors) {
+      const task = machine.tasks.actors[actor]!;
+      const fault =
+        (choice & 1) === 1 ? `, and ${configuration.fault!.call} answers ${configuration.fault!.answer}` : "";
+      return `${task.name}: ${task.frame.where}${fault}`;
+    }
+    const program = actor - this.actors;
+    if (program < programs.all.length) return programs.text(program).join(": ");
+    return "time: the retry timer of vm0 expires";
+  }
+}

@@ -1,0 +1,75 @@
+import type { Machine } from "../../machine/machine.ts";
+import { fieldsOf, stateOf } from "../../machine/snapshot.ts";
+import { type Arena, Mirror } from "./arena.ts";
+import { FixedFields } from "./fields.ts";
+import type { Knowledge } from "./footprint.ts";
+import { LINE_WORDS } from "./line-compare.ts";
+
+/** Steps changed memory that no walk before the search had seen change. The search is made again with what is known now. */
+export class FootprintError extends Error {
+  readonly knowledge: Knowledge;
+
+  constructor(knowledge: Knowledge, where: string) {
+    super(`a step changed memory that the search does not save: ${where}`);
+    this.name = "FootprintError";
+    this.knowledge = knowledge;
+  }
+}
+
+/** Memory outside a footprint, as it was when this was made: no step may change it, nor may an array grow. */
+export class Untouched {
+  private readonly machine: Machine;
+  private readonly arena: Arena;
+  private readonly knowledge: Knowledge;
+  private readonly mirror: Mirror;
+  private readonly fields: FixedFields;
+
+  constructor(machine: Machine, arena: Arena, knowledge: Knowledge, lines: readonly number[]) {
+    this.machine = machine;
+    this.arena = arena;
+    this.knowledge = knowledge;
+    this.fields = new FixedFields(machine);
+    this.mirror = new Mirror(arena, lines);
+  }
+
+  /** @throws FootprintError with all memory that changed */
+  verifyMemory(): void {
+    const count = this.mirror.compare();
+    if (count > 0) throw this.errorOf(count);
+  }
+
+  /** Arrays stay once they have grown, so this need not be asked as often. @throws FootprintError */
+  verify(): void {
+    this.verifyMemory();
+    const rooms = this.fields.grown();
+    if (rooms.length === 0) return;
+    const knowledge = { ...this.knowledge, rooms: [...this.knowledge.rooms, ...rooms] };
+    throw new FootprintError(knowledge, `${rooms.map(({ field }) => field).join(" and ")} grew`);
+  }
+
+  private errorOf(count: number): FootprintError {
+    const { arena, mirror, knowledge } = this;
+    const fresh = new Map<number, number[]>();
+    for (const line of mirror.differing.subarray(0, count))
+      for (let word = 0; word < LINE_WORDS; word++) {
+        const place = mirror.firsts[line]! + word;
+        if (arena.words[place] === mirror.copy[line * LINE_WORDS + word]) continue;
+        const piece = arena.pieceOfLine(Math.floor(place / LINE_WORDS));
+        fresh.set(piece, [...(fresh.get(piece) ?? []), place - arena.wordsOf(piece)[0]]);
+      }
+    const places = knowledge.places.map((known, piece) =>
+      [...known, ...(fresh.get(piece) ?? [])].sort((a, b) => a - b),
+    );
+    const [piece = 0, [word = 0] = []] = [...fresh][0] ?? [];
+    return new FootprintError({ ...knowledge, places }, `${this.nameOf(piece)} word ${word}`);
+  }
+
+  /** Part and field that hold a piece of memory. */
+  private nameOf(piece: number): string {
+    for (const object of stateOf(this.machine).objects)
+      for (const [key, value] of fieldsOf(object))
+        if (ArrayBuffer.isView(value) && this.arena.pieceOf(value) === piece)
+          return `${object.constructor.name}.${key}`;
+    return "memory";
+  }
+}
