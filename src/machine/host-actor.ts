@@ -4,7 +4,13 @@ import type { TdxFeature } from "../abi/tdx/td-controls.ts";
 import { TDX_FEATURES0_BITS } from "../abi/tdx/td-controls.ts";
 import { ERRNO, errnoText, SHELL_TEXT } from "../tdx-host/errno.ts";
 import { GuestMemfdPages } from "../tdx-host/guest-memfd-pages.ts";
-import { HOST_WORD, type HostPolicy, type RefusedSeamcall, TdxHost } from "../tdx-host/host-kernel.ts";
+import {
+  HOST_WORD,
+  type HostFaults,
+  type HostPolicy,
+  type RefusedSeamcall,
+  TdxHost,
+} from "../tdx-host/host-kernel.ts";
 import { enableTdxNow } from "../tdx-host/init-module.ts";
 import { HostMemoryHotplug } from "../tdx-host/memory-hotplug.ts";
 import type { ByteRange, MemoryRange } from "../tdx-host/memory-range.ts";
@@ -116,7 +122,7 @@ export class HostActor {
   private refusedWrites = 0;
   private linesBefore = 0;
 
-  constructor(config: HostConfig, tell: (event: HostEvent) => void) {
+  constructor(config: HostConfig, tell: (event: HostEvent) => void, faults?: HostFaults) {
     const { extensions } = config;
     this.host = new TdxHost({
       memory: config.memory,
@@ -128,6 +134,7 @@ export class HostActor {
       secureWindows: config.secureWindows,
       addOnFeatures: extensions === null ? 0n : 1n << BigInt(TDX_FEATURES0_BITS.QUOTE),
       refused: config.refused,
+      ...(faults === undefined ? {} : { faults }),
     });
     this.host.words[HOST_WORD.CALLS_PER_STEP] = CALLS_PER_STEP;
     this.host.module.sys.words[SYS_WORD.INTERRUPT_EVERY] = extensions?.interruptEvery ?? 0;

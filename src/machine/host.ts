@@ -12,6 +12,7 @@ import type { SeamcallPort } from "../vmm/seam.ts";
 import { Vmm } from "../vmm/vmm.ts";
 import type { MachineConfig } from "./config.ts";
 import type { Injector } from "./faults/injector.ts";
+import { SnpInjector } from "./faults/snp-injector.ts";
 import type { GuestPlatform } from "./guest-platform.ts";
 import { type CpuObserver, GuestCpus } from "./hardware.ts";
 import { SnpCpus } from "./snp-cpus.ts";
@@ -101,11 +102,14 @@ const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
 };
 
 /** A guest of SEV-SNP, and the VMM that runs it. */
-const snpHost = (config: MachineConfig, { sink, observer }: HostWatchers): Host => {
+const snpHost = (config: MachineConfig, { sink, observer, injector }: HostWatchers): Host => {
   const store = new TagStore();
   const guest = new SnpGuest(new Rmp(0, HOST_BASE + HOST_SIZE), SNP_ASID, config.vcpus, store);
-  const vmm = new Vmm({ ...vmmConfigOf(config), snp: guest, sink });
-  return { platform: new SnpPlatform(guest, store, new SnpCpus(guest, store, config.vcpus, observer)), vmm };
+  const faults = injector === undefined ? undefined : new SnpInjector(injector);
+  const rmpFaults = faults === undefined ? {} : { rmpFaults: faults };
+  const vmm = new Vmm({ ...vmmConfigOf(config), snp: guest, sink, ...rmpFaults });
+  const cpus = new SnpCpus(guest, store, config.vcpus, observer, faults);
+  return { platform: new SnpPlatform(guest, store, cpus), vmm };
 };
 
 /** @throws VmmError for a machine that QEMU would not start */

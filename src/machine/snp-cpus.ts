@@ -12,6 +12,7 @@ import { NESTED_FAULT, type SnpGuest } from "../snp/snp-guest.ts";
 import type { TagStore } from "../tdx-module/page-store.ts";
 import { COST } from "./cost.ts";
 import { septStateName } from "./facts.ts";
+import type { SnpInjector } from "./faults/snp-injector.ts";
 import { type CpuObserver, GUEST_CONTENT, STALE_CONTENT } from "./hardware.ts";
 import { ACCEPT_EXIT, ACCESS_EXIT, CALL_EXIT } from "./tally.ts";
 
@@ -30,7 +31,16 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
   readonly observer: CpuObserver;
   private readonly all: readonly Regs[];
 
-  constructor(guest: SnpGuest, store: TagStore, vcpus: number, observer: CpuObserver) {
+  private readonly faults: SnpInjector | undefined;
+
+  constructor(
+    guest: SnpGuest,
+    store: TagStore,
+    vcpus: number,
+    observer: CpuObserver,
+    faults: SnpInjector | undefined,
+  ) {
+    this.faults = faults;
     this.guest = guest;
     this.store = store;
     this.observer = observer;
@@ -47,7 +57,8 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
   }
 
   pvalidate(vcpu: number, gpa: number, size: number, validate: number): number {
-    const result = pvalidate(this.guest, vcpu, gpa, size, validate);
+    const made = this.faults?.pvalidate(vcpu, gpa, size, validate) ?? -1;
+    const result = made >= 0 ? made : pvalidate(this.guest, vcpu, gpa, size, validate);
     const large = size === RMP_2M;
     const end = gpa + (large ? UNIT : PAGE);
     const call = validate === 1 ? SNP_GUEST_CALL.PVALIDATE : SNP_GUEST_CALL["PVALIDATE rescind"];
@@ -71,6 +82,7 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
       const what = code === GHCB_MSR_CODE.TERMINATE ? "VMGEXIT terminate" : call;
       this.observer.emit(vcpu, what, 0, 0, "VMEXIT", "");
     }
+    this.faults?.vmgexit(vcpu, code);
     this.guest.leave(vcpu, SVM_EXIT.VMGEXIT);
     this.exit(vcpu, CALL_EXIT, COST.vmgexit.ns);
   }

@@ -1,5 +1,5 @@
 import { answerOf } from "../machine/faults/fault-answer.ts";
-import { FAULT_CALLS, type FaultCall, OWN_ANSWER } from "../machine/faults/fault-calls.ts";
+import { FAULT_CALLS, type FaultCall, isHostCall, OWN_ANSWER } from "../machine/faults/fault-calls.ts";
 import type { FaultRule } from "../machine/faults/fault-points.ts";
 import { suggest } from "./nearest-name.ts";
 import type { Fault } from "./scenario.ts";
@@ -32,7 +32,8 @@ export const callNames = (devices: readonly string[]): ReadonlyMap<string, Named
   return names;
 };
 
-const ABOUT_MEMORY = /^(TDG\.MEM|TDH\.MEM\.(?!TRACK)|virtio-mem (UN)?PLUG$|MapGPA)/;
+const ABOUT_MEMORY =
+  /^(PVALIDATE|RMPUPDATE$|PSMASH$|TDG\.MEM|TDH\.MEM\.(?!TRACK)|virtio-mem (UN)?PLUG$|MapGPA)/;
 
 const refused = (key: string, expected: string, found: string, advice = ""): RefusedFault => ({
   key,
@@ -76,6 +77,13 @@ const wrongWith = (fault: Fault, call: FaultCall, answer: number | undefined): R
   }
   if (fault.answer === null && fault.late === 0)
     return refused("call", "an `answer` or `late` beside `call`", "neither", "say what goes wrong");
+  if (fault.late !== 0 && isHostCall(call))
+    return refused(
+      "late",
+      `an answer in time of ${name}`,
+      describe(fault.late),
+      "the host takes no virtual time",
+    );
   if (fault.after !== null && fault.answer !== "INTERRUPTED")
     return refused("after", "`after` beside the answer INTERRUPTED", describe(fault.answer), "remove it");
   if (fault.range !== null && !ABOUT_MEMORY.test(name))

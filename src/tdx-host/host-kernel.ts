@@ -70,6 +70,15 @@ export interface HostOptions {
   /** Add-on features to choose in TDH.SYS.CONFIG, as bits of TDX_FEATURES0. */
   readonly addOnFeatures?: bigint;
   readonly refused?: readonly RefusedSeamcall[];
+  readonly faults?: HostFaults;
+}
+
+/** Makes SEAMCALLs of this host fail, one by one. */
+export interface HostFaults {
+  /** Whether a call of this leaf may fail at all. */
+  concerns(leaf: number): boolean;
+  /** Such a call is about to be made. @returns the status that it answers, or -1 */
+  strike(leaf: number): number;
 }
 
 /** A SEAMCALL that the module is made to refuse: the `at`-th call of the leaf, from 1. */
@@ -100,6 +109,7 @@ export class TdxHost {
   readonly regs = newRegs();
   onSeamcall: SeamcallListener = () => {};
   private readonly refused: readonly RefusedSeamcall[];
+  private readonly faults: HostFaults | undefined;
   /** Calls made of the leaves that `refused` names. */
   private readonly made = new Map<number, number>();
   readonly words = new Float64Array(3);
@@ -129,6 +139,7 @@ export class TdxHost {
     this.pages = new HostPages(options.memory);
     this.caches = new HostCaches(this.module.features.includes("CLFLUSH_BEFORE_ALLOC"));
     this.refused = options.refused ?? [];
+    this.faults = options.faults;
     for (const { leaf } of this.refused) this.made.set(TDH[leaf], 0);
     this.words[HOST_WORD.CALLS_PER_STEP] = 1;
   }
@@ -154,6 +165,8 @@ export class TdxHost {
   }
 
   private refuseIfDue(leaf: number): void {
+    const struck = this.faults?.concerns(leaf) === true ? this.faults.strike(leaf) : -1;
+    if (struck >= 0) this.module.faults.nextSeamcall(leaf, struck as Status);
     const made = this.made.get(leaf);
     if (made === undefined) return;
     this.made.set(leaf, made + 1);
@@ -162,7 +175,7 @@ export class TdxHost {
   }
   /** Whether calls of a leaf have to be made one by one, because one of them is to be refused. */
   countsCalls(leaf: TdhLeaf): boolean {
-    return this.made.has(TDH[leaf]);
+    return this.made.has(TDH[leaf]) || this.faults?.concerns(TDH[leaf]) === true;
   }
 
   /** What seamcall_prerr() prints. @source Linux arch/x86/virt/vmx/tdx/tdx.c */

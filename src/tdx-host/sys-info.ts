@@ -1,6 +1,7 @@
 import { TDX_FEATURES0_BITS } from "../abi/tdx/td-controls.ts";
 import { ERRNO } from "./errno.ts";
 import type { TdxHost } from "./host-kernel.ts";
+import type { ByteRange } from "./memory-range.ts";
 
 const NO_RBP_MOD = 1n << BigInt(TDX_FEATURES0_BITS.NO_RBP_MOD);
 
@@ -37,9 +38,19 @@ export const readSysInfo = (host: TdxHost): number => {
     entryBytes: { "4K": small ?? 0, "2M": middle ?? 0, "1G": large ?? 0 },
     bitmapBits: bitmapBits ?? 0,
   };
-  host.cmrs = Array.from({ length: count ?? 0 }, (_, i) => {
-    const start = host.readField("CMR_BASE", i) ?? 0;
-    return { start, end: start + (host.readField("CMR_SIZE", i) ?? 0) };
-  }).filter(({ start, end }) => start < end);
-  return 0;
+  const cmrs = readCmrs(host, count ?? 0);
+  host.cmrs = cmrs ?? [];
+  return cmrs === undefined ? ERRNO.EIO : 0;
+};
+
+/** The convertible ranges that are not empty, or undefined after the first that cannot be read. */
+const readCmrs = (host: TdxHost, count: number): ByteRange[] | undefined => {
+  const cmrs: ByteRange[] = [];
+  for (let i = 0; i < count; i++) {
+    const start = host.readField("CMR_BASE", i);
+    const size = start === undefined ? undefined : host.readField("CMR_SIZE", i);
+    if (start === undefined || size === undefined) return undefined;
+    if (size > 0) cmrs.push({ start, end: start + size });
+  }
+  return cmrs;
 };

@@ -9,6 +9,7 @@ import { type AreaDefinition, DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "./mem
 import { UNIT_PAGES } from "./page-set.ts";
 import type { VmmPolicy } from "./policy.ts";
 import type { SeamcallPort } from "./seam.ts";
+import type { RmpFaults } from "./snp/snp-host.ts";
 import { VirtioMemDevice } from "./virtio-mem-device.ts";
 import type { VirtioMemProperties } from "./virtio-mem-properties.ts";
 import { demand, hex } from "./vmm-error.ts";
@@ -39,6 +40,8 @@ export interface VmmConfig {
   readonly gpaw?: number;
   /** The guest as SEV-SNP hardware knows it; it is a TD if this is left out. */
   readonly snp?: SnpGuest;
+  /** Makes RMPUPDATE and PSMASH fail. Default: nothing does. */
+  readonly rmpFaults?: RmpFaults;
   /** Executes a SEAMCALL on the host's registers. */
   readonly seamcall?: SeamcallPort;
   /** What TDH.VP.ENTER gave the host at a vCPU's last TD exit. A TDVMCALL's results are written back there. */

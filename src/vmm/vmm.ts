@@ -87,7 +87,7 @@ export class Vmm {
     this.use = new HostUse(config.hostLimit ?? Number.POSITIVE_INFINITY);
     this.sink = config.sink;
     this.life = new VmLife(config.sink);
-    this.snp = config.snp === undefined ? undefined : new SnpHost(config.snp, config.sink);
+    this.snp = config.snp === undefined ? undefined : new SnpHost(config.snp, config.sink, config.rmpFaults);
     this.seam = new Seam(config.seamcall ?? noTdx, config.sink);
     this.exitRegs = config.exitRegs ?? noTdx;
     this.inGuest = config.inGuest ?? (() => false);

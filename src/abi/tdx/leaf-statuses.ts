@@ -24,6 +24,55 @@ const NEW_PAGE = { ...MEMORY, OPERAND_ADDR_RANGE_ERROR: "R8", PAGE_METADATA_INCO
 /** The same for leaves that need the range blocked and tracked. */
 const BLOCKED = { ...MEMORY, GPA_RANGE_NOT_BLOCKED: "RCX", TLB_TRACKING_NOT_DONE: "RCX" } as const;
 
+/** What every leaf answers that the host makes while it brings the module up. */
+const EARLY = { SYS_BUSY: 0, SYS_SHUTDOWN: 0 } as const satisfies LeafStatuses;
+
+/**
+ * Leaves with which a host brings the module up.
+ *
+ * @source TDX module 1.5.25, completion statuses; Linux TDX Module Extensions series, 2026-06, for the last two, of which no source
+ *   names other refusals than those of their operands
+ */
+const INITIALISATION = {
+  "TDH.SYS.INIT": { ...EARLY, OPERAND_INVALID: "RCX", SYS_INIT_NOT_PENDING: 0 },
+  "TDH.SYS.LP.INIT": { ...EARLY, SYS_LP_INIT_NOT_PENDING: 0, SYS_LP_INIT_DONE: 0 },
+  "TDH.SYS.RD": {
+    ...EARLY,
+    SYS_NOT_READY: 0,
+    METADATA_FIELD_ID_INCORRECT: 0,
+    METADATA_FIELD_NOT_READABLE: 0,
+  },
+  "TDH.SYS.CONFIG": {
+    ...EARLY,
+    OPERAND_INVALID: "RCX",
+    SYS_CONFIG_NOT_PENDING: 0,
+    INVALID_TDMR: 0,
+    NON_ORDERED_TDMR: 0,
+    TDMR_OUTSIDE_CMRS: 0,
+    INVALID_PAMT: 0,
+    PAMT_OUTSIDE_CMRS: 0,
+    PAMT_OVERLAP: 0,
+    INVALID_RESERVED_IN_TDMR: 0,
+    NON_ORDERED_RESERVED_IN_TDMR: 0,
+  },
+  "TDH.SYS.KEY.CONFIG": {
+    ...EARLY,
+    KEY_GENERATION_FAILED: 0,
+    KEY_CONFIGURED: 0,
+    SYS_KEY_CONFIG_NOT_PENDING: 0,
+  },
+  "TDH.SYS.TDMR.INIT": { ...EARLY, OPERAND_INVALID: "RCX", OPERAND_BUSY: "RCX", TDMR_ALREADY_INITIALIZED: 0 },
+  "TDH.EXT.MEM.ADD": {
+    ...EARLY,
+    INTERRUPTED_RESUMABLE: 0,
+    OPERAND_INVALID: "RCX",
+    OPERAND_ADDR_RANGE_ERROR: "NEW_PAGE_LIST_ENTRY",
+    OPERAND_BUSY: "NEW_PAGE_LIST_ENTRY",
+    PAGE_METADATA_INCORRECT: "NEW_PAGE_LIST_ENTRY",
+  },
+  "TDH.EXT.INIT": { ...EARLY, INTERRUPTED_RESUMABLE: 0, OPERAND_INVALID: "RAX" },
+} as const satisfies { readonly [leaf: string]: LeafStatuses };
+
 /**
  * What each leaf can answer beside SUCCESS, for the leaves that a running TD and its host use.
  *
@@ -96,6 +145,7 @@ export const LEAF_STATUSES = {
     OPERAND_BUSY_HOST_PRIORITY: "RCX",
     PAGE_METADATA_INCORRECT: "RCX",
   },
+  ...INITIALISATION,
 } as const satisfies { readonly [leaf: string]: LeafStatuses };
 export type LeafWithStatuses = keyof typeof LEAF_STATUSES;
 

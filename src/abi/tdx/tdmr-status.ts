@@ -25,3 +25,15 @@ export const TDMR_DETAILS: ReadonlyMap<StatusName, (details: number) => string> 
   ["INVALID_RESERVED_IN_TDMR", area],
   ["NON_ORDERED_RESERVED_IN_TDMR", area],
 ]);
+
+const BLAME = /^TDMR (\d{1,3})(?:, (?:(4K|2M|1G)|area (\d{1,3})))?(?:, TDMR (\d{1,3}))?$/;
+
+/** The details that such a text means, `TDMR 1, 2M, TDMR 0`; undefined if it means none. */
+export const tdmrDetailsOf = (text: string): number | undefined => {
+  const match = BLAME.exec(text);
+  if (match === null) return undefined;
+  const [, blamed, size, areaNumber, other] = match;
+  const middle = size === undefined ? Number(areaNumber ?? 0) : SIZE_NAMES.indexOf(size);
+  const bytes = [Number(blamed), middle, Number(other ?? 0)];
+  return bytes.every((value) => value < 256) ? bytes[0]! + 256 * bytes[1]! + 65536 * bytes[2]! : undefined;
+};

@@ -1,15 +1,16 @@
 import { OPERAND_ID } from "../../abi/tdx/operand-id.ts";
 import { type Status, statusFromWord, statusName, statusText, withDetails } from "../../abi/tdx/status.ts";
+import { tdmrDetailsOf } from "../../abi/tdx/tdmr-status.ts";
 import { type FaultCall, OWN_ANSWER } from "./fault-calls.ts";
 import { callOf, type FaultRule } from "./fault-points.ts";
 
 const isLeaf = ({ boundary }: FaultCall): boolean => boundary === "tdcall" || boundary === "seamcall";
 
-/** `level 1`, an operand's name, or a number below 2^32. */
+/** `level 1`, an operand's name, what TDH.SYS.CONFIG blames (`TDMR 1, 4K`), or a number below 2^32. */
 const detailsOf = (text: string): number | undefined => {
   const operands: { readonly [name: string]: number } = OPERAND_ID;
   const number = /^(?:level )?(0x[0-9a-f]{1,8}|\d{1,10})$/i.exec(text)?.[1];
-  const details = number === undefined ? operands[text] : Number(number);
+  const details = number === undefined ? (operands[text] ?? tdmrDetailsOf(text)) : Number(number);
   return details !== undefined && details < 2 ** 32 ? details : undefined;
 };
 

@@ -1,3 +1,4 @@
+import { PSMASH_RESULT, PVALIDATE_RESULT, RMPUPDATE_RESULT } from "../../abi/snp/rmp-entry.ts";
 import {
   LEAF_STATUSES,
   type LeafStatuses,
@@ -11,11 +12,12 @@ import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { FAULT_POINT, type FaultPoint } from "../../linux/fault-points.ts";
 import { INTERRUPTED } from "../../tdx-module/outcome.ts";
+import { INJECT_BAD_ENTRY, INJECT_BAD_HEADER } from "../../vmm/snp/page-state-change.ts";
 import { NO_REPLY } from "../../vmm/virtio-mem-device.ts";
 import { INJECT_FAILURE, INJECT_RETRY } from "../../vmm/vmcall.ts";
 
 /** Which boundary a call crosses. */
-export type FaultBoundary = "tdcall" | "mapgpa" | "seamcall" | "virtio-mem" | "acpi" | "guest";
+export type FaultBoundary = "tdcall" | "mapgpa" | "seamcall" | "virtio-mem" | "acpi" | "guest" | "snp";
 
 /** A call that can answer something else than it would. */
 export interface FaultCall {
@@ -36,6 +38,16 @@ export const OWN_ANSWER = -100;
 export const ACPI_METHOD = { _STA: 0, _CRS: 1, _EJ0: 2, _OST: 3 } as const;
 /** What an ACPI method does instead: nothing at all, or a lie about the slot. */
 export const ACPI_ANSWER = { IGNORED: 0, ABSENT: 1, PRESENT: 2, EMPTY: 3 } as const;
+
+/** What an SNP guest and its host ask of the processor and of each other. */
+export const SNP_FAULT = {
+  PVALIDATE: 0,
+  RESCIND: 1,
+  PSC: 2,
+  PSC_BY_MSR: 3,
+  RMPUPDATE: 4,
+  PSMASH: 5,
+} as const;
 
 const call = (
   name: string,
@@ -59,6 +71,8 @@ const leaf = (
 };
 
 const BUSY = ["OPERAND_BUSY"];
+/** Results other than success. */
+const failing = ({ SUCCESS: _, ...results }: { readonly [name: string]: number }) => results;
 const { ACK: _never, ...REFUSALS } = VIRTIO_MEM_RESPONSE;
 const { BUSY: LATER, ERROR } = REFUSALS;
 
@@ -75,9 +89,35 @@ const guest = (
     survivable,
   );
 
+/** Page state changes by request buffer: nothing done yet, or the errors that SW_EXITINFO2 can have. */
+const PSC_ANSWERS = {
+  RETRY: INJECT_RETRY,
+  GENERIC: INJECT_FAILURE,
+  INVALID_HEADER: INJECT_BAD_HEADER,
+  INVALID_ENTRY: INJECT_BAD_ENTRY,
+};
+
+/** What a scenario's host calls while it brings TDX up, and what its kernel has to live with. */
+const HOST_LEAVES = [
+  ["TDH.SYS.INIT", []],
+  ["TDH.SYS.LP.INIT", []],
+  ["TDH.SYS.RD", []],
+  ["TDH.SYS.CONFIG", []],
+  ["TDH.SYS.KEY.CONFIG", []],
+  ["TDH.SYS.TDMR.INIT", []],
+  ["TDH.EXT.MEM.ADD", ["INTERRUPTED_RESUMABLE"]],
+  ["TDH.EXT.INIT", ["INTERRUPTED_RESUMABLE"]],
+] as const satisfies readonly (readonly [LeafWithStatuses, readonly StatusName[]])[];
+
+/** Whether a call is the host's own, which takes no virtual time. */
+export const isHostCall = ({ name }: FaultCall): boolean =>
+  HOST_LEAVES.some(([leafName]) => leafName === name);
+
 /**
  * Every call that a fault can strike. A leaf answers what its own completion statuses are, a device what its
  * specification lets it say, a point of the guest what its callers have to expect.
+ *
+ * Linux makes no RMPADJUST of memory at VMPL 0, so none can fail.
  *
  * @source virtio 1.3, "Memory Device", responses; ACPI 6.5, 6.3; Linux mm/fail_page_alloc.c, mm/memory_hotplug.c,
  *   mm/page_ext.c; GHCI, TDG.VP.VMCALL<MapGPA>
@@ -117,6 +157,13 @@ export const FAULT_CALLS: readonly FaultCall[] = [
   guest("create_memory_block_devices", ["ENOMEM"], ["-ENOMEM"]),
   guest("MEM_GOING_ONLINE", ["ENOMEM", "EPERM"], ["-ENOMEM"]),
   guest("MEM_GOING_OFFLINE", ["EPERM", "EBUSY"], ["-EPERM"]),
+  call("PVALIDATE", "snp", SNP_FAULT.PVALIDATE, failing(PVALIDATE_RESULT), ["FAIL_SIZEMISMATCH"]),
+  call("PVALIDATE rescind", "snp", SNP_FAULT.RESCIND, failing(PVALIDATE_RESULT), ["FAIL_SIZEMISMATCH"]),
+  call("VMGEXIT page state change", "snp", SNP_FAULT.PSC, PSC_ANSWERS, ["RETRY"]),
+  call("VMGEXIT MSR protocol", "snp", SNP_FAULT.PSC_BY_MSR, { FAILURE: INJECT_FAILURE }),
+  call("RMPUPDATE", "snp", SNP_FAULT.RMPUPDATE, failing(RMPUPDATE_RESULT), ["FAIL_OVERLAP"]),
+  call("PSMASH", "snp", SNP_FAULT.PSMASH, failing(PSMASH_RESULT), ["FAIL_INUSE"]),
+  ...HOST_LEAVES.map(([name, survivable]) => leaf(name, "seamcall", TDH[name], survivable)),
 ];
 
 export const FAULT_CALL_NAMES: readonly string[] = FAULT_CALLS.map(({ name }) => name);

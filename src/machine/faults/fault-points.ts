@@ -44,6 +44,7 @@ const BY_CODE: { readonly [boundary in FaultBoundary]: ReadonlyMap<number, numbe
   "virtio-mem": callsByCode("virtio-mem"),
   acpi: callsByCode("acpi"),
   guest: callsByCode("guest"),
+  snp: callsByCode("snp"),
 };
 
 /**

@@ -101,6 +101,26 @@ export class Injector implements GuestFaults {
     this.machine.module.faults.nextSeamcall(leaf, rule.answer as Status);
   }
 
+  /** An SNP guest or its host asks for something. @returns what it gets instead, or OWN_ANSWER */
+  snp(code: number, vcpu: number, start: number, end: number, counts?: (rule: FaultRule) => boolean): number {
+    if (!this.points.on) return OWN_ANSWER;
+    const call = this.points.find("snp", code);
+    if (call === undefined) return OWN_ANSWER;
+    return this.strike(call, vcpu, start, end, counts)?.answer ?? OWN_ANSWER;
+  }
+
+  /** Arranges what the VMM answers to the request that a guest is about to make. */
+  arrange(answer: number): void {
+    this.machine.vmm.injection.arrange(MAP_GPA_INJECTION, answer, 1);
+  }
+
+  /** The host brings TDX up and is about to make a SEAMCALL. @returns the status that it answers, or -1 */
+  hostSeamcall(leaf: number): number {
+    const call = this.points.find("seamcall", leaf);
+    const rule = call === undefined ? undefined : this.strike(call, -1, 0, 0);
+    return rule === undefined || rule.answer === OWN_ANSWER ? -1 : rule.answer;
+  }
+
   /** The guest puts a virtio-mem request into the queue. @returns nanoseconds that its answer is late */
   request(device: number, type: number, addr: number, bytes: number): number {
     const { points, machine, waiting } = this;

@@ -1,6 +1,7 @@
 import { HostActor, type HostEvent, type HostFacts } from "../../machine/host-actor.ts";
 import type { TdHost } from "../../machine/td-host.ts";
 import { ERRNO, errnoText } from "../../tdx-host/errno.ts";
+import type { HostFaults } from "../../tdx-host/host-kernel.ts";
 import type { HostDeed, HostSpec } from "../host-spec.ts";
 import type { Platform } from "../scenario.ts";
 import { type Outcome, SUCCESS, type TraceEvent } from "../world.ts";
@@ -14,11 +15,15 @@ export class HostWorld {
 
   private readonly hasTdx: boolean;
 
-  constructor(spec: HostSpec, platform: Platform, moment: Moment, tell: (event: TraceEvent) => void) {
+  constructor(
+    spec: HostSpec,
+    platform: Platform,
+    moment: Moment,
+    tell: (event: TraceEvent) => void,
+    faults: HostFaults | undefined,
+  ) {
     this.hasTdx = platform === "tdx";
-    this.actor = new HostActor(spec, (event) => {
-      tell(traceEvent(event, moment()));
-    });
+    this.actor = new HostActor(spec, (event) => tell(traceEvent(event, moment())), faults);
   }
 
   /** A host of another maker has no TDX to bring up, and Linux no reason to refuse memory there. */

@@ -1,5 +1,5 @@
 import { answerText } from "../../machine/faults/fault-answer.ts";
-import { FAULT_CALLS, OWN_ANSWER } from "../../machine/faults/fault-calls.ts";
+import { FAULT_CALLS, isHostCall, OWN_ANSWER } from "../../machine/faults/fault-calls.ts";
 import {
   callOf,
   type FaultPlan,
@@ -30,10 +30,11 @@ const ruleOf = (fault: Fault, devices: readonly string[]): FaultRule[] => {
 
 /** Draws which kinds of fault exist under this seed, and how often each strikes. */
 const drawSwarm = (prng: Prng, calls: readonly string[]): FaultRule[] =>
-  FAULT_CALLS.flatMap(({ name, answers, survivable, boundary }, call) => {
+  FAULT_CALLS.flatMap((one, call) => {
+    const { name, answers, survivable, boundary } = one;
     if (calls.length > 0 && !calls.includes(name)) return [];
     const kinds = survivable.map((answer) => ({ answer: answers.get(answer) ?? OWN_ANSWER, isLate: false }));
-    if (boundary === "virtio-mem" || boundary === "seamcall")
+    if (boundary === "virtio-mem" || (boundary === "seamcall" && !isHostCall(one)))
       kinds.push({ answer: OWN_ANSWER, isLate: true });
     return kinds.flatMap(({ answer, isLate }): FaultRule[] => {
       const [exists, rate, late] = [prng.below(KINDS_SHARE) === 0, prng.below(RATES), prng.below(LATE_STEPS)];

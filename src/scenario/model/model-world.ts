@@ -4,6 +4,7 @@ import type { HostFacts } from "../../machine/host-actor.ts";
 import { Machine } from "../../machine/machine.ts";
 import { leaveHost } from "../../machine/td-host.ts";
 import type { TraceEvent as MachineEvent } from "../../machine/trace.ts";
+import type { HostFaults } from "../../tdx-host/host-kernel.ts";
 import type { Action, AddressRange, Scenario } from "../scenario.ts";
 import {
   type Bitmaps,
@@ -61,7 +62,18 @@ export class ModelWorld implements World {
     const { host } = scenario.machine;
     if (host === null) return;
     const moment = () => ({ step: this.past.steps + this.machine!.scheduler.steps, ns: this.now() });
-    this.hostWorld = new HostWorld(host, scenario.platform, moment, (event) => this.listener(event));
+    const tell = (event: TraceEvent) => this.listener(event);
+    this.hostWorld = new HostWorld(host, scenario.platform, moment, tell, this.hostFaults());
+  }
+
+  /** Faults of the host's SEAMCALLs count on, whichever machine they are for. */
+  private hostFaults(): HostFaults | undefined {
+    const points = this.machine?.injector?.points;
+    if (points === undefined) return undefined;
+    return {
+      concerns: (leaf) => points.find("seamcall", leaf) !== undefined,
+      strike: (leaf) => this.machine!.injector!.hostSeamcall(leaf),
+    };
   }
 
   host(): HostFacts | null {

@@ -37,7 +37,7 @@ const map = z
   .meta({ description: "Calls that go wrong" });
 
 const SENTENCE =
-  /^(?<call>.+?) at (?<at>\d{1,13})(?: \((?<times>\d{1,6}) times\))? (?:answers (?<answer>\S+(?: \d+\))?)|is late by (?<late>\S+)|is interrupted after (?<after>\d{1,3}))$/;
+  /^(?<call>.+?) at (?<at>\d{1,13})(?: \((?<times>\d{1,6}) times\))? (?:answers (?<answer>[^\s(]+(?:\([^()]+\))?)|is late by (?<late>\S+)|is interrupted after (?<after>\d{1,3}))$/;
 const EXAMPLE = "TDG.MEM.PAGE.ACCEPT at 7 answers OPERAND_BUSY";
 
 /** `CALL at N answers ANSWER`, `CALL at N is late by TIME`, `CALL at N is interrupted after CHUNKS`. */

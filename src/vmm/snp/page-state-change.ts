@@ -14,6 +14,16 @@ import { DEAD, DONE, VMM_PROCEDURES } from "../procedures.ts";
 import { INJECT_FAILURE, INJECT_RETRY, MAP_GPA_INJECTION } from "../vmcall.ts";
 import type { Vmm } from "../vmm.ts";
 
+/** More answers that an injection may arrange for a page state change, beside INJECT_RETRY and INJECT_FAILURE. */
+export const INJECT_BAD_HEADER = 3;
+export const INJECT_BAD_ENTRY = 4;
+const ARRANGED = new Map<number, readonly [number, number]>([
+  [INJECT_RETRY, PSC_ERROR.NONE],
+  [INJECT_FAILURE, PSC_ERROR.GENERIC],
+  [INJECT_BAD_HEADER, PSC_ERROR.INVALID_HEADER],
+  [INJECT_BAD_ENTRY, PSC_ERROR.INVALID_ENTRY],
+]);
+
 const BUFFER = GHCB_PAGE.SHARED_BUFFER;
 const ENTRIES = BUFFER + PSC_BUFFER.ENTRIES;
 /** Bits of the high half of an entry: reserved ones, and the size. */
@@ -60,9 +70,8 @@ export const changePageStates = c.define({
     const done = f.get(c.v.done);
     if (done > 0 && (done >= k.policy.pscEntries || k.hasEvent(f.get(c.v.vcpu))))
       return answer(k, f, PSC_ERROR.NONE);
-    const arranged = k.injection.take(MAP_GPA_INJECTION);
-    if (arranged === INJECT_RETRY) return answer(k, f, PSC_ERROR.NONE);
-    if (arranged === INJECT_FAILURE) return answer(k, f, PSC_ERROR.GENERIC);
+    const arranged = ARRANGED.get(k.injection.take(MAP_GPA_INJECTION));
+    if (arranged !== undefined) return answer(k, f, arranged);
     return changeEntry(k, f, ghcb, ENTRIES + current * PSC_ENTRY_BYTES);
   },
   converted: (k, f) => {

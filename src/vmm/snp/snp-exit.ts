@@ -14,10 +14,12 @@ import { PAGE_SIZE } from "../../units.ts";
 import { convert } from "../convert.ts";
 import { PAGE_STATE_CHANGE_EVENT, VM_END, VMEXIT_EVENT } from "../events.ts";
 import { faultIn, resolve } from "../faults.ts";
+import { NOT_ARRANGED } from "../injection.ts";
 import { WANTS_2M } from "../map-page.ts";
 import { NO_AREA } from "../memory-map.ts";
 import { DEAD, DONE, UNRESOLVED, VMM_PROCEDURES } from "../procedures.ts";
 import { split } from "../split.ts";
+import { MAP_GPA_INJECTION } from "../vmcall.ts";
 import type { Vmm } from "../vmm.ts";
 import { changePageStates } from "./page-state-change.ts";
 
@@ -88,6 +90,7 @@ const onVmgexit = (k: Vmm, f: Frame<Vmm>, vcpu: number): Next => {
     return f.returns(DEAD);
   }
   if (code !== GHCB_MSR_CODE.PSC_REQUEST) throw new NotModelled(`GHCB MSR request 0x${code.toString(16)}`);
+  if (k.injection.take(MAP_GPA_INJECTION) !== NOT_ARRANGED) return respond(k, f, 0x8000_0000);
   const gfn = (high & 0xf_ffff) * 2 ** 20 + (low >>> 12);
   const operation = (high >>> 20) & 15;
   if (operation !== PSC_OPERATION.PRIVATE && operation !== PSC_OPERATION.SHARED)

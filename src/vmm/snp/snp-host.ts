@@ -1,10 +1,20 @@
-import { RMP_2M, RMP_4K } from "../../abi/snp/rmp-entry.ts";
+import { PSMASH_RESULT, RMP_2M, RMP_4K, RMPUPDATE_RESULT } from "../../abi/snp/rmp-entry.ts";
 import { psmash } from "../../snp/psmash.ts";
 import { rmpUpdate } from "../../snp/rmpupdate.ts";
 import type { SnpGuest } from "../../snp/snp-guest.ts";
 import { PAGE_SIZE } from "../../units.ts";
 import { PSMASH_EVENT, RMPUPDATE_EVENT, type VmmSink } from "../events.ts";
 import { UNIT_PAGES } from "../page-set.ts";
+
+/** Says what an instruction is made to answer; -1: it does its work. */
+export interface RmpFaults {
+  /** @param start guest-physical bytes, half open */
+  rmpUpdate(start: number, end: number): number;
+  psmash(start: number, end: number): number;
+}
+
+/** KVM repeats an RMPUPDATE that met an entry of the other size, and a PSMASH of an entry in use, without end. */
+const REPEATS = 64;
 
 /**
  * What KVM does to a guest's memory on SEV-SNP: RMPUPDATE and PSMASH, one event each, and the nested page tables, which are its own.
@@ -15,10 +25,12 @@ import { UNIT_PAGES } from "../page-set.ts";
 export class SnpHost {
   readonly guest: SnpGuest;
   private readonly sink: VmmSink | undefined;
+  private readonly faults: RmpFaults | undefined;
 
-  constructor(guest: SnpGuest, sink: VmmSink | undefined) {
+  constructor(guest: SnpGuest, sink: VmmSink | undefined, faults?: RmpFaults) {
     this.guest = guest;
     this.sink = sink;
+    this.faults = faults;
   }
 
   /** Gives a host page to the guest, not validated, and maps it. @returns what RMPUPDATE answered */
@@ -54,18 +66,27 @@ export class SnpHost {
 
   /** Splits the mapping and the RMP entry of a unit. @returns what PSMASH answered */
   smash(frame: number, hostFrame: number): number {
-    const result = psmash(this.guest, hostFrame);
-    this.sink?.emit(PSMASH_EVENT, frame * PAGE_SIZE, result, 0, 0, 0);
-    if (result === 0) this.guest.npt.split(frame);
-    return result;
+    const start = frame * PAGE_SIZE;
+    for (let tries = 1; ; tries++) {
+      const made = this.faults?.psmash(start, start + UNIT_PAGES * PAGE_SIZE) ?? -1;
+      const result = made >= 0 ? made : psmash(this.guest, hostFrame);
+      this.sink?.emit(PSMASH_EVENT, start, result, 0, 0, 0);
+      if (result === 0) this.guest.npt.split(frame);
+      if (result !== PSMASH_RESULT.FAIL_INUSE || tries === REPEATS) return result;
+    }
   }
 
   private update(frame: number, hostFrame: number, large: boolean, assigned: boolean): number {
     const size = large ? RMP_2M : RMP_4K;
     const { asid } = this.guest;
     const state = { gfn: frame, assigned, size, immutable: false, asid: assigned ? asid : 0 };
-    const result = rmpUpdate(this.guest, hostFrame, state);
-    this.sink?.emit(RMPUPDATE_EVENT, frame * PAGE_SIZE, size, assigned ? 1 : 0, result, 0);
-    return result;
+    const start = frame * PAGE_SIZE;
+    const end = start + (large ? UNIT_PAGES : 1) * PAGE_SIZE;
+    for (let tries = 1; ; tries++) {
+      const made = this.faults?.rmpUpdate(start, end) ?? -1;
+      const result = made >= 0 ? made : rmpUpdate(this.guest, hostFrame, state);
+      this.sink?.emit(RMPUPDATE_EVENT, start, size, assigned ? 1 : 0, result, 0);
+      if (result !== RMPUPDATE_RESULT.FAIL_OVERLAP || tries === REPEATS) return result;
+    }
   }
 }
