@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { none } from "../src/designs/none.ts";
 import { RangeSet } from "../src/lab/enforce/range-set.ts";
 import { onPath } from "../src/lab/kernel-package/host-programs.ts";
+import { LabSession } from "../src/lab/session/lab-session.ts";
+import { findLabTools } from "../src/lab/session/lab-tools.ts";
 import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld, type LinuxWorldOptions } from "../src/lab/world/linux-world.ts";
+import { machineConfigOf } from "../src/scenario/model/model-config.ts";
 import { play } from "../src/scenario/player.ts";
 import type { RunReport } from "../src/scenario/report.ts";
 import { GIB, MIB } from "../src/units.ts";
@@ -75,6 +79,61 @@ describe.skipIf(!READY)(
         expect(report.expectations.filter(({ held }) => !held)).toEqual([]);
         expect(report.violations.length).toBeGreaterThan(60);
         expect(covered(report, "I1").every(inDimm)).toBe(true);
+      },
+    );
+
+    it(
+      "boot memory that nobody accepted is told of page by page, by who meant to touch it",
+      PATIENCE,
+      async () => {
+        // Far from either end of what firmware leaves unaccepted: a kernel takes its memory there.
+        const scenario = load(
+          "{name: boot-memory, title: boot memory, machine: {memory: 4G, vcpus: 2}, guest: {kernel: 6.12, design: none}, " +
+            "steps: [boot, {touch: {gpa: 0x140003008}}, {touch: {gpa: 0x140205ff8, kind: read}}]}",
+        );
+        const report = await playWith(scenario, { onViolation: "report" });
+        expect([report.verdict, report.fate.state]).toEqual(["broken", "running"]);
+        expect(report.violations.map(({ invariant, range }) => ({ invariant, range }))).toEqual(
+          [0x1_4000_3000, 0x1_4020_5000].map((start) => ({
+            invariant: "I1",
+            range: { start, end: start + 4096 },
+          })),
+        );
+        for (const { why } of report.violations)
+          expect(why).toMatch(
+            /^touched by mem\w+\+0x[0-9a-f]+: plugged, its secure-EPT entry is FREE \(do_syscall_64/,
+          );
+      },
+    );
+
+    it(
+      "accepting boot memory stops the guest a few times until its direct mapping is made, and not after",
+      PATIENCE,
+      async () => {
+        const scenario = load(
+          "{name: boot, title: boot, machine: {memory: 4G}, guest: {kernel: 6.12, design: none}, steps: [boot]}",
+        );
+        const plan = {
+          config: machineConfigOf(scenario),
+          design: none,
+          ...(await findLabTools({
+            image: realKernels().find(({ release }) => release.startsWith("6.12."))!.image,
+          })),
+        };
+        const session = await LabSession.prepare({
+          ...plan,
+          append: "",
+          enforcement: "exact",
+          onViolation: "stop",
+        });
+        try {
+          expect(await session.boot()).toBe(true);
+          expect(session.td.loop.served).toBeGreaterThan(200);
+          expect(session.td.control.stops.works).toBeLessThan(10);
+          expect(await session.enforcer.audit()).toEqual([]);
+        } finally {
+          await session.close();
+        }
       },
     );
 

@@ -11,6 +11,11 @@ export interface StoppedCpu {
   readonly gdb: GdbClient;
 }
 
+/** Where a vCPU was in the kernel: where it stands, or what an exception has interrupted. */
+export interface CpuInKernel extends Pick<StoppedCpu, "vcpu" | "gdb"> {
+  readonly registers: Pick<RegisterBlock, "read">;
+}
+
 /** What a hook does with the guest: registers to change. Without RIP the instruction is executed as it stands. */
 export type Hook = (cpu: StoppedCpu) => Promise<RegisterValues>;
 

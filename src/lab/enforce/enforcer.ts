@@ -1,6 +1,6 @@
 import { NotModelled } from "../../not-modelled.ts";
-import { MIB, roundDown, roundUp } from "../../units.ts";
-import type { CpuControl, StoppedCpu } from "../cpu/cpu-control.ts";
+import { MIB, PAGE_SIZE, roundDown, roundUp } from "../../units.ts";
+import type { CpuControl, CpuInKernel } from "../cpu/cpu-control.ts";
 import type { GuestRam } from "../guest-ram/guest-ram.ts";
 import type { Span } from "../span.ts";
 import { auditPages, populated } from "./audit.ts";
@@ -29,7 +29,7 @@ export interface EnforcerParts {
   /** Brings what devices did up to date. */
   readonly sync: () => void | Promise<void>;
   /** Where a stopped CPU is in the kernel. */
-  readonly placeOf: (cpu: StoppedCpu) => Promise<CodePlace>;
+  readonly placeOf: (cpu: CpuInKernel) => Promise<CodePlace>;
   /** Whether a design has taken a page out of the direct map, so that on its own kernel the access would fault. */
   readonly isHidden: (gpa: number) => boolean;
   /** Accepts whole units for the guest, which goes on with what it has written there. */
@@ -49,20 +49,42 @@ export class Enforcer {
   }
 
   /** A CPU touched a watched range: the access has been done, so its page exists now. */
-  private async touched(cpu: StoppedCpu, address: bigint): Promise<void> {
-    const { watch, sync, placeOf, policy } = this.parts;
+  private async touched(cpu: CpuInKernel, address: bigint): Promise<void> {
+    const { watch, sync } = this.parts;
     await sync();
     const range = watch.rangeAt(address);
     if (range === undefined) return;
     const pages = await this.forbiddenPages([range]);
+    await this.caught(cpu, pages.length > 0 ? pages : [range]);
+  }
+
+  /**
+   * A CPU is about to touch a page that the direct mapping lacks. The guest stands still.
+   *
+   * @param address virtual
+   * @returns whether the access can be made now; false if the fault is the kernel's own
+   */
+  async faulted(cpu: CpuInKernel, address: bigint): Promise<boolean> {
+    const { watch, sync } = this.parts;
+    await sync();
+    const gpa = watch.absentAt(address);
+    if (gpa === undefined) return false;
+    if (await watch.givePart(gpa)) return true;
+    const start = roundDown(gpa, PAGE_SIZE);
+    await this.caught(cpu, [{ start, end: start + PAGE_SIZE }]);
+    return true;
+  }
+
+  /** @param found what was touched, or is about to be */
+  private async caught(cpu: CpuInKernel, found: readonly Span[]): Promise<void> {
+    const { watch, placeOf, policy, isHidden } = this.parts;
     const place = await placeOf(cpu);
-    const found = pages.length > 0 ? pages : [range];
-    if (this.parts.isHidden(found[0]!.start))
+    const first = found[0]!;
+    if (isHidden(first.start))
       throw new NotModelled(
-        `${place.symbol} at 0x${found[0]!.start.toString(16)}, which the design has taken out of the direct map, in the linux world`,
+        `${place.symbol} at 0x${first.start.toString(16)}, which the design has taken out of the direct map, in the linux world`,
       );
     for (const span of found) this.record(span, place, cpu.vcpu);
-    const first = found[0]!;
     if (policy === "stop") throw new GuestStopped(this.violations.at(-1)!.why);
     for (const { start, end } of found) await this.forgive(start, end);
     await watch.allowNow(roundDown(first.start, UNIT), roundUp(first.start + 1, UNIT));

@@ -40,9 +40,9 @@ export const nodeBackend = (node: number): string => `ram${node}`;
 /**
  * A TD's CPU: an Intel one, because the kernel asks the vendor, with leaf 0x21, where TDX is announced. String
  * instructions are not fast: without them the kernel clears memory word by word, which TCG does two to three times as
- * fast as `rep stosb`.
+ * fast as `rep stosb`. Pages of 1 GiB are too large for memory that is accepted by 2 MiB.
  */
-const CPU = "max,level=0x21,vendor=GenuineIntel,-erms,-fsrm";
+const CPU = "max,level=0x21,vendor=GenuineIntel,-erms,-fsrm,-pdpe1gb";
 
 /** Boot memory of each node, as a scenario splits it: equal parts of whole units, the last one takes the rest. */
 export const nodeSizes = (memory: number, nodes: number): number[] => {

@@ -114,6 +114,7 @@ export class LabSession {
     this.kexec = this.followKexec();
     td.beforeCall = () => this.devices.sync();
     td.onPageCall = (call) => this.judge(call);
+    td.onFault = (cpu, address) => this.enforcer.faulted(cpu, address);
   }
 
   private followKexec(): KexecFollower {

@@ -3,7 +3,7 @@ import type { Regs } from "../../abi/tdx/regs.ts";
 import type { Design } from "../../linux/design.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { MIB } from "../../units.ts";
-import { CpuControl } from "../cpu/cpu-control.ts";
+import { CpuControl, type CpuInKernel } from "../cpu/cpu-control.ts";
 import { DirectMapWatch } from "../enforce/direct-map-watch.ts";
 import { PageRights } from "../enforce/page-rights.ts";
 import type { QemuGuest } from "../qemu/qemu-guest.ts";
@@ -22,6 +22,7 @@ import {
 } from "./bring-up.ts";
 import type { GuestKernel } from "./guest-kernel.ts";
 import { copyEfiInfo, type LabHandOver, MAILBOX_PAGE } from "./hand-over.ts";
+import { hookKernelFaults, onceDirectMapIsMade } from "./kernel-faults.ts";
 import { type Caller, Mailbox } from "./mailbox.ts";
 import { MailboxLoop } from "./mailbox-loop.ts";
 import { PageContent } from "./page-content.ts";
@@ -60,6 +61,12 @@ export class TdGuest {
   beforeCall: () => void | Promise<void> = () => {};
   /** Is told of each page call, before anything follows from it. */
   onPageCall: (call: PageCall) => void = () => {};
+  /**
+   * Is told when the kernel has no answer to a page fault of its own at a virtual address.
+   *
+   * @returns whether the access is to be made again
+   */
+  onFault: (cpu: CpuInKernel, address: bigint) => Promise<boolean> = async () => false;
   /** Boot parameters as the first kernel got them. */
   private bootParams: Uint8Array = new Uint8Array(BOOT_PARAMS.size);
   private readonly mailbox: Mailbox;
@@ -75,7 +82,7 @@ export class TdGuest {
       if (call.status >= 0) this.pageCalls.push(call);
     };
     this.control = new CpuControl(gdb);
-    this.watch = new DirectMapWatch(this.control);
+    this.watch = new DirectMapWatch(this.control, qemu.ram);
     this.rights = new PageRights(this.td);
     this.content = new PageContent(qemu.ram);
     this.mailbox = new Mailbox(qemu.ram, MAILBOX_PAGE);
@@ -122,10 +129,14 @@ export class TdGuest {
 
   /** Hooks what a kernel does early: it asks whether it is in a TD, and decides where to map memory. */
   private async hookStart(): Promise<void> {
+    const { control, place } = this;
     const { kernel, enforcement } = this.options;
-    await announceTdx(this.control, kernel, this.place.slide);
+    await announceTdx(control, kernel, place.slide);
     if (enforcement === "audit") return;
-    await onceDirectMapIsKnown(this.control, kernel, this.place.slide, (base) => this.watch.arm(base));
+    await onceDirectMapIsKnown(control, kernel, place.slide, (base) => this.watch.arm(base));
+    if (!(await hookKernelFaults(control, kernel, place.slide, (cpu, address) => this.onFault(cpu, address))))
+      return;
+    await onceDirectMapIsMade(control, kernel, place.slide, (tables) => this.watch.withdraw(tables));
   }
 
   /**
