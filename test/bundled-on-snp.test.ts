@@ -12,6 +12,8 @@ const REASONS = {
   calls: "the scenario counts TDCALLs, TD exits or their time",
   faults: "the scenario makes TDX calls fail",
   host: "the host has no TDX",
+  ve: "only a TD meets #VE on shared memory",
+  rescinds: "on SEV-SNP the series gives memory back",
 };
 
 /** What a scenario comes to on SEV-SNP. */

@@ -1,5 +1,8 @@
 import type { Regs } from "../abi/tdx/regs.ts";
 
+/** What an access answers that met #VE on shared memory: the kernel's handler has the next word. */
+export const SHARED_VE = 0;
+
 /**
  * What the guest can reach outside itself. A model machine stands behind it in one world, QEMU and our
  * TDX module in the other; nothing in linux/ or designs/ knows which.
@@ -26,7 +29,7 @@ export interface Boundary {
    *
    * @param gpa byte address without the shared bit @param length bytes, at least 1
    * @returns bytes done, at least 1, which may be fewer than asked; negative if the first page did not let
-   *   the access through: the step is done again, or never retires
+   *   the access through: the step is done again, or never retires; SHARED_VE
    */
   access(vcpu: number, gpa: number, length: number, write: boolean, shared: boolean): number;
   /** What an SEV-SNP guest executes; absent elsewhere. */

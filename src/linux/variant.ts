@@ -11,6 +11,8 @@ export interface Variant {
   readonly mapsTable: boolean;
   /** Readers of /proc/vmcore ask whether a page is unaccepted (unaccepted_memory.c). */
   readonly readersAskForUnaccepted: boolean;
+  /** #VE is told the address that faulted, so that load_unaligned_zeropad() is fixed up (traps.c, ve_raise_fault). */
+  readonly fixesUpVe: boolean;
   /** Shared memory becomes private, and is accepted, before its mapping becomes private (coco/tdx/tdx.c). */
   readonly convertsBeforeMapping: boolean;
   /** What is still shared becomes private before another kernel starts (coco/tdx/tdx.c). */
@@ -45,6 +47,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     pageAlignsRanges: false,
     mapsTable: true,
     readersAskForUnaccepted: true,
+    fixesUpVe: true,
     convertsBeforeMapping: true,
     unsharesAtKexec: true,
     kexecAcceptsSegments: false,
@@ -64,6 +67,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     pageAlignsRanges: true,
     mapsTable: true,
     readersAskForUnaccepted: true,
+    fixesUpVe: true,
     convertsBeforeMapping: true,
     unsharesAtKexec: true,
     kexecAcceptsSegments: true,
@@ -84,7 +88,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
  * Fixes that a kernel can be made to lack, by the number of their bug in docs/bugs.md.
  *
  * @source Linux commits 50e782a86c98 (B1), 8dbe33956d96 (B5), 800f1059c99e (B8), 88002581da9e (B10), 0862438c9048 (B13),
- *   948a013a54c4 (B14), the isolation part of the series of August 2024 (B21), kexec of TDs in 6.11 (B17); B6, B12 and B16 by
+ *   948a013a54c4 (B14), 9f9116406120 (B15), the isolation part of the series of August 2024 (B21), kexec of TDs in 6.11 (B17); B6, B12 and B16 by
  *   their descriptions; B29 by the review of "SEV-SNP Unaccepted Memory Hotplug", whose design is the only one that it touches
  */
 const FIXES = {
@@ -96,6 +100,7 @@ const FIXES = {
   B12: { kexecAcceptsSegments: false },
   B13: { reservesWholeTable: false },
   B14: { pageAlignsRanges: false },
+  B15: { fixesUpVe: false },
   B16: { convertsBeforeMapping: false },
   B17: { unsharesAtKexec: false },
   B21: { isolationAccepts: false },

@@ -55,6 +55,8 @@ export interface MachineConfig {
   readonly design: Design;
   /** Bytes that crashkernel= keeps; left out: none. */
   readonly crashKernel?: number;
+  /** Bytes and alignment that reserve_mem= names; left out: none. */
+  readonly reserveMem?: { readonly size: number; readonly align: number };
   /** CONFIG_DEFERRED_STRUCT_PAGE_INIT of the kernel; left out: yes. */
   readonly deferredInit?: boolean;
   /** Below 2^53. */

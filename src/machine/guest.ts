@@ -1,7 +1,7 @@
 import { AcceptingList } from "../linux/accepting-list.ts";
 import { AcpiMemory } from "../linux/acpi-memory/acpi-memory.ts";
 import { bootLayout } from "../linux/boot/boot-layout.ts";
-import { withCrashKernel } from "../linux/boot/early-allocations.ts";
+import { earlyAllocations } from "../linux/boot/early-allocations.ts";
 import type { Boundary, VirtioMemPort } from "../linux/boundary.ts";
 import { SharedPages } from "../linux/coco/shared-pages.ts";
 import { type Geometry, X86_64 } from "../linux/geometry.ts";
@@ -108,9 +108,10 @@ const bootInput = ({ config }: Machine, { reservations, affinity, oldMemory }: H
   reservations,
   affinity,
   deferredInit: config.deferredInit ?? true,
-  ...(config.crashKernel === undefined || oldMemory !== undefined
-    ? {}
-    : { early: withCrashKernel(config.crashKernel) }),
+  early: earlyAllocations({
+    crashKernel: oldMemory === undefined ? config.crashKernel : undefined,
+    reserveMem: config.reserveMem,
+  }),
   // A crash kernel runs on one CPU.
   ...(oldMemory === undefined ? {} : { oldMemory, inKdump: true, bringUpPages: 0 }),
 });

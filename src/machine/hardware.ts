@@ -1,8 +1,8 @@
 import { TDG, tdgName } from "../abi/tdx/leaves.ts";
 import { RAX, RCX, REGS_LENGTH, type Regs } from "../abi/tdx/regs.ts";
 import { type Status, status, statusText, withoutDetails } from "../abi/tdx/status.ts";
-import type { Boundary } from "../linux/boundary.ts";
-import { NotModelled } from "../not-modelled.ts";
+import { EEQ_TYPE } from "../abi/tdx/td-exit.ts";
+import { type Boundary, SHARED_VE } from "../linux/boundary.ts";
 import {
   ACCESS_DOUBLE_FAULT,
   ACCESS_OK,
@@ -20,7 +20,9 @@ import type { TdxModule } from "../tdx-module/module.ts";
 import { INTERRUPTED, TD_EXIT, TD_EXIT_VMCALL } from "../tdx-module/outcome.ts";
 import { TagStore, ZERO_CONTENT } from "../tdx-module/page-store.ts";
 import type { Td } from "../tdx-module/td.ts";
+import { exitEptViolation } from "../tdx-module/td-exit.ts";
 import { tdcall } from "../tdx-module/tdcall.ts";
+import { isShared, type SharedFrame } from "../vmm/shared-fault.ts";
 import { COST } from "./cost.ts";
 import { septStateName } from "./facts.ts";
 import type { Injector } from "./faults/injector.ts";
@@ -52,6 +54,10 @@ const FAULT_NAMES: { readonly [outcome: number]: string } = {
   [ACCESS_SHARED]: "access to a shared address through a private mapping",
 };
 
+/** Why I38 breaks. */
+export const PRIVATE_TO_SHARED = "through a private mapping, and it is shared";
+const SHARED_TO_PRIVATE = "through a shared mapping, and it is private";
+
 /** What the machine wants to know of each instruction. Ranges are guest-physical bytes. */
 export interface CpuObserver {
   /** TDG.MEM.PAGE.ACCEPT completed or left the guest. */
@@ -61,6 +67,8 @@ export interface CpuObserver {
   accesses(vcpu: number, gpa: number, write: boolean): void;
   /** A load reaches what was in the page before its last accept, which changed nothing. */
   readsStale(vcpu: number, gpa: number): void;
+  /** An access through a mapping of the other kind than the page is. */
+  wrongMapping(gpa: number, why: string): void;
   /** An access did not come through for the state that the S-EPT has. */
   accessFailed(vcpu: number, gpa: number, write: boolean, state: string): void;
   tdcall(leaf: number, ns: number): void;
@@ -77,6 +85,13 @@ export interface CpuObserver {
   views(): ArrayBufferView[];
 }
 
+/** The host's own page tables for the guest's shared memory. */
+export interface SharedEpt {
+  at(frame: number): SharedFrame;
+  /** What is not mapped raises #VE in the guest, instead of leaving it. */
+  readonly raisesVe: boolean;
+}
+
 /** The guest's CPUs over the TDX module: what stands behind the kernel's boundary in the model world. */
 export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
   private readonly all: Regs[];
@@ -84,12 +99,27 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
   private readonly td: Td;
   readonly observer: CpuObserver;
   private readonly injector: Injector | undefined;
+  private readonly sharedEpt: SharedEpt;
 
-  constructor(module: TdxModule, td: Td, vcpus: number, observer: CpuObserver, injector?: Injector) {
+  constructor(
+    module: TdxModule,
+    td: Td,
+    vcpus: number,
+    {
+      observer,
+      injector,
+      sharedEpt,
+    }: {
+      readonly observer: CpuObserver;
+      readonly injector: Injector | undefined;
+      readonly sharedEpt: SharedEpt;
+    },
+  ) {
     this.module = module;
     this.td = td;
     this.observer = observer;
     this.injector = injector;
+    this.sharedEpt = sharedEpt;
     const words = new Uint32Array(vcpus * REGS_LENGTH);
     this.all = Array.from({ length: vcpus }, (_, vcpu) =>
       words.subarray(vcpu * REGS_LENGTH, (vcpu + 1) * REGS_LENGTH),
@@ -130,7 +160,7 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
   }
 
   access(vcpu: number, gpa: number, length: number, write: boolean, shared: boolean): number {
-    if (shared) throw new NotModelled("a CPU access through a shared mapping");
+    if (shared) return this.accessShared(vcpu, gpa, length, write);
     this.observer.accesses(vcpu, gpa, write);
     const outcome = access(this.td, vcpu, gpa, write ? WRITE : READ);
     if (outcome !== ACCESS_OK) return this.refused(vcpu, gpa, write, outcome);
@@ -140,6 +170,29 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     if (write) this.stamp(gpa, done);
     else this.look(vcpu, gpa, done);
     return done;
+  }
+
+  /**
+   * Through a shared mapping. What the page holds is the host's to see and change, so nothing is kept of it.
+   *
+   * @missing the record of a #VE and TDG.VP.VEINFO.GET
+   */
+  private accessShared(vcpu: number, gpa: number, length: number, write: boolean): number {
+    const frame = this.sharedEpt.at(Math.floor(gpa / PAGE));
+    if (frame === "private") this.observer.wrongMapping(gpa, SHARED_TO_PRIVATE);
+    if (frame === "mapped") {
+      this.observer.charge(COST.pageTouch.ns);
+      return Math.min(length, PAGE - (gpa % PAGE));
+    }
+    if (this.sharedEpt.raisesVe) {
+      if (this.observer.tracing) this.observer.emit(vcpu, "#VE", gpa, gpa + 1, "EPT violation", "shared");
+      return SHARED_VE;
+    }
+    const address = gpa + this.td.sharedBit;
+    const kind = 1 << (write ? WRITE : READ);
+    exitEptViolation(this.td, vcpu, kind, EEQ_TYPE.NONE, 0, address >>> 0, Math.floor(address / 2 ** 32));
+    this.observer.exit(vcpu, COST.eptViolation.ns);
+    return -1;
   }
 
   /** Whether a load meets content that the guest has no right to expect. */
@@ -170,6 +223,8 @@ export class GuestCpus implements Pick<Boundary, "regs" | "tdcall" | "access"> {
     const state = septStateName(this.td, gpa);
     // A page that the host is moving under the guest's feet is accepted all the same.
     if (state !== "BLOCKED") this.observer.accessFailed(vcpu, gpa, write, state);
+    if (isShared(this.sharedEpt.at(Math.floor(gpa / PAGE))))
+      this.observer.wrongMapping(gpa, PRIVATE_TO_SHARED);
     if (outcome === ACCESS_TD_EXIT) this.observer.exit(vcpu, COST.eptViolation.ns);
     else this.observer.faulted(FAULT_NAMES[outcome] ?? "fault", gpa);
     return -1;

@@ -9,6 +9,7 @@ import { GIB, TIB } from "../units.ts";
 import type { VmmSink } from "../vmm/events.ts";
 import { layoutEnd } from "../vmm/layout.ts";
 import type { SeamcallPort } from "../vmm/seam.ts";
+import { sharedFrame } from "../vmm/shared-fault.ts";
 import { Vmm } from "../vmm/vmm.ts";
 import type { MachineConfig } from "./config.ts";
 import type { Injector } from "./faults/injector.ts";
@@ -96,7 +97,11 @@ const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
     sink,
   });
   vmm.attach(tdrOf(td) / 4096, 0);
-  const cpus = new GuestCpus(module, td, config.vcpus, observer, injector);
+  const sharedEpt = {
+    at: (frame: number) => sharedFrame(vmm, frame),
+    raisesVe: vmm.policy.sharedMiss === "ve",
+  };
+  const cpus = new GuestCpus(module, td, config.vcpus, { observer, injector, sharedEpt });
   const platform = new TdxPlatform(module, td, cpus, injector);
   return { platform, vmm };
 };
@@ -108,7 +113,11 @@ const snpHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
   const faults = injector === undefined ? undefined : new SnpInjector(injector);
   const rmpFaults = faults === undefined ? {} : { rmpFaults: faults };
   const vmm = new Vmm({ ...vmmConfigOf(config), snp: guest, sink, ...rmpFaults });
-  const cpus = new SnpCpus(guest, store, config.vcpus, observer, faults);
+  const cpus = new SnpCpus(guest, store, config.vcpus, {
+    observer,
+    faults,
+    hostShares: (frame) => sharedFrame(vmm, frame),
+  });
   return { platform: new SnpPlatform(guest, store, cpus), vmm };
 };
 

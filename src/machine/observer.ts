@@ -160,6 +160,11 @@ export class Observer implements CpuObserver {
     watch.report("I1", page, page + 4096, `${write ? "written" : "read"}, and the VMM has not plugged it`);
   }
 
+  wrongMapping(gpa: number, why: string): void {
+    const page = gpa - (gpa % 4096);
+    this.machine.watch?.report("I38", page, page + 4096, `touched ${why}`);
+  }
+
   readsStale(vcpu: number, gpa: number): void {
     const why = "read, and it holds what was there before the guest accepted it a second time";
     this.machine.watch?.report("I9", gpa, gpa + 4096, why);

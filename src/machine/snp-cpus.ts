@@ -10,10 +10,11 @@ import { SNP_ACCESS_OK, snpAccess, snpReachable } from "../snp/guest-access.ts";
 import { pvalidate } from "../snp/pvalidate.ts";
 import { NESTED_FAULT, type SnpGuest } from "../snp/snp-guest.ts";
 import type { TagStore } from "../tdx-module/page-store.ts";
+import { isShared, type SharedFrame } from "../vmm/shared-fault.ts";
 import { COST } from "./cost.ts";
 import { septStateName } from "./facts.ts";
 import type { SnpInjector } from "./faults/snp-injector.ts";
-import { type CpuObserver, GUEST_CONTENT, STALE_CONTENT } from "./hardware.ts";
+import { type CpuObserver, GUEST_CONTENT, PRIVATE_TO_SHARED, STALE_CONTENT } from "./hardware.ts";
 import { ACCEPT_EXIT, ACCESS_EXIT, CALL_EXIT } from "./tally.ts";
 
 const UNIT = 2 ** 21;
@@ -32,15 +33,24 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
   private readonly all: readonly Regs[];
 
   private readonly faults: SnpInjector | undefined;
+  private readonly hostShares: (frame: number) => SharedFrame;
 
   constructor(
     guest: SnpGuest,
     store: TagStore,
     vcpus: number,
-    observer: CpuObserver,
-    faults: SnpInjector | undefined,
+    {
+      observer,
+      faults,
+      hostShares,
+    }: {
+      readonly observer: CpuObserver;
+      readonly faults: SnpInjector | undefined;
+      readonly hostShares: (frame: number) => SharedFrame;
+    },
   ) {
     this.faults = faults;
+    this.hostShares = hostShares;
     this.guest = guest;
     this.store = store;
     this.observer = observer;
@@ -106,7 +116,7 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
   }
 
   access(vcpu: number, gpa: number, length: number, write: boolean, shared: boolean): number {
-    if (shared) throw new NotModelled("a CPU access through a shared mapping");
+    if (shared) return this.accessShared(gpa, length);
     this.observer.accesses(vcpu, gpa, write);
     const outcome = snpAccess(this.guest, vcpu, gpa, write);
     if (outcome !== SNP_ACCESS_OK) return this.refused(vcpu, gpa, write, outcome);
@@ -120,6 +130,18 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
     return done;
   }
 
+  /**
+   * Without the C-bit: what the page holds is the host's to see and change, so nothing is kept of it.
+   *
+   * @missing the nested page fault in which the host backs shared memory
+   */
+  private accessShared(gpa: number, length: number): number {
+    if (this.hostShares(Math.floor(gpa / PAGE)) === "private")
+      throw new NotModelled("an access without the C-bit to a private page");
+    this.observer.charge(COST.pageTouch.ns);
+    return Math.min(length, PAGE - (gpa % PAGE));
+  }
+
   private eachFrame(gpa: number, bytes: number, visit: (frame: number, at: number) => void): void {
     for (let at = gpa - (gpa % PAGE); at < gpa + bytes; at += PAGE)
       visit(this.guest.npt.translate(at / PAGE), at);
@@ -127,6 +149,7 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
 
   private refused(vcpu: number, gpa: number, write: boolean, outcome: number): number {
     this.observer.accessFailed(vcpu, gpa, write, septStateName({ sept: this.guest.npt }, gpa));
+    if (isShared(this.hostShares(Math.floor(gpa / PAGE)))) this.observer.wrongMapping(gpa, PRIVATE_TO_SHARED);
     if (outcome === NESTED_FAULT) {
       this.exit(vcpu, ACCESS_EXIT, COST.nestedFault.ns);
       return -1;

@@ -1,9 +1,11 @@
-import { AGAIN } from "../flat/procedure.ts";
+import { AGAIN, type Frame, type Next } from "../flat/procedure.ts";
+import { SHARED_VE } from "../linux/boundary.ts";
 import { ERRNO } from "../linux/errno.ts";
-import { KERNEL_PROCEDURES, type Kernel } from "../linux/kernel.ts";
+import { KERNEL_PROCEDURES, type Kernel, panic } from "../linux/kernel.ts";
 import { type MemMap, NIL, orderOf, USE, useOf } from "../linux/mem-map.ts";
 import { allocPages, freePages, putOnLru } from "../linux/page-allocator/alloc.ts";
 import { GFP } from "../linux/page-allocator/gfp.ts";
+import { NotModelled } from "../not-modelled.ts";
 
 /** Order argument of `allocateMemory` that means: the largest blocks that can be had. */
 export const LARGEST = -1;
@@ -73,7 +75,7 @@ const touch = KERNEL_PROCEDURES.declare("touch", {
   steps: ["access"],
 });
 
-/** Loads or stores over [at, end) bytes by a private mapping. Returns 0 when all of it let the CPU through. */
+/** Loads or stores over [at, end) bytes by the mapping that the kernel has of them. Returns 0 when all of it let the CPU through. */
 export const touchMemory = touch.define({
   access: (k, f) => {
     const { v, at } = touch;
@@ -81,6 +83,7 @@ export const touchMemory = touch.define({
     const from = f.get(v.at);
     const done = k.hw.access(f.vcpu, from, f.get(v.end) - from, f.get(v.write) !== 0, k.shared.has(from));
     if (done < 0) return AGAIN;
+    if (done === SHARED_VE) throw new NotModelled("emulation of MMIO: a driver touches what raises #VE");
     f.set(v.at, f.get(v.at) + done);
     return at.access;
   },
@@ -95,24 +98,37 @@ const zeropad = KERNEL_PROCEDURES.declare("load_unaligned_zeropad", {
   steps: ["below", "above"],
 });
 
+/** The handler of #VE for a load of load_unaligned_zeropad(). */
+const fixUp = (k: Kernel, f: Frame<Kernel>): Next => {
+  if (k.variant.fixesUpVe) return f.returns(0);
+  k.printk("VE fault: 0000 [#1] SMP, in load_unaligned_zeropad");
+  return panic(k, "Fatal exception");
+};
+
 /**
  * load_unaligned_zeropad(): a word read that starts in the page below `boundary` and ends in the page above.
  * A page that is not in the direct map faults and the kernel's fix-up pads with zeroes; a page that is mapped
- * but not accepted has no fix-up.
+ * but not accepted has no fix-up. Shared memory that the VMM has not mapped may raise #VE: the handler takes the
+ * fix-up too if it knows the address that faulted; else the kernel oopses, here with panic_on_oops.
  *
- * @source Linux arch/x86/include/asm/word-at-a-time.h; drivers/firmware/efi/unaccepted_memory.c
+ * @source Linux arch/x86/include/asm/word-at-a-time.h; arch/x86/mm/extable.c, ex_handler_zeropad; arch/x86/kernel/traps.c,
+ *   ve_raise_fault; drivers/firmware/efi/unaccepted_memory.c
  */
 export const readAcross = zeropad.define({
   below: (k, f) => {
     const { v, at } = zeropad;
-    const done = k.hw.access(f.vcpu, f.get(v.boundary) - WORD / 2, 1, false, false);
+    const from = f.get(v.boundary) - WORD / 2;
+    const done = k.hw.access(f.vcpu, from, 1, false, k.shared.has(from));
+    if (done === SHARED_VE) return fixUp(k, f);
     return done < 0 ? AGAIN : at.above;
   },
   above: (k, f) => {
     const { v } = zeropad;
     const boundary = f.get(v.boundary);
     if (!k.mm.isMapped(boundary / k.geometry.pageSize)) return f.returns(0);
-    return k.hw.access(f.vcpu, boundary, 1, false, k.shared.has(boundary)) < 0 ? AGAIN : f.returns(0);
+    const done = k.hw.access(f.vcpu, boundary, 1, false, k.shared.has(boundary));
+    if (done === SHARED_VE) return fixUp(k, f);
+    return done < 0 ? AGAIN : f.returns(0);
   },
 });
 

@@ -62,6 +62,7 @@ it("fills in every default", () => {
       deferredInit: true,
       memmapOnMemory: false,
       autoOnline: "online",
+      reserveMem: null,
     },
     vmm: {
       augSize: 2 ** 21,
@@ -70,6 +71,7 @@ it("fills in every default", () => {
       pageRelease: true,
       start: "private",
       unpluggedAccess: "allocate",
+      sharedMiss: "exit",
       implicitConversion: true,
       pscEntries: null,
     },

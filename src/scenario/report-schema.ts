@@ -166,6 +166,7 @@ const setup = z.strictObject({
     pageRelease: z.boolean(),
     start: z.enum(["private", "shared"]),
     unpluggedAccess: z.enum(["allocate", "kill", "spin"]),
+    sharedMiss: z.enum(["exit", "ve"]),
     implicitConversion: z.boolean(),
     pscEntries: count.nullable(),
   }),

@@ -127,6 +127,8 @@ export interface GuestSpec {
   readonly deferredInit: boolean;
   readonly memmapOnMemory: boolean;
   readonly autoOnline: (typeof AUTO_ONLINE)[number];
+  /** reserve_mem=: bytes and alignment; null: nothing. */
+  readonly reserveMem: { readonly size: number; readonly align: number } | null;
 }
 
 /** The choices that specifications leave to the VMM and the host kernel. */
@@ -146,6 +148,8 @@ export interface VmmPolicy {
   readonly start: "private" | "shared";
   /** What happens if the guest touches memory that is not plugged. */
   readonly unpluggedAccess: "allocate" | "kill" | "spin";
+  /** A touch of shared memory that the VMM has not mapped leaves the guest, or raises #VE in it. */
+  readonly sharedMiss: "exit" | "ve";
   /** An access through the wrong kind of mapping converts the page. */
   readonly implicitConversion: boolean;
   /** SEV-SNP: entries of a page state change that one call does at most; null: all. */

@@ -9,6 +9,11 @@ export interface VmmPolicy {
   readonly aug: "fault" | "ahead";
   /** KVM attribute of a memory device's memslot when it is created. Boot memory starts private. */
   readonly start: "private" | "shared";
+  /**
+   * An access through a shared mapping to a page that the VMM has not mapped there. KVM leaves the guest for it; a VMM may also
+   * let hardware raise #VE in the guest, as it does for MMIO.
+   */
+  readonly sharedMiss: "exit" | "ve";
   /** A private access or accept of a page whose attribute is shared. */
   readonly implicitConversion: "convert" | "kill" | "spin";
   /**
@@ -35,6 +40,7 @@ export const DEFAULT_POLICY: VmmPolicy = {
   augSize: "2M",
   aug: "fault",
   start: "private",
+  sharedMiss: "exit",
   implicitConversion: "convert",
   unplugged: "allocate",
   smallAccept: "demote",

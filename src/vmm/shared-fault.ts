@@ -4,6 +4,22 @@ import { convert } from "./convert.ts";
 import { IMPLICIT_CONVERSION_EVENT, VM_END } from "./events.ts";
 import { NO_AREA } from "./memory-map.ts";
 import { DEAD, DONE, REFUSED, UNRESOLVED, VMM_PROCEDURES } from "./procedures.ts";
+import type { Vmm } from "./vmm.ts";
+
+/** What a guest frame is to the host's own page tables of the guest. */
+export type SharedFrame = "mapped" | "shared, not backed" | "private" | "nothing there";
+
+export const isShared = (frame: SharedFrame): boolean => frame === "mapped" || frame === "shared, not backed";
+
+/** What an access through a shared mapping meets at a guest frame. Changes nothing. */
+export const sharedFrame = (k: Vmm, frame: number): SharedFrame => {
+  const area = k.map.find(frame);
+  if (area === NO_AREA || !k.hasSlot(area, frame)) return "nothing there";
+  const piece = k.pieceOf(area);
+  const page = frame - k.map.start(area);
+  if (piece.isPrivate.has(page)) return "private";
+  return piece.shared.has(page) ? "mapped" : "shared, not backed";
+};
 
 const s = VMM_PROCEDURES.declare("fault in a shared page", {
   args: ["vcpu", "frame"],

@@ -134,8 +134,36 @@ export const EARLY_ALLOCATIONS: readonly EarlyAllocation[] = [
   },
 ];
 
-/** The same on a kernel that keeps memory for a crash kernel. @param bytes what crashkernel= says */
-export const withCrashKernel = (bytes: number): readonly EarlyAllocation[] =>
-  EARLY_ALLOCATIONS.flatMap((entry) =>
-    entry.what === "section directory" ? [crashKernel(bytes), entry] : [entry],
-  );
+/**
+ * What reserve_mem= keeps: bytes as they were written, which may end inside a page.
+ *
+ * @source Linux mm/memblock.c, reserve_mem
+ */
+const reservedMemory = ({ size, align }: ReserveMem): EarlyAllocation => ({
+  what: "reserve_mem",
+  bytes: () => size,
+  align,
+  optional: true,
+  source: "the command line",
+});
+
+export interface ReserveMem {
+  readonly size: number;
+  readonly align: number;
+}
+
+/** The same on a kernel whose command line asks for more. @param crashKernel bytes of crashkernel= */
+export const earlyAllocations = ({
+  crashKernel: crash,
+  reserveMem,
+}: {
+  readonly crashKernel: number | undefined;
+  readonly reserveMem: ReserveMem | undefined;
+}): readonly EarlyAllocation[] =>
+  EARLY_ALLOCATIONS.flatMap((entry) => {
+    if (entry.what === "section directory" && crash !== undefined) return [crashKernel(crash), entry];
+    // Parameters that are not early ones are read once the CPUs have their areas.
+    if (entry.what === "per-cpu areas" && reserveMem !== undefined)
+      return [entry, reservedMemory(reserveMem)];
+    return [entry];
+  });

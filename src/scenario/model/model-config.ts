@@ -94,6 +94,7 @@ const policyOf = ({ vmm }: Scenario): Partial<VmmPolicy> => ({
   discard: vmm.discard,
   start: vmm.start,
   unplugged: vmm.unpluggedAccess,
+  sharedMiss: vmm.sharedMiss,
   implicitConversion: vmm.implicitConversion ? "convert" : "kill",
   ...(vmm.pscEntries === null ? {} : { pscEntries: vmm.pscEntries }),
 });
@@ -146,6 +147,7 @@ export const machineConfigOf = (scenario: Scenario): MachineConfig => {
     options: optionsOf(scenario),
     design,
     deferredInit: guest.deferredInit,
+    ...(guest.reserveMem === null ? {} : { reserveMem: guest.reserveMem }),
     ...(scenario.steps.some(({ kind }) => kind === "crash") ? { crashKernel: CRASH_KERNEL } : {}),
     seed: scenario.seed,
     ...(faults === undefined ? {} : { faults }),

@@ -35,6 +35,16 @@ export const guestSchema = z
     ),
     memmapOnMemory: flag("memory_hotplug.memmap_on_memory").default(false),
     autoOnline: oneOf("memhp_default_state=", AUTO_ONLINE).default("online"),
+    reserveMem: z
+      .strictObject({
+        size: size("Bytes, which need not be whole pages", { least: 1 }),
+        align: size("A power of two", { least: 64 })
+          .refine((bytes) => Number.isInteger(Math.log2(bytes)), { error: expecting("a power of two") })
+          .default(4096),
+      })
+      .nullable()
+      .default(null)
+      .meta({ description: "reserve_mem=: memory that the kernel reserves early and never uses itself" }),
   })
   .meta({ description: "The Linux guest" });
 
@@ -68,6 +78,10 @@ export const vmmSchema = z
     )
       .nullable()
       .default(null),
+    sharedMiss: oneOf("What a touch of shared memory that the VMM has not mapped does", [
+      "exit",
+      "ve",
+    ]).default("exit"),
     implicitConversion: flag("An access through the wrong kind of mapping converts the page").default(true),
   })
   .meta({ description: "Choices that specifications leave to the VMM" });
