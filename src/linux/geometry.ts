@@ -47,5 +47,13 @@ export const geometry = (
   };
 };
 
+/** Order of the largest block that starts at `pfn` and has no more than `pages` pages, which is at least 1. */
+export const largestOrder = (geometry: Geometry, pfn: number, pages: number): number => {
+  const { maxOrder, pagesPerChunk } = geometry;
+  const inChunk = pfn % pagesPerChunk;
+  const aligned = inChunk === 0 ? maxOrder : 31 - Math.clz32(inChunk & -inChunk);
+  return Math.min(aligned, 31 - Math.clz32(Math.min(pages, pagesPerChunk)));
+};
+
 /** Pages of 4 KiB, units and pageblocks of 2 MiB, chunks of 4 MiB, sections of 128 MiB. */
 export const X86_64: Geometry = geometry(12, 9, 10, 27);

@@ -122,16 +122,15 @@ export class MemMap {
 
   /** First page of [index, end) whose use differs from that of `index`, or `end`; both in one section. */
   endOfUse(index: number, end: number): number {
-    const use = this.use[index]! & 0xf0;
-    // Four pages a look, and a whole block where there is one: the low nibbles are orders and do not count.
-    const four = use * 0x0101_0101;
+    const { use, useWords } = this;
+    const wanted = useOf(use[index]!);
+    // Four single pages a look, and a whole block where there is one.
+    const four = wanted * 0x0101_0101;
     for (let at = index; at < end; ) {
-      const byte = this.use[at]!;
-      if ((byte & 0xf0) !== use) return at;
-      const order = byte & 0x0f;
-      if (order > 2) at += 2 ** order - (at % 2 ** order);
-      else if ((at & 3) === 0 && (this.useWords[at >> 2]! & 0xf0f0_f0f0) >>> 0 === four) at += 4;
-      else at++;
+      const byte = use[at]!;
+      if (useOf(byte) !== wanted) return at;
+      at = (at | ((1 << orderOf(byte)) - 1)) + 1;
+      if ((at & 3) === 0) while (at < end && useWords[at >> 2] === four) at += 4;
     }
     return end;
   }
@@ -160,8 +159,8 @@ export class MemMap {
   /** Gives one block of 2^order pages its use. `index` is its first page and aligned to the order. */
   setBlock(index: number, order: number, use: Use): void {
     if (order === 0) this.use[index] = use;
-    else this.use.fill(use | order, index, index + 2 ** order);
-    this.touch(index, 2 ** order);
+    else this.use.fill(use | order, index, index + (1 << order));
+    this.touch(index, 1 << order);
   }
 
   /** Gives `count` single pages from `pfn` on a use, order 0 each. All of them have a memmap. */

@@ -1,18 +1,11 @@
 import { roundUp } from "../../units.ts";
+import { largestOrder } from "../geometry.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { USE } from "../mem-map.ts";
 import { freePagesCore, MEMINIT } from "../page-allocator/free-core.ts";
 import { freeBlock } from "../page-allocator/free-lists.ts";
 import { zoneOfIndex } from "../page-allocator/zones.ts";
 import { acceptMemory, rangeContainsUnacceptedMemory } from "../unaccepted-memory.ts";
-
-/** Order of the piece that starts at `pfn`: its natural alignment, no larger than what is left. */
-const pieceOrder = (k: Kernel, pfn: number, end: number): number => {
-  let order = 0;
-  while (order < k.geometry.maxOrder && pfn % 2 ** (order + 1) === 0 && pfn + 2 ** (order + 1) <= end)
-    order++;
-  return order;
-};
 
 const free = KERNEL_PROCEDURES.declare("memblock_free_all", {
   args: [],
@@ -43,8 +36,8 @@ export const memblockFreeAll = free.define({
     const pfn = f.get(v.pfn);
     const end = f.get(v.end);
     if (pfn >= end || pfn >= k.zones.firstDeferred[f.get(v.node)]!) return at.range;
-    const order = pieceOrder(k, pfn, end);
-    f.set(v.pfn, pfn + 2 ** order);
+    const order = largestOrder(k.geometry, pfn, end - pfn);
+    f.set(v.pfn, pfn + (1 << order));
     return f.call(freePagesCore, at.piece, pfn, order, MEMINIT.EARLY);
   },
 });

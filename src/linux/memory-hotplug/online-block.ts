@@ -1,5 +1,6 @@
 import { BLOCKED, type Frame } from "../../flat/procedure.ts";
 import { ERRNO } from "../errno.ts";
+import { largestOrder } from "../geometry.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { BLOCK } from "../memory-block.ts";
 import { freePagesCore, MEMINIT } from "../page-allocator/free-core.ts";
@@ -19,11 +20,8 @@ const { v, at, define } = KERNEL_PROCEDURES.declare("memory_block_online", {
 });
 
 /** Largest order of a chunk that starts at `pfn`: its alignment, at most a whole chunk. */
-export const chunkOrder = (k: Kernel, pfn: number): number => {
-  let order = k.geometry.maxOrder;
-  while (pfn % 2 ** order !== 0) order--;
-  return order;
-};
+export const chunkOrder = ({ geometry }: Kernel, pfn: number): number =>
+  largestOrder(geometry, pfn, geometry.pagesPerChunk);
 
 /** The pages get their zone, become isolated and of page type "offline"; memmap pages get it first. */
 const attachToZone = (k: Kernel, f: Frame<Kernel>): void => {
@@ -93,7 +91,7 @@ export const onlineBlock = define({
     const pfn = f.get(v.pfn);
     if (pfn >= f.get(v.end)) return at.done;
     const order = chunkOrder(k, pfn);
-    f.set(v.pfn, pfn + 2 ** order);
+    f.set(v.pfn, pfn + (1 << order));
     const device = f.get(v.device);
     if (device < 0) return f.call(freePagesCore, at.chunk, pfn, order, MEMINIT.HOTPLUG);
     return f.call(onlinePageOfVirtioMem, at.chunk, pfn, order, device);

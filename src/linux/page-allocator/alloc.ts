@@ -26,15 +26,15 @@ export const zonelistAt = (k: Kernel, place: number, node: number, flags: number
  * LRU lists are, so that a part of them can be migrated.
  */
 const claim = (k: Kernel, index: number, order: number, flags: number, owner: number): void => {
-  k.mm.owners.set(index, index + 2 ** order, owner);
+  k.mm.owners.set(index, index + (1 << order), owner);
   if (useFor(flags) === USE.MOVABLE) spread(k, index, order);
 };
 
 const spread = (k: Kernel, index: number, order: number): void => {
   const { mm, zones, geometry } = k;
-  zones.movable[zoneOfIndex(k, index)]! += 2 ** order;
+  zones.movable[zoneOfIndex(k, index)]! += 1 << order;
   if (order <= geometry.pageblockOrder) return;
-  for (let at = index; at < index + 2 ** order; at += geometry.pagesPerBlock) {
+  for (let at = index; at < index + (1 << order); at += geometry.pagesPerBlock) {
     mm.setBlock(at, geometry.pageblockOrder, USE.MOVABLE);
   }
 };
@@ -144,11 +144,11 @@ const freePiece = (k: Kernel, index: number): number => {
   const use = useOf(k.mm.use[index]!);
   const order = orderOf(k.mm.use[index]!);
   assert(use === USE.ALLOCATED || use === USE.MOVABLE, () => `page index ${index} is allocated`);
-  assert(index % 2 ** order === 0, () => `page index ${index} heads its block`);
-  if (use === USE.MOVABLE) k.zones.movable[zoneOfIndex(k, index)]! -= 2 ** order;
-  k.mm.owners.set(index, index + 2 ** order, 0);
+  assert(index % (1 << order) === 0, () => `page index ${index} heads its block`);
+  if (use === USE.MOVABLE) k.zones.movable[zoneOfIndex(k, index)]! -= 1 << order;
+  k.mm.owners.set(index, index + (1 << order), 0);
   freeBlock(k, index, order, false);
-  return 2 ** order;
+  return 1 << order;
 };
 
 /**
@@ -160,5 +160,5 @@ const freePiece = (k: Kernel, index: number): number => {
 export const freePages = (k: Kernel, pfn: number, order: number): void => {
   const index = k.mm.indexOf(pfn);
   assert(index !== NIL, () => `page ${pfn} has a memmap`);
-  for (let freed = 0; freed < 2 ** order; ) freed += freePiece(k, index + freed);
+  for (let freed = 0; freed < 1 << order; ) freed += freePiece(k, index + freed);
 };

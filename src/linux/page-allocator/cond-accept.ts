@@ -3,7 +3,7 @@ import { GFP } from "./gfp.ts";
 import { acceptOneChunk } from "./unaccepted-list.ts";
 
 /** Pages that an allocation of this order cannot count on, HIGHATOMIC and CMA pages being none here. */
-export const unusableFree = (order: number): number => 2 ** order - 1;
+export const unusableFree = (order: number): number => (1 << order) - 1;
 
 /**
  * How many pages cond_accept_memory() would set out to accept now; 0 or less: none, Infinity: one chunk,

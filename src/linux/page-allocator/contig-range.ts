@@ -1,5 +1,6 @@
 import { ERRNO } from "../errno.ts";
 import { faultAt } from "../fault-points.ts";
+import { largestOrder } from "../geometry.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { orderOf, USE, useOf } from "../mem-map.ts";
 import { freeBlock, headOf, isFree, removeFreeBlock } from "./free-lists.ts";
@@ -9,11 +10,9 @@ import { migrateRange } from "./migrate.ts";
 /** Frees [from, to) of a range that is owned by the caller, in the largest aligned blocks. */
 const freeRun = (k: Kernel, from: number, to: number): void => {
   for (let pfn = from; pfn < to; ) {
-    let order = 0;
-    while (order < k.geometry.maxOrder && pfn % 2 ** (order + 1) === 0 && pfn + 2 ** (order + 1) <= to)
-      order++;
+    const order = largestOrder(k.geometry, pfn, to - pfn);
     freeBlock(k, k.mm.indexOf(pfn), order, false);
-    pfn += 2 ** order;
+    pfn += 1 << order;
   }
 };
 
@@ -24,7 +23,7 @@ const takeRange = (k: Kernel, start: number, end: number): void => {
     const head = headOf(k, index);
     const order = orderOf(k.mm.use[head]!);
     const first = pfn - (index - head);
-    const next = first + 2 ** order;
+    const next = first + (1 << order);
     const unlisted = useOf(k.mm.use[head]!) === USE.UNLISTED;
     if (isFree(k, head)) removeFreeBlock(k, head, order, USE.IN_TRANSIT);
     freeRun(k, first, Math.min(start, next));

@@ -23,7 +23,7 @@ const enterAllocator = (k: Kernel, f: Frame<Kernel>): Next => {
   const order = f.get(v.order);
   const { pageSize, maxOrder } = k.geometry;
   const start = f.get(v.pfn) * pageSize;
-  const size = pageSize * 2 ** order;
+  const size = pageSize * (1 << order);
   if (!rangeContainsUnacceptedMemory(k, start, size)) {
     freeBlock(k, f.get(v.index), order, true);
     return f.returns(0);
@@ -47,12 +47,12 @@ export const freePagesCore = define({
     const order = f.get(v.order);
     const index = k.mm.indexOf(f.get(v.pfn));
     f.set(v.index, index);
-    k.zones.managed[zoneOfIndex(k, index)]! += 2 ** order;
+    k.zones.managed[zoneOfIndex(k, index)]! += 1 << order;
     const hook = f.get(v.context) === MEMINIT.HOTPLUG ? k.design.hooks.onlineChunk : undefined;
     k.mm.setBlock(index, order, USE.IN_TRANSIT);
     if (hook === undefined) return enterAllocator(k, f);
     const { pageSize } = k.geometry;
-    return f.call(hook, at.check, f.get(v.pfn) * pageSize, pageSize * 2 ** order);
+    return f.call(hook, at.check, f.get(v.pfn) * pageSize, pageSize * (1 << order));
   },
   check: (k, f) => enterAllocator(k, f),
   accepted: (k, f) => {

@@ -97,12 +97,13 @@ export const freeBlock = (k: Kernel, index: number, order: number, toTail: boole
   const { pageblockOrder, pagesPerBlock } = k.geometry;
   const first = isIsolated(k, index);
   let alike = true;
-  for (let at = index + pagesPerBlock; at < index + 2 ** order; at += pagesPerBlock) {
+  for (let at = index + pagesPerBlock; at < index + (1 << order); at += pagesPerBlock) {
     if (isIsolated(k, at) !== first) alike = false;
   }
   if (alike) freeOne(k, index, order, toTail);
   else {
-    for (let at = index; at < index + 2 ** order; at += pagesPerBlock) freeOne(k, at, pageblockOrder, toTail);
+    for (let at = index; at < index + (1 << order); at += pagesPerBlock)
+      freeOne(k, at, pageblockOrder, toTail);
   }
 };
 

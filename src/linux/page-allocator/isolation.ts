@@ -26,11 +26,14 @@ const mark = (k: Kernel, index: number, isolated: boolean): void => {
 
 /** Moves the free blocks of a pageblock to the tails of its new type's lists. None is wider than it. */
 const moveFreeBlocks = (k: Kernel, index: number, isolated: boolean): void => {
-  const { zones, mm, geometry } = k;
+  const { zones, geometry } = k;
+  const { use } = k.mm;
   const zone = zoneOfIndex(k, index);
-  for (let at = index; at < index + geometry.pagesPerBlock; ) {
-    const order = orderOf(mm.use[at]!);
-    if (isFree(k, at)) {
+  const end = index + geometry.pagesPerBlock;
+  for (let at = index; at < end; ) {
+    const byte = use[at]!;
+    const order = orderOf(byte);
+    if (useOf(byte) === USE.FREE) {
       unlinkBlock(k, zones.freeList(zone, order, !isolated), at, order);
       pushBlock(k, zones.freeList(zone, order, isolated), at, order, true);
       zones.free[zone]! += isolated ? -(1 << order) : 1 << order;
@@ -239,7 +242,7 @@ export const testPagesIsolated = (
     const use = useOf(k.mm.use[index]!);
     const offline = use === USE.OFFLINE || use === USE.FAKE_OFFLINE;
     if (use !== USE.FREE && use !== USE.UNLISTED && !(offline && mode === ISOLATE.OFFLINE)) return false;
-    pfn += headOf(k, index) + 2 ** orderOf(k.mm.use[index]!) - index;
+    pfn += headOf(k, index) + (1 << orderOf(k.mm.use[index]!)) - index;
   }
   return true;
 };
@@ -259,9 +262,9 @@ export const offlineIsolatedPages = (k: Kernel, startPfn: number, n: number): nu
     const order = orderOf(k.mm.use[index]!);
     if (isFree(k, index)) {
       removeFreeBlock(k, index, order, USE.OFFLINE);
-      taken += 2 ** order;
-    } else if (useOf(k.mm.use[index]!) === USE.UNLISTED) taken += 2 ** order;
-    pfn += 2 ** order;
+      taken += 1 << order;
+    } else if (useOf(k.mm.use[index]!) === USE.UNLISTED) taken += 1 << order;
+    pfn += 1 << order;
   }
   k.mm.setPages(startPfn, n, USE.OFFLINE);
   k.zones.managed[zone]! -= taken;

@@ -48,7 +48,7 @@ export const migrateRange = define({
         // The new block is nobody's before it is moved to: whoever frees the old one meanwhile must not find both.
         return f.call(allocPages, at.move, order, GFP.MOVABLE | GFP.NOT_ON_LRU, node, 0);
       }
-      pfn += head + 2 ** order - index;
+      pfn += head + (1 << order) - index;
     }
     return f.returns(0);
   },
@@ -60,7 +60,7 @@ export const migrateRange = define({
     if (!isStill(k, pfn, order)) freePages(k, f.result, order);
     else {
       const index = k.mm.indexOf(f.result);
-      k.mm.owners.set(index, index + 2 ** order, f.get(v.owner));
+      k.mm.owners.set(index, index + (1 << order), f.get(v.owner));
       putOnLru(k, f.result, order);
       freePages(k, pfn, order);
     }

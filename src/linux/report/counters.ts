@@ -20,7 +20,7 @@ export const memAvailable = (k: Kernel): number =>
 export const freeInWholeBlocks = (k: Kernel, zone: number): number => {
   let pages = 0;
   for (let order = k.geometry.pageblockOrder; order <= k.geometry.maxOrder; order++) {
-    pages += k.zones.length[k.zones.freeList(zone, order, false)]! * 2 ** order;
+    pages += k.zones.length[k.zones.freeList(zone, order, false)]! * (1 << order);
   }
   return pages;
 };

@@ -21,7 +21,7 @@ const offline = KERNEL_PROCEDURES.declare("virtio_mem_fake_offline", {
  */
 const markOffline = (k: Kernel, pfn: number, pages: number, subBlockPages: number): void => {
   const order = Math.min(k.geometry.maxOrder, Math.log2(subBlockPages));
-  for (let at = pfn; at < pfn + pages; at += 2 ** order)
+  for (let at = pfn; at < pfn + pages; at += 1 << order)
     k.mm.setBlock(k.mm.indexOf(at), order, USE.FAKE_OFFLINE);
 };
 
@@ -78,7 +78,7 @@ export const fakeOnline = online.define({
   enter: (k, f) => {
     const { v, at } = online;
     let order = k.geometry.maxOrder;
-    while (f.get(v.pfn) % 2 ** order !== 0 || f.get(v.pages) % 2 ** order !== 0) order--;
+    while (f.get(v.pfn) % (1 << order) !== 0 || f.get(v.pages) % (1 << order) !== 0) order--;
     f.set(v.order, order);
     f.set(v.at, f.get(v.pfn));
     return at.chunk;
@@ -90,21 +90,26 @@ export const fakeOnline = online.define({
     if (pfn >= f.get(v.pfn) + f.get(v.pages)) return f.returns(0);
     const { pageSize } = k.geometry;
     if (k.mm.useAt(pfn) === USE.OFFLINE) {
-      f.set(v.at, pfn + 2 ** order);
-      return f.callIf(k.design.hooks.virtioOnline, at.fresh, pfn * pageSize, pageSize * 2 ** order);
+      f.set(v.at, pfn + (1 << order));
+      return f.callIf(k.design.hooks.virtioOnline, at.fresh, pfn * pageSize, pageSize * (1 << order));
     }
-    return f.callIf(k.design.hooks.fakeOnlineContiguous, at.accepted, pfn * pageSize, pageSize * 2 ** order);
+    return f.callIf(
+      k.design.hooks.fakeOnlineContiguous,
+      at.accepted,
+      pfn * pageSize,
+      pageSize * (1 << order),
+    );
   },
   fresh: (_k, f) => {
     const { v, at } = online;
     const order = f.get(v.order);
     if (f.result < 0) return at.chunk;
-    return f.call(freePagesCore, at.chunk, f.get(v.at) - 2 ** order, order, MEMINIT.HOTPLUG);
+    return f.call(freePagesCore, at.chunk, f.get(v.at) - (1 << order), order, MEMINIT.HOTPLUG);
   },
   accepted: (k, f) => {
     const { v, at } = online;
     const pfn = f.get(v.at);
-    const pages = 2 ** f.get(v.order);
+    const pages = 1 << f.get(v.order);
     f.set(v.at, pfn + pages);
     if (f.result < 0) return at.chunk;
     freeContigRange(k, pfn, pages);

@@ -50,24 +50,24 @@ export const onlinePageOfVirtioMem = define({
   part: (k, f) => {
     const vm = k.virtioMem[f.get(v.device)]!;
     const { pageSize } = k.geometry;
-    const end = f.get(v.pfn) + 2 ** f.get(v.order);
+    const end = f.get(v.pfn) + (1 << f.get(v.order));
     while (f.get(v.at) < end) {
       const pfn = f.get(v.at);
       const order = f.get(v.step);
-      const share = pluggedShare(vm, pfn * pageSize, pageSize * 2 ** order);
+      const share = pluggedShare(vm, pfn * pageSize, pageSize * (1 << order));
       if (share === MIXED) {
         f.set(v.step, Math.log2(vm.layout.subBlockSize / pageSize));
         continue;
       }
-      f.set(v.at, pfn + 2 ** order);
+      f.set(v.at, pfn + (1 << order));
       if (share === FULL)
-        return f.callIf(k.design.hooks.virtioOnline, at.hooked, pfn * pageSize, pageSize * 2 ** order);
+        return f.callIf(k.design.hooks.virtioOnline, at.hooked, pfn * pageSize, pageSize * (1 << order));
     }
     return f.returns(0);
   },
   hooked: (_k, f) => {
     if (f.result < 0) return at.part;
     const order = f.get(v.step);
-    return f.call(freePagesCore, at.part, f.get(v.at) - 2 ** order, order, MEMINIT.HOTPLUG);
+    return f.call(freePagesCore, at.part, f.get(v.at) - (1 << order), order, MEMINIT.HOTPLUG);
   },
 });
