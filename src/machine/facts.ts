@@ -27,11 +27,13 @@ export const isAcceptedPage = (td: GuestPages, gpa: number): boolean => {
   return td.sept.stateHere === SEPT_MAPPED;
 };
 
+/** By state: its name if it is that of a leaf. Below a table that stops the walk no entry is. */
+const LEAF_NAMES: readonly string[] = SEPT_STATES.map((name) => (name.startsWith("NL_") ? "FREE" : name));
+
 /** Name of the state of the leaf that covers `gpa`; FREE where no entry is. */
 export const septStateName = (td: GuestPages, gpa: number): string => {
   td.sept.walk(gpa >>> 0, Math.floor(gpa / 2 ** 32), 0);
-  const name = SEPT_STATES[td.sept.stateHere] ?? "FREE";
-  return name.startsWith("NL_") ? "FREE" : name;
+  return LEAF_NAMES[td.sept.stateHere] ?? "FREE";
 };
 
 /** The kernel's bit for a unit; -1 outside the window or without that bitmap. */
@@ -74,7 +76,7 @@ export const somePage = (k: Kernel, unit: number, test: (byte: number, pfn: numb
     const byte = mm.use[base + page]!;
     if (test(byte, first + page)) return true;
     const order = orderOf(byte);
-    page += order === 0 ? 1 : 2 ** order - (page % 2 ** order);
+    page += order === 0 ? 1 : (1 << order) - (page % (1 << order));
   }
   return false;
 };
@@ -116,27 +118,25 @@ const CACHED = 8;
  */
 export class UnitUses {
   private readonly units = new Float64Array(CACHED).fill(-1);
+  /** Version of the memmap that the answer is about. */
+  private readonly versions = new Float64Array(CACHED);
   private readonly bits = new Int32Array(CACHED);
-  private version = -1;
 
   views(): ArrayBufferView[] {
-    return [this.units, this.bits];
+    return [this.units, this.versions, this.bits];
   }
 
   /** Another memmap. */
   clear(): void {
-    this.version = -1;
+    this.units.fill(-1);
   }
 
   /** One bit a use, as useBit() gives it; 0 where there is no memmap. */
   of(k: Kernel, unit: number): number {
-    if (this.version !== k.mm.version) {
-      this.units.fill(-1);
-      this.version = k.mm.version;
-    }
     const slot = unit & (CACHED - 1);
-    if (this.units[slot] === unit) return this.bits[slot]!;
+    if (this.units[slot] === unit && this.versions[slot] === k.mm.version) return this.bits[slot]!;
     this.units[slot] = unit;
+    this.versions[slot] = k.mm.version;
     this.bits[slot] = usesOfUnit(k, unit);
     return this.bits[slot]!;
   }

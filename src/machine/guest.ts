@@ -90,10 +90,10 @@ const driversOf = (config: MachineConfig, hw: Boundary, blocks: MemoryBlocks): V
     return new VirtioMemDriver(port, virtioMemLayout(port, facts));
   });
 
-/** Sections beyond boot memory for which room is made at once; more come by doubling. */
-const ROOM_SECTIONS = 64;
+/** Sections beyond boot memory for which room is made at once: 1 GiB. More come by doubling. */
+const ROOM_SECTIONS = 8;
 
-/** An empty memmap with room for the hot-plug window. Room that nobody uses costs address space only. */
+/** An empty memmap with room for a part of the hot-plug window. */
 const memMapOf = ({ config }: Machine, ramEnd: number, top: number): MemMap => {
   const geometry = geometryOf(config);
   const { sectionSize } = geometry;

@@ -150,11 +150,12 @@ export class Scheduler {
   pick(): number {
     const { actors, clocks, active, near } = this;
     const count = this.activeCount[0]!;
+    if (count === 1) return this.canStep(active[0]!) ? active[0]! : -1;
     let earliest = NEVER;
     let runnable = 0;
     for (let place = 0; place < count; place++) {
       const index = active[place]!;
-      if (this.blockedAt[index] === this.words[0] || !actors[index]!.ready()) continue;
+      if (!this.canStep(index)) continue;
       near[runnable++] = index;
       const time = clocks[actors[index]!.clock]!;
       if (time < earliest) earliest = time;
@@ -165,6 +166,11 @@ export class Scheduler {
       if (clocks[actors[near[place]!]!.clock]! <= earliest + WINDOW_NS) near[level++] = near[place]!;
     }
     return level === 1 ? near[0]! : near[this.prng.below(level)]!;
+  }
+
+  /** Whether something changed since the actor was blocked, and nothing outside it holds it back. */
+  private canStep(index: number): boolean {
+    return this.blockedAt[index] !== this.words[0] && this.actors[index]!.ready();
   }
 
   /** Earliest timer that is set, or infinity. */

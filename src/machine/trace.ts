@@ -50,21 +50,19 @@ export class Trace {
     after = "",
   ): void {
     if (!this.on) return;
-    const folds = this.continues(actor, what, start, end, status, after);
-    if (folds) this.extend(end);
-    if (folds && this.raw === undefined) return;
     const event = { step, ns, actor, vcpu, what, start, end, status, after, count: 1 };
     this.raw?.(event);
-    if (folds) return;
-    this.flush();
-    this.pending = event;
-    this.end = end;
-    this.count = 1;
+    if (this.folded !== undefined) this.fold(event);
   }
 
-  private extend(end: number): void {
-    this.end = end;
-    this.count++;
+  private fold(event: TraceEvent): void {
+    if (this.continues(event)) this.count++;
+    else {
+      this.flush();
+      this.pending = event;
+      this.count = 1;
+    }
+    this.end = event.end;
   }
 
   /** Hands out the event that is still growing. */
@@ -75,14 +73,7 @@ export class Trace {
     this.folded?.(this.count === 1 ? pending : { ...pending, end: this.end, count: this.count });
   }
 
-  private continues(
-    actor: string,
-    what: string,
-    start: number,
-    end: number,
-    status: string,
-    after: string,
-  ): boolean {
+  private continues({ actor, what, start, end, status, after }: TraceEvent): boolean {
     const { pending } = this;
     return (
       pending !== undefined &&

@@ -37,7 +37,7 @@ export const allocateMemory = allocate.define({
     const pages = f.get(v.pages);
     if (pages <= 0) return f.returns(0);
     if (f.get(v.fixed) === 0)
-      while (f.get(v.order) > 0 && 2 ** f.get(v.order) > pages) f.set(v.order, f.get(v.order) - 1);
+      while (f.get(v.order) > 0 && 1 << f.get(v.order) > pages) f.set(v.order, f.get(v.order) - 1);
     // A page that is still being cleared is on no list that migration looks at.
     const flags = f.get(v.flags) | GFP.NOT_ON_LRU;
     return f.call(allocPages, at.got, f.get(v.order), flags, f.get(v.node), f.get(v.owner));
@@ -52,8 +52,8 @@ export const allocateMemory = allocate.define({
       return at.next;
     }
     f.set(v.at, pfn * k.geometry.pageSize);
-    f.set(v.end, (pfn + 2 ** order) * k.geometry.pageSize);
-    f.set(v.pages, f.get(v.pages) - 2 ** order);
+    f.set(v.end, (pfn + (1 << order)) * k.geometry.pageSize);
+    f.set(v.pages, f.get(v.pages) - (1 << order));
     return at.clear;
   },
   clear: (k, f) => {
@@ -64,7 +64,7 @@ export const allocateMemory = allocate.define({
     if (f.get(v.at) < f.get(v.end)) return at.clear;
     const order = f.get(v.order);
     if ((f.get(v.flags) & GFP.MOVABLE) !== 0)
-      putOnLru(k, f.get(v.end) / k.geometry.pageSize - 2 ** order, order);
+      putOnLru(k, f.get(v.end) / k.geometry.pageSize - (1 << order), order);
     return at.next;
   },
 });
@@ -168,8 +168,8 @@ export const freeOwned = (k: Kernel, owner: number): number => {
   for (let index = nextOwned(mm, owner, 0); index !== NIL; index = nextOwned(mm, owner, index)) {
     const order = orderOf(mm.use[index]!);
     freePages(k, mm.pfnOf(index), order);
-    freed += 2 ** order;
-    index += 2 ** order;
+    freed += 1 << order;
+    index += 1 << order;
   }
   return freed;
 };
@@ -178,7 +178,7 @@ export const freeOwned = (k: Kernel, owner: number): number => {
 export const allocatedRuns = ({ mm, geometry }: Kernel, owner: number): { start: number; end: number }[] => {
   const runs: { start: number; end: number }[] = [];
   for (let index = nextOwned(mm, owner, 0); index !== NIL; index = nextOwned(mm, owner, index)) {
-    const pages = 2 ** orderOf(mm.use[index]!);
+    const pages = 1 << orderOf(mm.use[index]!);
     const start = mm.pfnOf(index) * geometry.pageSize;
     const last = runs.at(-1);
     if (last?.end === start) last.end += pages * geometry.pageSize;

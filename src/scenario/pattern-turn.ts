@@ -16,6 +16,8 @@ import type { TraceEvent } from "./world.ts";
  * turns; here they cost a comparison each and no object.
  */
 export class PatternTurn {
+  private last: Item | undefined;
+  /** The same item if it is a pattern of single deeds. */
   private pattern: Pattern | undefined;
   private at = 0;
   private readonly steps = new Float64Array(LONGEST_PATTERN);
@@ -29,7 +31,7 @@ export class PatternTurn {
 
   /** Takes the event if it is the next deed of the pattern that ends `list`. */
   take(list: readonly Item[], event: TraceEvent, line: number): boolean {
-    if (this.at === 0) this.pattern = simplePattern(list.at(-1));
+    if (this.at === 0) this.lookAt(list.at(-1));
     const { pattern, at } = this;
     if (pattern === undefined) return false;
     const row = pattern.rows[at]!;
@@ -42,6 +44,12 @@ export class PatternTurn {
     this.at++;
     if (this.at === pattern.rows.length) this.finish(pattern);
     return true;
+  }
+
+  private lookAt(item: Item | undefined): void {
+    if (item === this.last) return;
+    this.last = item;
+    this.pattern = simplePattern(item);
   }
 
   private finish(pattern: Pattern): void {

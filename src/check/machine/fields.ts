@@ -18,7 +18,6 @@ const PASSING: ReadonlySet<string> = new Set([
   "Frame.base",
   "MemoryMap.last",
   "MemMap.version",
-  "UnitUses.version",
   "Cpus.panicMessage",
   "FaultPoints.chooser",
 ]);

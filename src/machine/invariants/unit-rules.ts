@@ -40,7 +40,7 @@ const firstUnaccepted = (td: GuestPages, kernel: Kernel, pfn: number, pages: num
 
 /** First page of the block of `byte` at `pfn` that is neither accepted nor shared, within one unit; -1 if none is. */
 const unacceptedPage = (td: GuestPages, kernel: Kernel, byte: number, pfn: number): number =>
-  firstUnaccepted(td, kernel, pfn, Math.min(2 ** orderOf(byte), UNIT / kernel.geometry.pageSize));
+  firstUnaccepted(td, kernel, pfn, Math.min(1 << orderOf(byte), UNIT / kernel.geometry.pageSize));
 
 /**
  * A unit whose bit is clear is accepted, if the VMM and, where it keeps a second bitmap, the kernel have it plugged. A

@@ -16,12 +16,22 @@ const sum = (counts: Float64Array): number => {
   return total;
 };
 
-/** Counters of /proc/meminfo and /proc/vmstat that the model keeps. */
-export const countersOf = (kernel: Kernel | undefined): Counter[] => {
+/**
+ * Counters of /proc/meminfo and /proc/vmstat that the model keeps.
+ *
+ * @param before what an earlier call answered; it is the answer again while no counter has changed
+ */
+export const countersOf = (
+  kernel: Kernel | undefined,
+  before: readonly Counter[] = [],
+): readonly Counter[] => {
   const zones = kernel?.zones;
   const managed = zones === undefined ? 0 : sum(zones.managed);
   const free = zones === undefined ? 0 : sum(zones.free);
   const unaccepted = zones === undefined ? 0 : sum(zones.unaccepted);
+  const [memTotal, , , nrFree, nrUnaccepted] = before;
+  const isKnown = nrFree?.value === free && nrUnaccepted?.value === unaccepted;
+  if (isKnown && memTotal?.value === managed * KB_PER_PAGE) return before;
   return [
     { name: "MemTotal", value: managed * KB_PER_PAGE },
     { name: "MemFree", value: free * KB_PER_PAGE },

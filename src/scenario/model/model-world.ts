@@ -179,11 +179,14 @@ export class ModelWorld implements World {
       : { state: "hung", why: machine.tasks.whoWaits() };
   }
 
-  counters(): Counter[] {
-    return countersOf(this.machine!.booted ? this.machine!.kernel : undefined);
+  counters(): readonly Counter[] {
+    const { machine } = this;
+    this.lastCounters = countersOf(machine!.booted ? machine!.kernel : undefined, this.lastCounters);
+    return this.lastCounters;
   }
+  private lastCounters: readonly Counter[] = [];
 
-  peekCounters(): Counter[] {
+  peekCounters(): readonly Counter[] {
     return this.counters();
   }
 
