@@ -22,6 +22,29 @@ export class DeviceMirror {
     for (const device of devices) if (device >= 0) this.play(device, request);
   }
 
+  /**
+   * A request that the guest's driver is about to send: our device gets it first if a fault is meant for it.
+   *
+   * @returns the response that a fault gives; undefined if none strikes, or our device refuses for a reason of its own:
+   *   then QEMU's has to be asked
+   */
+  struck({ type, addr, blocks }: Omit<AnsweredRequest, "response">): number | undefined {
+    const { machine } = this.td;
+    const device = type === UNPLUG_ALL ? 0 : this.deviceAt(addr);
+    if (device < 0 || machine.injector === undefined) return undefined;
+    const { points } = machine.injector;
+    const strikes = (): number => points.struck.reduce((sum, count) => sum + count, 0);
+    const before = strikes();
+    const { blockSize, injection } = machine.vmm.devices[device]!;
+    machine.injector.request(device, type, addr, blocks * blockSize);
+    if (injection.isEmpty) return undefined;
+    const mailbox = machine.vmm.mailboxes[device]!;
+    mailbox.send(type, addr, blocks);
+    machine.requested(device, 0);
+    this.td.settle();
+    return strikes() > before ? mailbox.response() & 0xff : undefined;
+  }
+
   private play(device: number, { type, addr, blocks, response }: AnsweredRequest): void {
     const { machine } = this.td;
     const mailbox = machine.vmm.mailboxes[device]!;

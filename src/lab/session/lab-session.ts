@@ -184,8 +184,8 @@ export class LabSession {
   }
 
   private hookDesign(): Promise<void> {
-    const { td, host, plan } = this;
-    return hookDesign({ kernel: plan.kernel, td, host, sync: () => this.devices.sync() });
+    const { td, host, mirror, plan } = this;
+    return hookDesign({ kernel: plan.kernel, td, host, mirror, sync: () => this.devices.sync() });
   }
 
   /** The files behind the memory devices that are there from the start. */
