@@ -1,6 +1,7 @@
 import { readAcpiTable } from "./acpi/table-facts.ts";
 import { RamDump } from "./binary/ram-dump.ts";
 import { HEAD_BYTES, type NoFit, recognise } from "./binary/recognise.ts";
+import { RmpDump } from "./binary/rmp-dump.ts";
 import { type ReadAt, readCutTable, readUnacceptedTable } from "./binary/unaccepted-table.ts";
 import type { FactSink } from "./fact-sink.ts";
 import type { LineReader } from "./text/line-reader.ts";
@@ -29,6 +30,8 @@ export interface ArtifactOptions {
   readonly decode: Decode;
   /** Reads anywhere in the file; absent for what can be read once only. */
   readonly readAt?: ReadAt;
+  /** Whoever gave it says that it is the dump of an RMP. */
+  readonly isRmp?: boolean;
 }
 
 const joined = (chunks: readonly Uint8Array[], length: number): Uint8Array => {
@@ -49,10 +52,11 @@ export class ArtifactReading {
   private chunks: Uint8Array[] = [];
   private held = 0;
   private bytes = 0;
-  private mode: "head" | "text" | "whole" | "dump" | "cut" = "head";
+  private mode: "head" | "text" | "whole" | "dump" | "rmp" | "cut" = "head";
   private text: TextReading | undefined;
   private readonly readers: readonly LineReader[] = lineReaders();
   private readonly dump = new RamDump();
+  private readonly rmp = new RmpDump();
   private not: readonly NoFit[] = [];
   private kinds: string[] = [];
 
@@ -80,6 +84,7 @@ export class ArtifactReading {
       this.kinds.push(...this.readers.filter((reader) => reader.found() > 0).map(({ kind }) => kind));
     } else if (this.mode === "whole") this.readWhole(joined(this.chunks, this.held));
     else if (this.mode === "dump") this.readDump();
+    else if (this.mode === "rmp") this.rmp.finish(this.source, this.sink);
     this.chunks = [];
     return { name: this.source, kinds: this.kinds, bytes: this.bytes, not: this.reasons() };
   }
@@ -89,6 +94,13 @@ export class ArtifactReading {
     const { is, not } = recognise(head.subarray(0, HEAD_BYTES), this.options.size ?? undefined);
     this.not = not;
     if (is.kind === "empty") return;
+    if (is.kind === "RMP dump" || this.options.isRmp === true) {
+      this.mode = "rmp";
+      this.kinds = ["RMP dump"];
+      this.chunks = [];
+      this.rmp.push(head);
+      return;
+    }
     if (is.kind === "ACPI table" || is.kind === "unaccepted-memory table") {
       this.mode = "whole";
       this.kinds = [is.kind];
@@ -102,6 +114,7 @@ export class ArtifactReading {
 
   private pass(chunk: Uint8Array, last: boolean): void {
     if (this.mode === "text") this.text!.feed(this.options.decode(chunk, last));
+    else if (this.mode === "rmp") this.rmp.push(chunk);
     else if (this.mode === "dump") {
       this.dump.push(chunk);
       if (this.options.readAt === undefined) this.remember(chunk);

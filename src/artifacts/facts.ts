@@ -90,6 +90,13 @@ export type FactBody =
       readonly unaccepted: readonly Range[];
       readonly plugged: readonly Range[] | undefined;
     } & Range)
+  | {
+      /** A dump of an RMP: bytes of memory that it describes, and what of them is firmware's. */
+      readonly kind: "rmp-dump";
+      readonly described: number;
+      readonly firmware: number;
+      readonly guests: readonly RmpOwner[];
+    }
   | ({ readonly kind: "cmr" } & Range)
   | ({ readonly kind: "rmp" } & Range)
   | { readonly kind: "platform"; readonly role: Role; readonly said: string }
@@ -160,6 +167,15 @@ export type FactBody =
   | { readonly kind: "device-deleted"; readonly id: string }
   | { readonly kind: "qmp-error"; readonly command: string; readonly said: string }
   | { readonly kind: "size-summary"; readonly base: number; readonly plugged: number };
+
+/** What an SNP guest has by the RMP: bytes in all and validated, and entries by size. */
+export interface RmpOwner {
+  readonly asid: number;
+  readonly bytes: number;
+  readonly validated: number;
+  readonly pages2M: number;
+  readonly pages4K: number;
+}
 
 /** A memory device as a VMM describes it. */
 export interface MemoryDevice {

@@ -52,10 +52,19 @@ export class ArtifactFiles {
   readonly sources: SourceReading[] = [];
   private readonly sink: FactSink;
   private readonly limits: Limits;
+  /** What is read now is the dump of an RMP, whatever it looks like. */
+  private isRmp = false;
 
   constructor(sink: FactSink, limits: Limits = LIMITS) {
     this.sink = sink;
     this.limits = limits;
+  }
+
+  /** @throws UsageError for what cannot be read */
+  async readRmp(name: string): Promise<void> {
+    this.isRmp = true;
+    await this.read(name);
+    this.isRmp = false;
   }
 
   /** @throws UsageError for what cannot be read */
@@ -150,6 +159,7 @@ export class ArtifactFiles {
     const reading = new ArtifactReading(name, this.sink, {
       size,
       decode,
+      isRmp: this.isRmp,
       ...(readAt === undefined ? {} : { readAt }),
     });
     const values = new TreeValues(this.sink);

@@ -1,4 +1,4 @@
-import type { Place, Range, Trouble } from "../artifacts/facts.ts";
+import type { Fact, Place, Range, Trouble } from "../artifacts/facts.ts";
 import type { Finding, Severity } from "../artifacts/findings/finding.ts";
 import { type Layer, type Stretch, stretchesOf } from "../artifacts/map/layers.ts";
 import { intersection, total } from "../artifacts/map/ranges.ts";
@@ -75,6 +75,7 @@ const machineLines = ({ machine, facts }: InspectReport, screen: Screen, paint: 
   ].filter((text) => text !== null);
   if (said.length === 0 && facts.length === 0) return [];
   const rows = said.length === 0 ? [] : ["", ...wrap(printable(said.join("; ")), screen.width)];
+  for (const fact of facts) if (fact.kind === "rmp-dump") rows.push(...rmpLines(fact, screen));
   const tables = facts.filter((fact) => fact.kind === "acpi-table");
   if (tables.length > 0) {
     const names = tables.map(
@@ -86,6 +87,20 @@ const machineLines = ({ machine, facts }: InspectReport, screen: Screen, paint: 
     );
   }
   return rows;
+};
+
+const rmpLines = (fact: Fact & { readonly kind: "rmp-dump" }, screen: Screen): string[] => {
+  const { described, firmware, guests } = fact;
+  const title = `RMP of ${sizeText(described)}: ${sizeText(firmware)} of firmware, ${guests.length} ${guests.length === 1 ? "guest" : "guests"}`;
+  const rows = guests.slice(0, MOST_ROWS).flatMap(({ asid, bytes, validated, pages2M, pages4K }) => {
+    const entries = `${pages2M} pages of 2 MiB, ${pages4K} of 4 KiB`;
+    return wrap(
+      `  guest ${asid}: ${sizeText(bytes)}, validated ${sizeText(validated)}; ${entries}`,
+      screen.width,
+    );
+  });
+  const more = guests.length - MOST_ROWS;
+  return ["", title, ...rows, ...(more > 0 ? [`  and ${more} more guests`] : [])];
 };
 
 const mapLines = (map: readonly Layer[], screen: Screen, paint: Paint): string[] => {

@@ -16,6 +16,7 @@ export interface InspectOptions {
   readonly lsmem?: boolean;
   readonly fields?: boolean;
   readonly scenario?: string;
+  readonly rmp?: readonly string[];
 }
 
 /**
@@ -32,6 +33,7 @@ export const inspect = async (
   const sink = new FactSink();
   const artifacts = new ArtifactFiles(sink);
   for (const file of files) await artifacts.read(file);
+  for (const dump of options.rmp ?? []) await artifacts.readRmp(dump);
   const { report, survey } = inspectReport(sink, artifacts.sources);
   if (options.scenario !== undefined) writeScenario(survey, files, options.scenario, system);
   const shown =

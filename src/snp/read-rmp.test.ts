@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { RMP_ENTRY_BYTES, RMP_HEAD_BYTES } from "../abi/snp/rmp-entry.ts";
-import { RmpError, readRmp } from "./read-rmp.ts";
+import { looksLikeRmp, RmpError, RmpReader, readRmp } from "./read-rmp.ts";
 
 /** A dump whose entries are the given low quadwords by index. */
 const dump = (entries: { readonly [index: number]: bigint }, count = 1024): Uint8Array => {
@@ -61,6 +61,32 @@ it("refuses a length that is no whole table", () => {
   expect(() => readRmp(new Uint8Array(3))).toThrow(
     "RMP: expected 16384 bytes and a multiple of 16, found 3 bytes",
   );
+});
+
+it.each([1, 16, 4097, 2 ** 16])("reads a dump in pieces of %i bytes as it reads it whole", (piece) => {
+  const bytes = dump({ 3: ASSIGNED | VALIDATED | guest(5n, 7n), 512: ASSIGNED | LARGE | guest(5n, 1024n) });
+  const entries: unknown[] = [];
+  const reader = new RmpReader((entry) => entries.push(entry));
+  for (let at = 0; at < bytes.length; at += piece) reader.push(bytes.subarray(at, at + piece));
+  reader.end();
+  expect([entries, reader.pages]).toEqual([readRmp(bytes), 1024]);
+});
+
+it("tells a small page validated before the large one that has it too", () => {
+  const bytes = dump({
+    3: ASSIGNED | VALIDATED | guest(5n, 514n),
+    512: ASSIGNED | LARGE | VALIDATED | guest(5n, 512n),
+  });
+  expect(() => readRmp(bytes)).toThrow("and entry 3 is one, found a page that is validated for 0x202000");
+});
+
+it("knows a table by its first entries, unless nothing in them is assigned", () => {
+  const bytes = dump({ 3: ASSIGNED | guest(5n, 7n) });
+  expect([looksLikeRmp(bytes), looksLikeRmp(dump({})), looksLikeRmp(dump({ 3: 8n }))]).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });
 
 it("any bytes are read or refused by its own error", () => {

@@ -102,6 +102,7 @@ describe("a dump of guest RAM", () => {
       "ACPI table",
       "tar archive",
       "unaccepted-memory table",
+      "RMP dump",
       "RAM dump",
     ]);
   });

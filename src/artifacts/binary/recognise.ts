@@ -1,11 +1,13 @@
 import { ACPI_TABLE_HEADER, byteSum } from "../../abi/acpi/table-header.ts";
 import { LISTED_SIGNATURES } from "../../abi/acpi/table-listing.ts";
+import { RMP_ENTRY_BYTES, RMP_HEAD_BYTES } from "../../abi/snp/rmp-entry.ts";
+import { looksLikeRmp } from "../../snp/read-rmp.ts";
 import { readCutHeader, readHeader } from "./unaccepted-table.ts";
 
 /** Bytes from the start of a file by which its kind is told. */
 export const HEAD_BYTES = 2 ** 16;
 
-export type BinaryKind = "ACPI table" | "unaccepted-memory table" | "tar archive" | "binary";
+export type BinaryKind = "ACPI table" | "unaccepted-memory table" | "tar archive" | "RMP dump" | "binary";
 export type Recognised =
   | { readonly kind: BinaryKind }
   | { readonly kind: "text" }
@@ -46,6 +48,15 @@ const unaccepted = (head: Uint8Array, size: number | undefined): string | undefi
   return size !== undefined && readCutHeader(head, size) !== undefined ? undefined : header;
 };
 
+const rmp = (head: Uint8Array, size: number | undefined): string | undefined => {
+  const odd = size !== undefined && size % RMP_ENTRY_BYTES !== 0;
+  if (odd) return `${size} bytes, no multiple of ${RMP_ENTRY_BYTES}`;
+  if (head.length <= RMP_HEAD_BYTES) return `${head.length} bytes, no more than a head of ${RMP_HEAD_BYTES}`;
+  return looksLikeRmp(head)
+    ? undefined
+    : `from byte ${RMP_HEAD_BYTES} on nothing that is assigned, or other than entries (--rmp reads it all the same)`;
+};
+
 const NUL = 0;
 /** One byte in so many may be no text: serial lines lose bits. */
 const NOISE = 16;
@@ -75,6 +86,7 @@ export const recognise = (
     ["ACPI table", acpiTable(head)],
     ["tar archive", tarArchive(head)],
     ["unaccepted-memory table", unaccepted(head, size)],
+    ["RMP dump", rmp(head, size)],
   ];
   // A text may start with four capitals.
   const text = isText(head);

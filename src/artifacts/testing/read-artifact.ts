@@ -16,11 +16,12 @@ export const bytesOf = (text: string): Uint8Array =>
 export const readArtifact = (
   content: string | Uint8Array,
   piece = 2 ** 20,
+  isRmp = false,
 ): { readonly sink: FactSink; readonly source: SourceReading } => {
   const bytes = typeof content === "string" ? bytesOf(content) : content;
   const sink = new FactSink();
   const readAt = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
-  const reading = new ArtifactReading("a", sink, { size: bytes.length, decode: latin1, readAt });
+  const reading = new ArtifactReading("a", sink, { size: bytes.length, decode: latin1, readAt, isRmp });
   for (let at = 0; at < bytes.length; at += piece) reading.push(bytes.subarray(at, at + piece));
   return { sink, source: reading.end() };
 };
