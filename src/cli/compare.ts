@@ -2,6 +2,7 @@ import { compareDesigns, type DesignComparison } from "../scenario/design-compar
 import { suggest } from "../scenario/nearest-name.ts";
 import { renderComparison, renderComparisonMarkdown } from "../scenario/render/comparison.ts";
 import { renderJson } from "../scenario/render/json.ts";
+import { comparisonDocument } from "../scenario/report-document.ts";
 import { PLATFORMS, type Platform } from "../scenario/scenario.ts";
 import { describe, oneLine } from "../scenario/scenario-error.ts";
 import { stepText } from "../scenario/step-text.ts";
@@ -59,7 +60,7 @@ export const compare = async (
 };
 
 const shown = (comparison: DesignComparison, options: CompareOptions, system: System): string => {
-  if (options.json === true) return renderJson(comparison);
+  if (options.json === true) return renderJson(comparisonDocument(comparison));
   if (options.markdown === true) return renderComparisonMarkdown(comparison);
   return renderComparison(comparison, screenOf(system.stdout, system));
 };

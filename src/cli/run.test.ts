@@ -217,7 +217,7 @@ it("--json prints one document that follows its schema, and nothing else", async
   ]);
   expect(report.violations[0]).toMatchObject({ invariant: "I1", line: 3 });
   expect(report.bitmaps).toMatchObject({ physBase: 2 ** 32, unitSize: 2 ** 21, sizeBytes: 640 });
-  expect(report.cost.tdcalls["TDG.MEM.PAGE.ACCEPT"]).toBe(12);
+  expect(report.cost.tdcalls?.["TDG.MEM.PAGE.ACCEPT"]).toBe(12);
 });
 
 it("--trace writes every machine step as a line of JSON", async () => {

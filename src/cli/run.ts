@@ -5,6 +5,7 @@ import { type Played, play } from "../scenario/player.ts";
 import { renderJson } from "../scenario/render/json.ts";
 import { renderTerminal } from "../scenario/render/terminal.ts";
 import { traceLine } from "../scenario/render/trace.ts";
+import { reportDocument } from "../scenario/report-document.ts";
 import type { Scenario, Step } from "../scenario/scenario.ts";
 import { oneLine } from "../scenario/scenario-error.ts";
 import { stepText } from "../scenario/step-text.ts";
@@ -71,7 +72,9 @@ const runOne = async (
     if (options.html !== undefined) await writeHtml(played, options.html, system);
     const { report } = played;
     const shown =
-      options.json === true ? renderJson(report) : renderTerminal(report, screenOf(system.stdout, system));
+      options.json === true
+        ? renderJson(reportDocument(report))
+        : renderTerminal(report, screenOf(system.stdout, system));
     system.stdout.write(shown);
     return report.verdict === "held" ? EXIT.held : EXIT.broken;
   } catch (error) {

@@ -15,6 +15,7 @@ import { buildKernel } from "./guest.ts";
 import { firmwareMap, type HandOver, handOver } from "./hand-over.ts";
 import { Watch } from "./invariants/watch.ts";
 import type { Machine } from "./machine.ts";
+import { RMP_STATES } from "./rmp-states.ts";
 import { watchedOf } from "./watched.ts";
 
 /** How a boot ended. */
@@ -62,7 +63,8 @@ const firmwareAccepts = (machine: Machine): boolean => {
     const accepted = runOnBootCpu(machine, acceptRange, start, end);
     trace.muted = false;
     if (!accepted) return false;
-    trace.emit(scheduler.steps, 0, "firmware", 0, "accept", start, end, "SUCCESS", "MAPPED");
+    const after = machine.platform.name === "snp" ? RMP_STATES.MAPPED : "MAPPED";
+    trace.emit(scheduler.steps, 0, "firmware", 0, "accept", start, end, "SUCCESS", after);
   }
   return true;
 };

@@ -15,6 +15,7 @@ import { COST } from "./cost.ts";
 import { septStateName } from "./facts.ts";
 import type { SnpInjector } from "./faults/snp-injector.ts";
 import { type CpuObserver, GUEST_CONTENT, PRIVATE_TO_SHARED, STALE_CONTENT } from "./hardware.ts";
+import { rmpStateName } from "./rmp-states.ts";
 import { ACCEPT_EXIT, ACCESS_EXIT, CALL_EXIT } from "./tally.ts";
 
 const UNIT = 2 ** 21;
@@ -78,7 +79,14 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
     if (this.observer.tracing) {
       const what = `PVALIDATE ${validate === 1 ? "" : "rescind "}${large ? "2M" : "4K"}`;
       const text = result === NESTED_FAULT ? "#NPF" : pvalidateResultName(result);
-      this.observer.emit(vcpu, what, gpa, end, text, septStateName({ sept: this.guest.npt }, gpa));
+      this.observer.emit(
+        vcpu,
+        what,
+        gpa,
+        end,
+        text,
+        rmpStateName(septStateName({ sept: this.guest.npt }, gpa)),
+      );
     }
     if (result === NESTED_FAULT) this.exit(vcpu, ACCEPT_EXIT, COST.nestedFault.ns);
     return result;
@@ -148,7 +156,7 @@ export class SnpCpus implements Pick<Boundary, "regs" | "tdcall" | "access" | "s
   }
 
   private refused(vcpu: number, gpa: number, write: boolean, outcome: number): number {
-    this.observer.accessFailed(vcpu, gpa, write, septStateName({ sept: this.guest.npt }, gpa));
+    this.observer.accessFailed(vcpu, gpa, write, rmpStateName(septStateName({ sept: this.guest.npt }, gpa)));
     if (isShared(this.hostShares(Math.floor(gpa / PAGE)))) this.observer.wrongMapping(gpa, PRIVATE_TO_SHARED);
     if (outcome === NESTED_FAULT) {
       this.exit(vcpu, ACCESS_EXIT, COST.nestedFault.ns);

@@ -25,6 +25,7 @@ import {
 import { COST } from "./cost.ts";
 import { septStateName } from "./facts.ts";
 import type { Machine } from "./machine.ts";
+import { rmpStateName } from "./rmp-states.ts";
 
 const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39, 2 ** 48];
 const LEVEL_NAMES = ["4K", "2M", "1G", "512G", "256T"];
@@ -109,7 +110,7 @@ export class VmmEvents implements VmmSink {
 
   private rmpRow(gpa: number, size: number, assigned: number, result: number): void {
     const name = `RMPUPDATE ${assigned === 1 ? "assigned" : "shared"} ${LEVEL_NAMES[size]}`;
-    const after = septStateName(this.machine.platform.pages, gpa);
+    const after = rmpStateName(septStateName(this.machine.platform.pages, gpa));
     this.add(name, gpa, gpa + LEVEL_BYTES[size]!, rmpUpdateResultName(result), after);
   }
 

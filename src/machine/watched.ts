@@ -29,7 +29,8 @@ export const describeEnd = (vmm: Vmm): string => {
   if (reason === VM_END.GUEST_TERMINATED)
     return `the guest asked to be ended: ${terminateReasonText(status >>> 8, status & 255)}, vCPU ${vcpu}`;
   const answer = reason === VM_END.MODULE_REFUSED ? `, ${statusText(status as Status)}` : "";
-  return `the VMM ended the TD: ${vmEndName(reason)} at 0x${gpa.toString(16)}, vCPU ${vcpu}${answer}`;
+  const guest = vmm.snp === undefined ? "TD" : "VM";
+  return `the VMM ended the ${guest}: ${vmEndName(reason)} at 0x${gpa.toString(16)}, vCPU ${vcpu}${answer}`;
 };
 
 /** The machine as the invariants see it. */

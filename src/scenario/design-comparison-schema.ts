@@ -9,8 +9,9 @@ const ns = z.number().min(0);
 const counts = z.record(z.string(), count);
 
 const cost = z.strictObject({
-  tdcalls: counts.meta({ description: "Calls by leaf" }),
-  exits: counts.meta({ description: "TD exits by what they were for" }),
+  tdcalls: counts.optional().meta({ description: "On TDX: calls by leaf" }),
+  guestCalls: counts.optional().meta({ description: "On SEV-SNP: PVALIDATEs and VMGEXITs" }),
+  exits: counts.meta({ description: "Exits by what they were for" }),
   unpluggedAccepted: bytes.meta({ description: "Bytes accepted that the VMM had not plugged" }),
   acceptedForNothing: bytes.meta({ description: "Bytes accepted that went back and were never written" }),
   peakHostMemory: bytes.meta({ description: "Most host memory that the guest ever had" }),
@@ -49,7 +50,9 @@ const parting = z.strictObject({
 export const comparisonSchema = z
   .strictObject({
     format: z.literal("tidemark-compare"),
-    formatVersion: z.literal(1),
+    formatVersion: z
+      .union([z.literal(1), z.literal(2)])
+      .meta({ description: "1: of TDs; 2: of SEV-SNP guests too, with `guestCalls` and exits by VMGEXIT" }),
     tidemark: z.string().meta({ description: "Version of Tidemark" }),
     scenario: z.strictObject({ file: z.string(), name: z.string(), title: z.string() }),
     world: z.string(),
@@ -62,8 +65,14 @@ export const comparisonSchema = z
 type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
 
+/** What has other names on another platform. */
+type OfPlatform = "formatVersion" | "designs";
+
 /** Compiles only while the schema and the type describe the same document. */
-export const SAME_AS_TYPE: Same<z.output<typeof comparisonSchema>, Mutable<DesignComparison>> = true;
+export const SAME_AS_TYPE: Same<
+  Omit<z.output<typeof comparisonSchema>, OfPlatform>,
+  Mutable<Omit<DesignComparison, OfPlatform>>
+> = true;
 
 /** JSON Schema (draft 2020-12) of the document. */
 export const comparisonJsonSchema = (): object => z.toJSONSchema(comparisonSchema, { io: "output" });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { RMP_STATES } from "../machine/rmp-states.ts";
 import { FATES, SEPT_STATES, USES } from "./expectation.ts";
 import type { RunReport } from "./report.ts";
 
@@ -113,7 +114,11 @@ const picture = z.strictObject({
       owner: z.string().meta({ description: "RAM, a device or DIMM by its id, or window" }),
       plugged: z.boolean(),
       accepted: z.boolean(),
-      sept: z.enum(SEPT_STATES),
+      sept: z.enum(SEPT_STATES).optional().meta({ description: "On TDX: state of the secure-EPT entries" }),
+      rmp: z
+        .enum(Object.values(RMP_STATES))
+        .optional()
+        .meta({ description: "On SEV-SNP: state by RMP and nested page tables" }),
       unacceptedBit: bit,
       pluggedBit: bit,
       online: z.boolean(),
@@ -175,7 +180,9 @@ const setup = z.strictObject({
 export const reportSchema = z
   .strictObject({
     format: z.literal("tidemark-run"),
-    formatVersion: z.literal(1),
+    formatVersion: z
+      .union([z.literal(1), z.literal(2)])
+      .meta({ description: "1: of a TD; 2: of an SEV-SNP guest, with `rmp`, `guestCalls` and `hostCalls`" }),
     tidemark: z.string().meta({ description: "Version of Tidemark" }),
     scenario: z.strictObject({ file: z.string(), name: z.string(), title: z.string(), about: z.string() }),
     setup,
@@ -211,8 +218,12 @@ export const reportSchema = z
     devices: z.array(device),
     bitmaps: bitmaps.nullable(),
     cost: z.strictObject({
-      tdcalls: byName.meta({ description: "Calls by leaf" }),
-      seamcalls: byName,
+      tdcalls: byName.optional().meta({ description: "On TDX: calls by leaf" }),
+      seamcalls: byName.optional().meta({ description: "On TDX: the VMM's calls by leaf" }),
+      guestCalls: byName.optional().meta({
+        description: "On SEV-SNP: the guest's PVALIDATEs and VMGEXITs",
+      }),
+      hostCalls: byName.optional().meta({ description: "On SEV-SNP: the VMM's RMPUPDATEs and PSMASHes" }),
       exits: count,
       virtualNs: ns,
     }),
@@ -222,8 +233,12 @@ export const reportSchema = z
 type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
 
+type RunDocument = z.output<typeof reportSchema>;
+/** What has other names on another platform. */
+type OfPlatform = "formatVersion" | "map" | "cost";
+
 /** Compiles only while the schema and the type describe the same document. */
-export const SAME_AS_TYPE: Same<z.output<typeof reportSchema>, Mutable<RunReport>> = true;
+export const SAME_AS_TYPE: Same<Omit<RunDocument, OfPlatform>, Mutable<Omit<RunReport, OfPlatform>>> = true;
 
 /** JSON Schema (draft 2020-12) of the document. */
 export const reportJsonSchema = (): object => z.toJSONSchema(reportSchema, { io: "output" });

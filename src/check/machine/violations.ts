@@ -3,7 +3,7 @@ import { INVARIANTS, type InvariantId } from "../../machine/invariants/table.ts"
 /** What ends a story beside a broken invariant. Numbers follow those of the invariants. */
 const ENDS = [
   ["panic", "the guest panicked"],
-  ["killed", "the VMM ended the TD"],
+  ["killed", "the VMM ended the guest"],
   ["deadlock", "tasks have work and none of them can ever go on"],
   ["not modelled", "the run met something that is not modelled"],
 ] as const;

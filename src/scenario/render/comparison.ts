@@ -1,6 +1,7 @@
 import type { DesignComparison, DesignCost, DesignResult } from "../design-comparison.ts";
 import { formatDuration, roughSize } from "../quantity.ts";
 import { type Paint, painter, printable, type Screen, type Style, wrap } from "./paint.ts";
+import { acceptCalls, releaseCalls } from "./platform-words.ts";
 
 /** A table of one row a design; columns behind the first are figures. */
 interface Table {
@@ -9,26 +10,15 @@ interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-const ACCEPT = "TDG.MEM.PAGE.ACCEPT";
-const RELEASE = "TDG.MEM.PAGE.RELEASE";
-const VALIDATE = "PVALIDATE";
-const RESCIND = "PVALIDATE rescind";
 const NONE = "-";
 
 const duration = (ns: number | null): string => (ns === null ? NONE : formatDuration(ns));
 const size = (bytes: number): string => (bytes === 0 ? "0" : roughSize(bytes));
 
-/** Calls that accept a page, and that give one back, on whatever platform. */
-const accepts = ({ tdcalls }: DesignCost): number => (tdcalls[ACCEPT] ?? 0) + (tdcalls[VALIDATE] ?? 0);
-const releases = ({ tdcalls }: DesignCost): number => (tdcalls[RELEASE] ?? 0) + (tdcalls[RESCIND] ?? 0);
-
 const exits = (cost: DesignCost, kind: string): string => String(cost.exits[kind] ?? 0);
 
-const otherCalls = ({ tdcalls }: DesignCost): number =>
-  Object.entries(tdcalls).reduce(
-    (sum, [leaf, count]) => sum + ([ACCEPT, RELEASE, VALIDATE, RESCIND].includes(leaf) ? 0 : count),
-    0,
-  );
+const otherCalls = (cost: DesignCost): number =>
+  Object.values(cost.tdcalls).reduce((sum, count) => sum + count, 0) - acceptCalls(cost) - releaseCalls(cost);
 
 /** Columns of each table: its heading, and what it says of a design that was played. */
 const COSTS: readonly (readonly [string, readonly (readonly [string, (cost: DesignCost) => string])[]])[] = [
@@ -44,8 +34,8 @@ const COSTS: readonly (readonly [string, readonly (readonly [string, (cost: Desi
   [
     "TDCALLs (ACCEPT, RELEASE, others) and TD exits (by accept, access, ...)",
     [
-      ["ACCEPT", (cost) => String(accepts(cost))],
-      ["RELEASE", (cost) => String(releases(cost))],
+      ["ACCEPT", (cost) => String(acceptCalls(cost))],
+      ["RELEASE", (cost) => String(releaseCalls(cost))],
       ["other", (cost) => String(otherCalls(cost))],
       ["accept", (cost) => exits(cost, "accept")],
       ["access", (cost) => exits(cost, "access")],
@@ -95,11 +85,22 @@ const verdictTable = (designs: readonly DesignResult[]): Table => ({
   ]),
 });
 
+/** Words of TDX, and what they are where a guest of SEV-SNP is among the designs. */
+const BOTH: ReadonlyMap<string, string> = new Map([
+  [
+    "TDCALLs (ACCEPT, RELEASE, others) and TD exits (by accept, access, ...)",
+    "Guest calls (ACCEPT or PVALIDATE, RELEASE or rescind, others) and exits (by accept, access, ...)",
+  ],
+  ["TDVMCALL", "call"],
+]);
+const ofPlatforms = (words: string, designs: readonly DesignResult[]): string =>
+  designs.some(({ platform }) => platform === "snp") ? (BOTH.get(words) ?? words) : words;
+
 const tablesOf = ({ designs }: DesignComparison): Table[] => [
   verdictTable(designs),
   ...COSTS.map(([title, columns]) => ({
-    title,
-    header: ["design", ...columns.map(([heading]) => heading)],
+    title: ofPlatforms(title, designs),
+    header: ["design", ...columns.map(([heading]) => ofPlatforms(heading, designs))],
     rows: designs.map(({ design, cost }) => [
       design,
       ...columns.map(([, say]) => (cost === null ? NONE : say(cost))),

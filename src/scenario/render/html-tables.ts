@@ -7,6 +7,7 @@ import { SUCCESS } from "../world.ts";
 import { faultText, isTold } from "./fault-text.ts";
 import { type FlatRow, flatRows, timesInAll, whoText } from "./flat-rows.ts";
 import { html, type Markup } from "./markup.ts";
+import { exitsName } from "./platform-words.ts";
 import { toneOf } from "./tone.ts";
 
 const violationCard = ({ invariant, line, step, range, why, expected }: ReportedViolation): Markup => {
@@ -80,9 +81,9 @@ export const renderFaultList = ({ faults }: RunReport): Markup => {
   return html`<h2 id="faults">Faults</h2><ul>${items}</ul>`;
 };
 
-export const renderCostTable = ({ cost }: RunReport): Markup => {
+export const renderCostTable = ({ cost, setup }: RunReport): Markup => {
   const calls = [...Object.entries(cost.tdcalls), ...Object.entries(cost.seamcalls)];
-  const rows = [...calls, ["TD exits", cost.exits] as const].map(
+  const rows = [...calls, [exitsName(setup.platform), cost.exits] as const].map(
     ([what, count]) => html`<tr><td class="mono">${what}</td><td class="num">${count}</td></tr>`,
   );
   return html`<h2 id="cost">Cost</h2><table><thead><tr><th>call</th><th class="num">count</th></tr></thead><tbody>${rows}</tbody></table>`;

@@ -13,6 +13,7 @@ import {
 } from "./html-tables.ts";
 import { renderTimeline } from "./html-timeline.ts";
 import { html, Markup } from "./markup.ts";
+import { acceptCalls, exitsName } from "./platform-words.ts";
 
 /** Nothing is loaded from anywhere, and the page says so to the browser. */
 const POLICY =
@@ -69,7 +70,6 @@ const paragraphs = (text: string): Markup[] =>
 
 const facts = (report: RunReport): Markup => {
   const { setup, cost, fate } = report;
-  const accepts = cost.tdcalls["TDG.MEM.PAGE.ACCEPT"] ?? 0;
   const items: readonly (readonly [string, string])[] = [
     ["machine", `${formatSize(setup.memory)} of ${formatSize(setup.maxmem)}`],
     ["design", report.design],
@@ -77,8 +77,8 @@ const facts = (report: RunReport): Markup => {
     ["world", report.world],
     ["seed", String(report.seed)],
     ["virtual time", formatDuration(cost.virtualNs)],
-    ["page accepts", String(accepts)],
-    ["TD exits", String(cost.exits)],
+    ["page accepts", String(acceptCalls(cost))],
+    [exitsName(setup.platform), String(cost.exits)],
     ["machine is", fate.why === "" ? fate.state : `${fate.state} (${fate.why})`],
   ];
   return html`<ul class="facts">${items.map(([key, value]) => html`<li><span>${key}</span> <b>${value}</b></li>`)}</ul>`;

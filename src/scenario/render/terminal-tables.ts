@@ -5,6 +5,7 @@ import type { RunReport } from "../report.ts";
 import type { DeviceState, MemoryBlock } from "../world.ts";
 import { faultText, isTold } from "./fault-text.ts";
 import { glyphs, type Paint, printable, type Screen, wrap } from "./paint.ts";
+import { exitsName } from "./platform-words.ts";
 
 /** Counters at the end as the kernel prints them, and what they were. */
 export const renderCounters = (report: RunReport, paint: Paint): string[] =>
@@ -87,12 +88,12 @@ export const renderBitmaps = ({ bitmaps }: RunReport): string[] => {
   ];
 };
 
-export const renderCost = ({ cost }: RunReport): string[] => {
+export const renderCost = ({ cost, setup }: RunReport): string[] => {
   const calls = [...Object.entries(cost.tdcalls), ...Object.entries(cost.seamcalls)];
   const width = Math.max(12, ...calls.map(([leaf]) => leaf.length));
   return [
     ...calls.map(([leaf, count]) => `  ${leaf.padEnd(width)}  ${count}`),
-    `  ${"TD exits".padEnd(width)}  ${cost.exits}`,
+    `  ${exitsName(setup.platform).padEnd(width)}  ${cost.exits}`,
     `  ${"virtual time".padEnd(width)}  ${formatDuration(cost.virtualNs)}`,
   ];
 };
