@@ -1,6 +1,6 @@
 import { dirname, relative, resolve } from "node:path";
 import { loadScenario } from "../scenario/load.ts";
-import { suggest } from "../scenario/nearest-name.ts";
+import { listOf, nearestPaths } from "../scenario/nearest-name.ts";
 import type { Override } from "../scenario/override.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { describe, oneLine } from "../scenario/scenario-error.ts";
@@ -58,7 +58,7 @@ const readText = (file: string, system: System): { name: string; text: string } 
       ? ""
       : names.length === 0
         ? "; give its path"
-        : `; ${suggest(file, names)}`;
+        : `; did you mean ${listOf(nearestPaths(file, names).map((name) => `\`${name}\``))}?`;
     const said = `${file}: expected a scenario file, found one that ${reason(error)}${advice}`;
     throw new UsageError(oneLine(said), { cause: error });
   }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { listOf, nearestName, suggest } from "./nearest-name.ts";
+import { listOf, nearestName, nearestPaths, suggest } from "./nearest-name.ts";
 
 it("finds the name a slip of the finger meant", () => {
   const known = ["memory", "maxmem", "vcpus", "virtioMem"];
@@ -27,4 +27,29 @@ it("lists names the way a sentence does", () => {
     "a, b or c",
     "a, b ...",
   ]);
+});
+
+it("names those of many paths that are nearest, never more than three", () => {
+  const known = [
+    "boot",
+    "bugs/B17-shared",
+    "bugs/B18-never-accepted",
+    "bugs/B19-replug-fails",
+    "dimm-replug",
+    "tide-dimm",
+  ];
+  expect(
+    ["B18-never-acepted", "bugs/B18-never-acepted", "B19", "bugs/b1", "plug a dimm", "xylophone", ""].map(
+      (typed) => nearestPaths(typed, known).join(" "),
+    ),
+  ).toEqual([
+    "bugs/B18-never-accepted",
+    "bugs/B18-never-accepted",
+    "bugs/B19-replug-fails",
+    "bugs/B17-shared bugs/B18-never-accepted bugs/B19-replug-fails",
+    "tide-dimm dimm-replug boot",
+    "boot bugs/B17-shared tide-dimm",
+    "boot bugs/B17-shared bugs/B18-never-accepted",
+  ]);
+  expect(nearestPaths("m".repeat(1e6), known)).toHaveLength(3);
 });

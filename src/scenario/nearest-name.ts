@@ -42,6 +42,35 @@ export const suggest = (typed: string, known: readonly string[]): string => {
   return known.length === 0 ? "remove it" : `use ${listOf(known, 12)}`;
 };
 
+const lastPart = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
+const wordsOf = (path: string): string[] =>
+  path
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== "");
+
+/**
+ * Up to three of many names with folders, nearest first: the one that was mistyped, with or without its folder; else those that
+ * contain what was typed; else those that share most words with it, or have the fewest edits.
+ */
+export const nearestPaths = (typed: string, known: readonly string[]): readonly string[] => {
+  const slip = nearestName(typed, known) ?? nearestName(lastPart(typed), known.map(lastPart));
+  if (slip !== undefined)
+    return [known.find((name) => name === slip) ?? known.find((name) => lastPart(name) === slip)!];
+  const short = typed.slice(0, LONGEST_WORD).toLowerCase();
+  const containing = known.filter((name) => name.toLowerCase().includes(short));
+  if (containing.length > 0) return containing.slice(0, 3);
+  const words = new Set(wordsOf(short));
+  const rows = known.map((name) => {
+    const shared = wordsOf(name).filter((word) => words.has(word)).length;
+    return { name, shared, edits: distance(short, lastPart(name).toLowerCase()) };
+  });
+  return rows
+    .sort((a, b) => b.shared - a.shared || a.edits - b.edits)
+    .slice(0, 3)
+    .map(({ name }) => name);
+};
+
 /** Writes names as "a, b or c"; at most `most` of them. */
 export const listOf = (names: readonly string[], most = Number.POSITIVE_INFINITY): string => {
   if (names.length > most) return `${names.slice(0, most).join(", ")} ...`;
