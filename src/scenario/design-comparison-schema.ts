@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { DesignComparison } from "./design-comparison.ts";
 import { FATES } from "./expectation.ts";
+import { FORMAT_VERSION_POLICY } from "./report-schema.ts";
 
 /** The schema of `compare --json`, published as JSON Schema; a test keeps it in step with the type. */
 const count = z.int().min(0);
@@ -52,7 +53,9 @@ export const comparisonSchema = z
     format: z.literal("tidemark-compare"),
     formatVersion: z
       .union([z.literal(1), z.literal(2)])
-      .meta({ description: "1: of TDs; 2: of SEV-SNP guests too, with `guestCalls` and exits by VMGEXIT" }),
+      .meta({
+        description: `1: of TDs; 2: of SEV-SNP guests too, with \`guestCalls\` and exits by VMGEXIT. ${FORMAT_VERSION_POLICY}`,
+      }),
     tidemark: z.string().meta({ description: "Version of Tidemark" }),
     scenario: z.strictObject({ file: z.string(), name: z.string(), title: z.string() }),
     world: z.string(),

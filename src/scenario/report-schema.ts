@@ -177,12 +177,18 @@ const setup = z.strictObject({
   }),
 });
 
+/** Of every document that a command prints. */
+export const FORMAT_VERSION_POLICY =
+  "Grows when a key goes away or changes its meaning; a key may be added without, so ignore those you do not know";
+
 export const reportSchema = z
   .strictObject({
     format: z.literal("tidemark-run"),
     formatVersion: z
       .union([z.literal(1), z.literal(2)])
-      .meta({ description: "1: of a TD; 2: of an SEV-SNP guest, with `rmp`, `guestCalls` and `hostCalls`" }),
+      .meta({
+        description: `1: of a TD; 2: of an SEV-SNP guest, with \`rmp\`, \`guestCalls\` and \`hostCalls\`. ${FORMAT_VERSION_POLICY}`,
+      }),
     tidemark: z.string().meta({ description: "Version of Tidemark" }),
     scenario: z.strictObject({ file: z.string(), name: z.string(), title: z.string(), about: z.string() }),
     setup,

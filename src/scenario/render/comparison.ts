@@ -11,6 +11,9 @@ interface Table {
 }
 
 const NONE = "-";
+const VERDICT = "Verdict";
+/** Columns before each row of a table, and between two cells. */
+const [INDENT, GAP] = [2, 2];
 
 const duration = (ns: number | null): string => (ns === null ? NONE : formatDuration(ns));
 const size = (bytes: number): string => (bytes === 0 ? "0" : roughSize(bytes));
@@ -74,7 +77,7 @@ const labelled = (comparison: DesignComparison): DesignComparison => {
 };
 
 const verdictTable = (designs: readonly DesignResult[]): Table => ({
-  title: "Verdict",
+  title: VERDICT,
   header: ["design", "verdict", "machine", "first violation", "all violations"],
   rows: designs.map(({ design, verdict, fate, firstViolation: first, violations }) => [
     design,
@@ -139,11 +142,36 @@ const VERDICT_STYLE: { readonly [verdict: string]: Style } = {
   failed: "yellow",
 };
 
-const tableLines = ({ title, header, rows }: Table, paint: Paint): string[] => {
+/** The same in as many tables as fit the width, each with the column of names. One column is never cut. */
+const folded = (table: Table, width: number): Table[] => {
+  const { header, rows } = table;
   const widths = header.map((_, column) =>
     Math.max(...[header, ...rows].map((row) => printable(row[column]!).length)),
   );
-  const isText = title === "Verdict";
+  const groups: number[][] = [];
+  let left = -1;
+  for (let column = 1; column < header.length; column++) {
+    const needed = widths[column]! + GAP;
+    if (needed > left) {
+      groups.push([0]);
+      left = width - INDENT - widths[0]!;
+    }
+    groups.at(-1)!.push(column);
+    left -= needed;
+  }
+  const only = (row: readonly string[], columns: readonly number[]) => columns.map((column) => row[column]!);
+  return groups.map((columns) => ({
+    title: table.title,
+    header: only(header, columns),
+    rows: rows.map((row) => only(row, columns)),
+  }));
+};
+
+const rowsOf = ({ title, header, rows }: Table, paint: Paint): string[] => {
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...rows].map((row) => printable(row[column]!).length)),
+  );
+  const isText = title === VERDICT;
   const line = (row: readonly string[], style: (text: string, column: number) => string): string =>
     row
       .map((cell, column) => {
@@ -151,21 +179,26 @@ const tableLines = ({ title, header, rows }: Table, paint: Paint): string[] => {
         const width = widths[column]!;
         return style(column === 0 || isText ? said.padEnd(width) : said.padStart(width), column);
       })
-      .join("  ")
+      .join(" ".repeat(GAP))
       .trimEnd();
   const plain = (text: string): string => text;
   const verdict =
     (row: readonly string[]) =>
     (text: string, column: number): string => {
-      const style = isText && column === 1 ? VERDICT_STYLE[row[1]!] : undefined;
+      const style = isText && header[column] === "verdict" ? VERDICT_STYLE[row[column]!] : undefined;
       return style === undefined ? text : paint(style, text);
     };
+  const indent = " ".repeat(INDENT);
   return [
-    paint("bold", title),
-    `  ${paint("dim", line(header, plain))}`,
-    ...rows.map((row) => `  ${line(row, verdict(row))}`),
+    `${indent}${paint("dim", line(header, plain))}`,
+    ...rows.map((row) => `${indent}${line(row, verdict(row))}`),
   ];
 };
+
+const tableLines = (table: Table, paint: Paint, width: number): string[] => [
+  ...wrap(table.title, width).map((text) => paint("bold", text)),
+  ...folded(table, width).flatMap((part) => rowsOf(part, paint)),
+];
 
 const headingOf = ({ scenario, world, seed, designs }: DesignComparison): string => {
   const name = scenario.title === "" ? scenario.name : `${scenario.name}: ${scenario.title}`;
@@ -175,14 +208,17 @@ const headingOf = ({ scenario, world, seed, designs }: DesignComparison): string
   return `${name} (${count} designs${on}, ${world} world, seed ${seed})`;
 };
 
-/** The comparison for a terminal, a file or a pipe: no line of a table is wider than 80 columns. */
+/**
+ * The comparison for a terminal, a file or a pipe: nothing is wider than the terminal, as long as it has 40 columns, or than 80
+ * columns elsewhere.
+ */
 export const renderComparison = (comparison: DesignComparison, screen: Screen): string => {
   const paint = painter(screen);
   const width = Math.max(40, screen.isTerminal ? screen.width : 80) - 2;
   const sentences = sentencesOf(labelled(comparison)).filter(({ lines }) => lines.length > 0);
   const sections = [
     wrap(printable(headingOf(comparison)), width),
-    ...tablesOf(labelled(comparison)).map((table) => tableLines(table, paint)),
+    ...tablesOf(labelled(comparison)).map((table) => tableLines(table, paint, width + 2)),
     ...sentences.map(({ title, lines }) => [
       paint("bold", title),
       ...lines.flatMap((line) =>
@@ -202,7 +238,7 @@ export const renderComparisonMarkdown = (comparison: DesignComparison): string =
       `### ${title}`,
       "",
       `| ${header.join(" | ")} |`,
-      `| ${header.map((_, column) => (column === 0 || title === "Verdict" ? "---" : "---:")).join(" | ")} |`,
+      `| ${header.map((_, column) => (column === 0 || title === VERDICT ? "---" : "---:")).join(" | ")} |`,
       ...rows.map((row) => `| ${row.map(cell).join(" | ")} |`),
     ].join("\n"),
   );
