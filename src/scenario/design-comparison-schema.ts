@@ -51,11 +51,9 @@ const parting = z.strictObject({
 export const comparisonSchema = z
   .strictObject({
     format: z.literal("tidemark-compare"),
-    formatVersion: z
-      .union([z.literal(1), z.literal(2)])
-      .meta({
-        description: `1: of TDs; 2: of SEV-SNP guests too, with \`guestCalls\` and exits by VMGEXIT. ${FORMAT_VERSION_POLICY}`,
-      }),
+    formatVersion: z.union([z.literal(1), z.literal(2)]).meta({
+      description: `1: of TDs; 2: of SEV-SNP guests too, with \`guestCalls\` and exits by VMGEXIT. ${FORMAT_VERSION_POLICY}`,
+    }),
     tidemark: z.string().meta({ description: "Version of Tidemark" }),
     scenario: z.strictObject({ file: z.string(), name: z.string(), title: z.string() }),
     world: z.string(),

@@ -184,11 +184,9 @@ export const FORMAT_VERSION_POLICY =
 export const reportSchema = z
   .strictObject({
     format: z.literal("tidemark-run"),
-    formatVersion: z
-      .union([z.literal(1), z.literal(2)])
-      .meta({
-        description: `1: of a TD; 2: of an SEV-SNP guest, with \`rmp\`, \`guestCalls\` and \`hostCalls\`. ${FORMAT_VERSION_POLICY}`,
-      }),
+    formatVersion: z.union([z.literal(1), z.literal(2)]).meta({
+      description: `1: of a TD; 2: of an SEV-SNP guest, with \`rmp\`, \`guestCalls\` and \`hostCalls\`. ${FORMAT_VERSION_POLICY}`,
+    }),
     tidemark: z.string().meta({ description: "Version of Tidemark" }),
     scenario: z.strictObject({ file: z.string(), name: z.string(), title: z.string(), about: z.string() }),
     setup,
