@@ -62,12 +62,16 @@ export class MachineMoves {
 
   /** Memory was written from outside: caches are stale, and what was seen since is not the past of this state. */
   moved(): void {
-    const { machine } = this;
+    const { kernel, vmm, td, log } = this.machine;
     this.count = -1;
-    machine.kernel.mm.version++;
-    machine.td.sept.forgetWalk();
-    machine.log.length = this.logLines;
+    kernel.mm.version++;
+    td.sept.forgetWalk();
+    log.length = this.logLines;
     this.forgetPast();
+    // A move that came to nothing left its changes here.
+    kernel.mm.dirty.clear();
+    kernel.table?.dirty.clear();
+    vmm.changedUnits.clear();
   }
 
   private forgetPast(): void {
