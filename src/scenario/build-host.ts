@@ -1,5 +1,5 @@
 import { status } from "../abi/tdx/status.ts";
-import { checkCmrs, checkMemory, type ReadRange } from "../tdx-host/check-ranges.ts";
+import { checkApart, checkCmrs, checkMemory, type ReadRange } from "../tdx-host/check-ranges.ts";
 import { HostInputError } from "../tdx-host/host-input-error.ts";
 import { readHostLog } from "../tdx-host/host-log.ts";
 import type { MemoryRange } from "../tdx-host/memory-range.ts";
@@ -71,14 +71,16 @@ export const buildHost = (draft: HostDraft, readBytes: ReadBytes, refuse: Refuse
         );
   const own = placed(draft.memory, "memory");
   const cmrs = placed(draft.convertible, "convertible");
+  const windows = placed(draft.secureWindows, "secureWindows");
   asRefusal(PATH, refuse, () => {
     checkMemory(own);
     checkCmrs(cmrs);
-    checkMemory(placed(draft.secureWindows, "secureWindows"));
+    checkMemory(windows);
   });
   const convertible = cmrs.length > 0 ? cmrs : (dump?.cmrs ?? log?.cmrs ?? []);
   const memory = own.length > 0 ? own : (log?.memory ?? []);
   checkWhole(draft, memory, refuse);
+  asRefusal(PATH, refuse, () => checkApart(windows, memory));
   return {
     ...specOf(draft, log?.keyIds),
     memory,

@@ -72,6 +72,10 @@ describe("machine.host", () => {
       "expected no overlap with [0x100000, 0x300000)",
     ],
     [
+      "{memory: [{at: 0, size: 4G}], secureWindows: [{at: 2G, size: 4G}]}",
+      "found machine.host.secureWindows[0]: memory that comes later: expected no overlap with RAM [0x0, 0x100000000), found [0x80000000, 0x180000000)",
+    ],
+    [
       "{}",
       "machine.host.memory: expected RAM, found none; give `memory`, or a `log` that has the firmware's memory map",
     ],

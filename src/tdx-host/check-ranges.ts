@@ -52,3 +52,17 @@ export const checkMemory = (memory: readonly ReadRange[]): void => {
     checkRange("memory range", range, memory[i - 1]);
   });
 };
+
+/** Refuses memory that is to come later where there is memory already. @throws HostInputError for the first such range */
+export const checkApart = (later: readonly ReadRange[], memory: readonly ByteRange[]): void => {
+  for (const range of later) {
+    const there = memory.find(({ start, end }) => start < range.end && range.start < end);
+    if (there === undefined) continue;
+    throw new HostInputError(
+      range.where,
+      "memory that comes later",
+      `no overlap with RAM ${text(there)}`,
+      text(range),
+    );
+  }
+};

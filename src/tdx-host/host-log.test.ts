@@ -82,3 +82,15 @@ describe("a host's kernel log", () => {
     );
   });
 });
+
+it.each([
+  ["[64, 32)", "found [64, 32)"],
+  ["[0, 64)", "found [0, 64)"],
+  ["[60, 100)", "found [60, 100)"],
+  ["[64, 65536)", "found [64, 65536)"],
+])("refuses private key ids %s, and says where", (range, found) => {
+  const text = `first\nvirt/tdx: BIOS enabled: private KeyID range ${range}\n`;
+  expect(() => readHostLog(text, "host.log")).toThrow(
+    `host.log:2: private key ids: expected a range above 0 that ends at a power of two up to 32768, ${found}`,
+  );
+});

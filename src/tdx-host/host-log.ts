@@ -54,16 +54,29 @@ export const readHostLog = (text: string, name: string): HostLog => {
     }
     return undefined;
   };
-  const keyIds = found(KEY_IDS);
   return {
     memory: memory.map(({ start, end }) => ({ start, end, node: 0 })),
     cmrs,
-    keyIds: keyIds === undefined ? undefined : { first: Number(keyIds[1]), end: Number(keyIds[2]) },
+    keyIds: keyIdsOf(lines, name),
     pamtKb: numberOf(found(PAMT)),
     error: numberOf(found(FAILED)),
     isInitialized: found(INITIALIZED) !== undefined,
     cutAt: lines.findIndex((line) => CUT.test(line)) + 1,
   };
+};
+
+const MOST_KEY_IDS = 2 ** 15;
+
+/** Private key ids: what is left of a power of two. @throws HostInputError for others */
+const keyIdsOf = (lines: readonly string[], name: string): HostLog["keyIds"] => {
+  const index = lines.findIndex((line) => KEY_IDS.test(line));
+  const match = KEY_IDS.exec(lines[index] ?? "");
+  if (match === null) return undefined;
+  const [first, end] = [Number(match[1]), Number(match[2])];
+  if (0 < first && first < end && end <= MOST_KEY_IDS && Number.isInteger(Math.log2(end)))
+    return { first, end };
+  const expected = `a range above 0 that ends at a power of two up to ${MOST_KEY_IDS}`;
+  throw new HostInputError(`${name}:${index + 1}`, "private key ids", expected, `[${match[1]}, ${match[2]})`);
 };
 
 /** e820 ends are inclusive. memblock keeps whole pages only. */
