@@ -174,9 +174,47 @@ const benchSparse = async (tools: LabTools): Promise<void> => {
   }
 };
 
+/** Milliseconds from one accept to the next while a kernel accepts all of its memory at once. */
+const betweenAccepts = async (tools: LabTools, trap: "mailbox" | "breakpoints"): Promise<number> => {
+  const config = scenarioOf("1G");
+  const unaccepted = config.layout.ram.map(({ start, size }) => ({ start, size }));
+  const plan = {
+    config: { ...config, unaccepted },
+    design: none,
+    ...tools,
+    append: "accept_memory=eager",
+    enforcement: "audit",
+    onViolation: "stop",
+    trap,
+  } as const;
+  const session = await LabSession.prepare(plan);
+  const times: number[] = [];
+  const served = session.td.beforeCall;
+  session.td.beforeCall = () => {
+    times.push(performance.now());
+    return served();
+  };
+  try {
+    await session.boot();
+    return median(times.slice(1).map((time, call) => time - times[call]!));
+  } finally {
+    await session.close();
+  }
+};
+
+/** What a TDCALL costs by either way to serve it, the work of an accept of 2 MiB included in both. */
+const benchTraps = async (tools: LabTools): Promise<void> => {
+  for (const trap of ["mailbox", "breakpoints"] as const) {
+    const costs: number[] = [];
+    for (let run = 0; run < RUNS; run++) costs.push(await betweenAccepts(tools, trap));
+    figure(`an accept in a row of accepts, --trap ${trap}`, `${median(costs).toFixed(2)} ms`);
+  }
+};
+
 heading("linux world");
 await benchMailbox();
 const tools = await findLabTools({ line: "6.12" });
+await benchTraps(tools);
 await benchGuests(tools);
 await benchSparse(tools);
 process.exit(0);
