@@ -46,18 +46,52 @@ export interface Room {
   readonly bytes: number;
 }
 
+/** Texts that a part numbers in the order in which it meets them: the number is state, and the list has to be the same. */
+export interface Interned {
+  readonly part: number;
+  readonly texts: readonly string[];
+}
+
+/** What grows, beyond what a machine begins with. */
+export interface Growth {
+  readonly rooms: readonly Room[];
+  readonly interned: readonly Interned[];
+}
+
+export const NO_GROWTH: Growth = { rooms: [], interned: [] };
+
+const isText = (value: unknown): value is string => typeof value === "string";
+
+/** The texts that a part has interned; undefined if it interns none. */
+const internedOf = (part: object): string[] | undefined => {
+  const interned: unknown = Reflect.get(part, "interned");
+  return Array.isArray(interned) && interned.every(isText) ? interned : undefined;
+};
+
 /** The fields of a machine's parts as they were: a step that changes one makes state that is not flat. */
 export class FixedFields {
   private readonly fields: Fields;
   private readonly parts: readonly object[];
+  /** By part: how many texts it had interned. */
+  private readonly interned: readonly number[];
 
   constructor(machine: Machine) {
     this.fields = fieldsNow(machine);
     this.parts = stateOf(machine).objects;
+    this.interned = this.parts.map((part) => internedOf(part)?.length ?? 0);
+  }
+
+  /** What grew, arrays and lists of texts. */
+  growth(): Growth {
+    const interned = this.parts.flatMap((object, part) => {
+      const texts = internedOf(object) ?? [];
+      return texts.length === this.interned[part] ? [] : [{ part, texts: [...texts] }];
+    });
+    return { rooms: this.grown(), interned };
   }
 
   /** Arrays that grew: longer ones stand in their places. Asserts that no other field of a part changed. */
-  grown(): Room[] {
+  private grown(): Room[] {
     const grown: Room[] = [];
     for (const [object, fields] of this.fields)
       for (const [field, value] of fieldsOf(object)) {
@@ -73,8 +107,19 @@ export class FixedFields {
   }
 }
 
+/** Makes a machine what it will grow to. */
+export const grow = (machine: Machine, { rooms, interned }: Growth): void => {
+  const { objects } = stateOf(machine);
+  for (const { part, texts } of interned) {
+    const there = internedOf(objects[part] ?? {});
+    assert(there !== undefined, "texts are interned by a part that does so");
+    there.push(...texts.filter((text) => !there.includes(text)));
+  }
+  makeRoom(machine, rooms);
+};
+
 /** Puts longer memory in the place of what will have to grow; growing appends zeros. All views of it are moved. */
-export const makeRoom = (machine: Machine, rooms: readonly Room[]): void => {
+const makeRoom = (machine: Machine, rooms: readonly Room[]): void => {
   const { objects } = stateOf(machine);
   const wider = new Map<ArrayBufferLike, Uint8Array>();
   for (const { part, field, bytes } of rooms) {

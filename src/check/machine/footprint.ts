@@ -1,18 +1,26 @@
 import type { Machine } from "../../machine/machine.ts";
 import { MachineSnapshot } from "../../machine/snapshot.ts";
 import { type Arena, Mirror } from "./arena.ts";
-import { FixedFields, type Room } from "./fields.ts";
+import { FixedFields, type Growth, NO_GROWTH } from "./fields.ts";
 import { LINE_WORDS } from "./line-compare.ts";
 
 /**
  * What is known of the memory that a configuration's machine changes, as plain JSON. All of a machine's memory and all
  * its parts are numbered as a walk meets them, which is the same in each machine of a configuration.
  */
-export interface Knowledge {
-  readonly rooms: readonly Room[];
+export interface Knowledge extends Growth {
   /** By piece of memory: words of it that change, ascending. */
   readonly places: readonly (readonly number[])[];
 }
+
+/** Whether anything grew. */
+export const grows = ({ rooms, interned }: Growth): boolean => rooms.length + interned.length > 0;
+
+/** Both, one after the other. */
+export const growthOf = (first: Growth, then: Growth): Growth => ({
+  rooms: [...first.rooms, ...then.rooms],
+  interned: [...first.interned, ...then.interned],
+});
 
 /** Runs the machine somehow, from where it is; the same each time. Calls `look` after each step. */
 export type Walk = (number: number, look: () => void) => void;
@@ -69,19 +77,19 @@ export class FootprintFinder {
     this.start = new MachineSnapshot(machine);
   }
 
-  /** Walks until nothing new changes any more, or something grows: then `rooms` says what, and places are not complete. */
+  /** Walks until nothing new changes any more, or something grows: then it says what, and places are not complete. */
   walkAbout(walk: Walk): Knowledge {
-    let rooms: Room[] = [];
-    for (let number = 0, quiet = 0; quiet < QUIET_WALKS && rooms.length === 0; number++) {
+    let growth: Growth = NO_GROWTH;
+    for (let number = 0, quiet = 0; quiet < QUIET_WALKS && !grows(growth); number++) {
       this.fresh = 0;
       walk(number, () => this.look());
       this.lookAt(this.all);
-      rooms = this.fields.grown();
+      growth = this.fields.growth();
       this.start.restore();
       quiet = this.fresh === 0 ? quiet + 1 : 0;
     }
     const places = Array.from({ length: this.arena.pieces }, (_, piece) => this.placesOf(piece));
-    return { rooms, places };
+    return { ...growth, places };
   }
 
   private look(): void {

@@ -1,8 +1,8 @@
 import { Prng } from "../../machine/prng.ts";
 import { DISABLED } from "../system.ts";
 import type { MachineConfiguration } from "./configuration.ts";
-import type { Room } from "./fields.ts";
-import { FootprintFinder, type Knowledge } from "./footprint.ts";
+import { type Growth, NO_GROWTH } from "./fields.ts";
+import { FootprintFinder, grows, growthOf, type Knowledge } from "./footprint.ts";
 import { MachineMoves } from "./moves.ts";
 
 /** Steps of a walk that finds which words change. */
@@ -31,15 +31,15 @@ const walkOnce = (moves: MachineMoves, walk: number, look: () => void): void => 
 
 /** Walks about on machines of a configuration until it is known which words change, and which arrays grow. */
 export const learnFootprint = (configuration: MachineConfiguration): Knowledge => {
-  const rooms: Room[] = [];
+  let growth: Growth = NO_GROWTH;
   for (;;) {
-    const moves = new MachineMoves(configuration, rooms);
+    const moves = new MachineMoves(configuration, growth);
     const finder = new FootprintFinder(moves.machine, moves.arena);
     const found = finder.walkAbout((walk, look) => {
       moves.moved();
       walkOnce(moves, walk, look);
     });
-    rooms.push(...found.rooms);
-    if (found.rooms.length === 0) return { rooms, places: found.places };
+    if (!grows(found)) return { ...growth, places: found.places };
+    growth = growthOf(growth, found);
   }
 };

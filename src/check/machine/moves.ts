@@ -6,7 +6,7 @@ import { NotModelled } from "../../not-modelled.ts";
 import { DISABLED, TAKEN } from "../system.ts";
 import type { Arena } from "./arena.ts";
 import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
-import { makeRoom, type Room } from "./fields.ts";
+import { type Growth, grow } from "./fields.ts";
 import { gather } from "./gather.ts";
 import { Programs } from "./programs.ts";
 import { numberOf, VIOLATION } from "./violations.ts";
@@ -36,8 +36,8 @@ export class MachineMoves {
   private readonly actors: number;
   private readonly faults: number;
 
-  /** @param rooms what is known to grow @throws NotModelled for a machine that the model cannot be */
-  constructor(configuration: MachineConfiguration, rooms: readonly Room[]) {
+  /** @param growth what is known to grow @throws NotModelled for a machine that the model cannot be */
+  constructor(configuration: MachineConfiguration, growth: Growth) {
     this.configuration = configuration;
     this.rules = new Set(configuration.rules);
     this.machine = new Machine(machineConfigOf(configuration));
@@ -56,7 +56,7 @@ export class MachineMoves {
     this.normalise();
     this.forgetPast();
     this.logLines = this.machine.log.length;
-    makeRoom(this.machine, rooms);
+    grow(this.machine, growth);
     this.arena = gather(this.machine, [this.programs]);
   }
 

@@ -10,7 +10,7 @@ const user = (vcpu: number, ...deeds: readonly Deed[]): Program => ({
 const heap: Deed = { do: "allocate", units: 1, as: "heap" };
 
 /** Two units of boot memory, a virtio-mem device of two units behind them, two vCPUs; nobody does anything yet. */
-const SMALLEST: Omit<MachineConfiguration, "name" | "design"> = {
+export const SMALLEST: Omit<MachineConfiguration, "name" | "design"> = {
   vcpus: 2,
   staticUnits: 2,
   blockUnits: 2,

@@ -39,7 +39,7 @@ export class MachineSystem implements System {
   constructor(configuration: MachineConfiguration, knowledge = learnFootprint(configuration)) {
     this.configuration = configuration;
     this.knowledge = knowledge;
-    this.moves = new MachineMoves(configuration, knowledge.rooms);
+    this.moves = new MachineMoves(configuration, knowledge);
     const { machine, programs, arena } = this.moves;
     this.machine = machine;
     this.programs = programs;

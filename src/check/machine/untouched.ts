@@ -2,7 +2,7 @@ import type { Machine } from "../../machine/machine.ts";
 import { fieldsOf, stateOf } from "../../machine/snapshot.ts";
 import { type Arena, Mirror } from "./arena.ts";
 import { FixedFields } from "./fields.ts";
-import type { Knowledge } from "./footprint.ts";
+import { grows, growthOf, type Knowledge } from "./footprint.ts";
 import { LINE_WORDS } from "./line-compare.ts";
 
 /** Steps changed memory that no walk before the search had seen change. The search is made again with what is known now. */
@@ -38,13 +38,17 @@ export class Untouched {
     if (count > 0) throw this.errorOf(count);
   }
 
-  /** Arrays stay once they have grown, so this need not be asked as often. @throws FootprintError */
+  /** What has grown stays as it is, so this need not be asked as often. @throws FootprintError */
   verify(): void {
     this.verifyMemory();
-    const rooms = this.fields.grown();
-    if (rooms.length === 0) return;
-    const knowledge = { ...this.knowledge, rooms: [...this.knowledge.rooms, ...rooms] };
-    throw new FootprintError(knowledge, `${rooms.map(({ field }) => field).join(" and ")} grew`);
+    const growth = this.fields.growth();
+    if (!grows(growth)) return;
+    const knowledge = { ...this.knowledge, ...growthOf(this.knowledge, growth) };
+    const what = [
+      ...growth.rooms.map(({ field }) => field),
+      ...growth.interned.flatMap(({ texts }) => texts),
+    ];
+    throw new FootprintError(knowledge, `${what.join(" and ")} grew`);
   }
 
   private errorOf(count: number): FootprintError {
