@@ -26,6 +26,17 @@ it.each([
   },
 );
 
+it("interrupted as often as it may be, and with whole keys, it counts the same", () => {
+  const { states, transitions } = closedForms(4, 3);
+  const search = new DepthFirst(new UnitAcceptance({ units: 4, vcpus: 3 }), {
+    exact: true,
+    between: () => false,
+  });
+  let result = search.run();
+  for (; result.end === "interrupted"; result = search.run()) expect(result.states).toBeLessThan(states);
+  expect(result).toMatchObject({ end: "complete", states, transitions, omission: 0 });
+});
+
 it("bounded by depth it meets what breadth first meets to that depth", () => {
   for (const depth of [1, 2, 3, 5, 8]) {
     const model = { units: 3, vcpus: 2 };

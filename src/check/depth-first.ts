@@ -1,21 +1,25 @@
 import { assert } from "../assert.ts";
+import { ExactSet } from "./exact-set.ts";
 import type { AfterViolation } from "./expander.ts";
 import { FingerprintSet } from "./fingerprint-set.ts";
 import { type Counts, type End, type Limits, omissionProbability, type SearchResult } from "./result.ts";
 import { DISABLED, type System, TAKEN } from "./system.ts";
+import type { OwnVisitedSet } from "./visited-set.ts";
 
 export interface DepthFirstOptions {
   readonly after?: AfterViolation;
   /** `depth` is the length of the longest story that is tried. */
   readonly limits?: Limits;
   readonly seed?: number;
+  /** Whole keys are kept instead of fingerprints: no state is ever taken for another. */
+  readonly exact?: boolean;
   /** Called now and then. @returns false to end the search here */
   readonly between?: (counts: Counts) => boolean;
 }
 
 const UNBOUNDED = Number.POSITIVE_INFINITY;
 /** States between two looks at the bounds. */
-const LOOK_EVERY = 1024;
+const LOOK_EVERY = 256;
 const NONE = -1;
 
 /** What is on the way: a saved state a step, and the choice that is tried next there. */
@@ -82,7 +86,7 @@ class Path {
 export class DepthFirst {
   private readonly system: System;
   private readonly options: DepthFirstOptions;
-  private readonly visited: FingerprintSet;
+  private readonly visited: OwnVisitedSet;
   private readonly path: Path;
   private readonly found = new Map<number, { path: number[]; atRest: boolean }>();
   private readonly longest: number;
@@ -90,24 +94,27 @@ export class DepthFirst {
   private resting = 0;
   private deepest = 0;
   private cut = false;
+  private begun = false;
 
   constructor(system: System, options: DepthFirstOptions = {}) {
-    const { limits: { depth = UNBOUNDED } = {}, seed = 0 } = options;
+    const { limits: { depth = UNBOUNDED } = {}, seed = 0, exact = false } = options;
     assert(depth === UNBOUNDED || depth < 2 ** 16, "a bounded depth is below 65,536");
     this.system = system;
     this.options = options;
     this.longest = depth;
     const { keyBytes } = system;
-    this.visited = new FingerprintSet({ keyBytes, seed, levels: depth !== UNBOUNDED });
+    const levels = depth !== UNBOUNDED;
+    this.visited = exact
+      ? new ExactSet({ keyBytes, levels })
+      : new FingerprintSet({ keyBytes, seed, levels });
     this.path = new Path(system.stateBytes);
   }
 
+  /** Goes on until something ends the search. One that was interrupted goes on where it was. */
   run(): SearchResult {
-    const { system, visited, path } = this;
+    const { path } = this;
     const { after = "stop" } = this.options;
-    system.reset();
-    visited.add(system, 0);
-    path.push(system);
+    if (!this.begun) this.begin();
     for (let steps = 1; path.length > 0; steps++) {
       this.step();
       if (after === "stop" && this.found.size > 0) return this.result("violation");
@@ -117,6 +124,14 @@ export class DepthFirst {
       }
     }
     return this.result(this.cut ? "depth" : "complete");
+  }
+
+  private begin(): void {
+    const { system, visited, path } = this;
+    this.begun = true;
+    system.reset();
+    visited.add(system, 0);
+    path.push(system);
   }
 
   private step(): void {
@@ -189,7 +204,7 @@ export class DepthFirst {
     const violations = [...this.found]
       .map(([violation, { path, atRest }]) => ({ violation, path, atRest }))
       .sort((a, b) => a.path.length - b.path.length || a.violation - b.violation);
-    const { goals } = this.system;
-    return { ...counts, end, violations, goals: goals.slice(), omission: omissionProbability(counts.states) };
+    const omission = this.options.exact === true ? 0 : omissionProbability(counts.states);
+    return { ...counts, end, violations, goals: this.system.goals.slice(), omission };
   }
 }

@@ -22,6 +22,8 @@ export interface WalkOptions {
   readonly walks: number;
   /** A walk ends after so many steps, at rest, or at a violation. */
   readonly steps: number;
+  /** Whether the first walk that meets a violation is the last. */
+  readonly stop?: boolean;
   /** Called after each walk. @returns false to end here */
   readonly between?: (walks: number, steps: number) => boolean;
 }
@@ -157,6 +159,7 @@ export const walkRandomly = (system: System, options: WalkOptions): WalkResult =
     if (walk.rested) rested++;
     if (violation !== TAKEN && !violations.has(violation))
       violations.set(violation, { violation, seed, path: [...walk.path], atRest: walk.rested });
+    if (options.stop === true && violations.size > 0) break;
     if (!between(taken, steps)) break;
   }
   return { walks: taken, steps, rested, violations: [...violations.values()], goals: system.goals.slice() };
