@@ -24,8 +24,9 @@ it.each([true, false])("what is read is what was written, with partial order: %s
   const path = join(folder, "whole");
   const search = half(partialOrder);
   const checkpoint = search.capture();
-  writeCheckpoint(path, "this one", checkpoint);
-  const { table, levels, ...rest } = readCheckpoint(path, "this one");
+  writeCheckpoint(path, "this one", checkpoint, "a note");
+  const { table, levels, note, ...rest } = readCheckpoint(path, "this one");
+  expect(note).toBe("a note");
   const { table: tableBefore, levels: levelsBefore, ...restBefore } = checkpoint;
   expect(Buffer.compare(new Uint8Array(table.buffer), new Uint8Array(tableBefore.buffer))).toBe(0);
   expect(levels?.length).toBe(partialOrder ? tableBefore.length / 2 : undefined);

@@ -18,6 +18,8 @@ const lengths = z.array(count);
 const HEADER = z.strictObject({
   /** What is searched, and how: only the very same search goes on from it. */
   identity: z.string(),
+  /** What the system itself has to know before it can go on. */
+  note: z.string(),
   tallies: z.strictObject({
     states: count,
     transitions: count,
@@ -47,10 +49,10 @@ const arraysOf = ({ table, levels, level, next, links }: Checkpoint): ArrayBuffe
   ...(links === undefined ? [] : [...links.parents, ...links.choices]),
 ];
 
-const headerOf = (identity: string, checkpoint: Checkpoint): Header => {
+const headerOf = (identity: string, note: string, checkpoint: Checkpoint): Header => {
   const { tallies, depth, found, goals, table, levels, level, next, links } = checkpoint;
   return {
-    ...{ identity, tallies, depth, found: [...found], goals: [...goals] },
+    ...{ identity, note, tallies, depth, found: [...found], goals: [...goals] },
     table: table.length,
     levels: levels?.length ?? null,
     level: level.map(({ length }) => length),
@@ -92,14 +94,15 @@ const writeAll = (file: number, header: Header, checkpoint: Checkpoint): void =>
  * Writes a checkpoint: all of it or nothing, so that one that was there stays until the new one is whole.
  *
  * @param identity names the search: the system's configuration, its version and the options
+ * @param note what the system has to know before it can go on
  * @throws CheckpointError
  */
-export const writeCheckpoint = (path: string, identity: string, checkpoint: Checkpoint): void => {
+export const writeCheckpoint = (path: string, identity: string, checkpoint: Checkpoint, note = ""): void => {
   const draft = `${path}.${process.pid}.new`;
   try {
     const file = openSync(draft, "w");
     try {
-      writeAll(file, headerOf(identity, checkpoint), checkpoint);
+      writeAll(file, headerOf(identity, note, checkpoint), checkpoint);
     } finally {
       closeSync(file);
     }
@@ -165,14 +168,38 @@ const readHeader = (reader: Reader): Header => {
   return header.success ? header.data : reader.fail("the checkpoint's header lacks something");
 };
 
+/** Identities are JSON objects of strings; what is not is told as a whole. */
+const fieldsOf = (identity: string): ReadonlyMap<string, string> => {
+  try {
+    const parsed: unknown = JSON.parse(identity);
+    const entries = typeof parsed === "object" && parsed !== null ? Object.entries(parsed) : [];
+    return new Map(entries.map(([name, value]) => [name, JSON.stringify(value)]));
+  } catch {
+    return new Map();
+  }
+};
+
+const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
+
+/** The first thing in which two searches differ. */
+const differenceOf = (found: string, expected: string): string => {
+  const [there, here] = [fieldsOf(found), fieldsOf(expected)];
+  const name = [...here.keys()].find((name) => here.get(name) !== there.get(name));
+  if (name === undefined) return `expected ${shortened(expected)}, found ${shortened(found)}`;
+  return `expected ${name} ${shortened(here.get(name)!)}, found ${shortened(there.get(name) ?? "none")}`;
+};
+
 const total = (lengths: readonly number[]): number => lengths.reduce((sum, length) => sum + length, 0);
 
 /** Bytes of the arrays that a header announces. */
 const arrayBytes = ({ table, levels, level, next, links }: Header): number =>
   4 * table + 2 * (levels ?? 0) + total(level) + total(next) + 6 * total(links ?? []);
 
-const readBody = (reader: Reader, header: Header): Checkpoint => {
-  const { tallies, depth, found, goals } = header;
+/** A checkpoint as it is read, and the note that was written with it. */
+export type NotedCheckpoint = Checkpoint & { readonly note: string };
+
+const readBody = (reader: Reader, header: Header): NotedCheckpoint => {
+  const { note, tallies, depth, found, goals } = header;
   const table = reader.fill(new Uint32Array(header.table));
   const levels = header.levels === null ? undefined : reader.fill(new Uint16Array(header.levels));
   const level = header.level.map((length) => reader.fill(new Uint8Array(length)));
@@ -180,13 +207,13 @@ const readBody = (reader: Reader, header: Header): Checkpoint => {
   const parents = header.links?.map((length) => reader.fill(new Uint32Array(length)));
   const choices = header.links?.map((length) => reader.fill(new Uint16Array(length)));
   const links = parents && choices && { parents, choices };
-  return { tallies, depth, found, goals, table, levels, level, next, links };
+  return { note, tallies, depth, found, goals, table, levels, level, next, links };
 };
 
-const read = (reader: Reader, identity: string): Checkpoint => {
+const read = (reader: Reader, identity: string): NotedCheckpoint => {
   const header = readHeader(reader);
   if (header.identity !== identity)
-    reader.fail(`the checkpoint is of another search (${header.identity}, not ${identity})`);
+    reader.fail(`the checkpoint is of another search: ${differenceOf(header.identity, identity)}`);
   if (reader.left !== arrayBytes(header) + DIGEST_BYTES)
     reader.fail("the checkpoint has not the length it says");
   const checkpoint = readBody(reader, header);
@@ -200,7 +227,7 @@ const read = (reader: Reader, identity: string): Checkpoint => {
  *
  * @throws CheckpointError
  */
-export const readCheckpoint = (path: string, identity: string): Checkpoint => {
+export const readCheckpoint = (path: string, identity: string): NotedCheckpoint => {
   let file: number;
   try {
     file = openSync(path, "r");

@@ -1,10 +1,11 @@
-import { Worker } from "node:worker_threads";
 import type { Checkpoint, Tallies } from "../check/checkpoint.ts";
 import { type AfterViolation, type Found, REST } from "../check/expander.ts";
 import { type Counts, type End, type Limits, omissionProbability } from "../check/result.ts";
 import { CONTROL, type SharedTable, sharedTable } from "../check/shared-fingerprint-set.ts";
 import { CROWDED, FEWEST_SLOTS } from "../check/visited-set.ts";
-import type { Failure, Order, Report, SharedSegment, ThreadData } from "./search-messages.ts";
+import { cutLevel } from "./pieces.ts";
+import { type Order, type Report, SEARCH_THREAD, type SharedSegment } from "./search-messages.ts";
+import { Thread } from "./thread.ts";
 
 export interface ParallelOptions {
   /** Module that calls `serveSearch`. */
@@ -17,7 +18,9 @@ export interface ParallelOptions {
   readonly seed?: number;
   readonly limits?: Limits;
   /** Called now and then. @returns false to end the search here */
-  readonly between?: (counts: Counts) => boolean;
+  readonly between?: (counts: Counts) => boolean | Promise<boolean>;
+  /** What is to be thrown for what a thread told of an error. */
+  readonly heard?: (told: unknown) => unknown;
   /** Called every `everyMs` with all threads at a halt, and at the end of a search that is not complete. */
   readonly keep?: { readonly everyMs: number; readonly take: (checkpoint: Checkpoint) => void };
   /** What another search of the same kind kept. */
@@ -34,39 +37,8 @@ export interface ParallelResult extends Counts {
 
 const UNBOUNDED = Number.POSITIVE_INFINITY;
 const LOOK_EVERY_MS = 100;
-
-/** A worker thread as something that answers one order at a time. */
-class Thread {
-  /** Its last answer. */
-  report: Report | undefined;
-  private readonly worker: Worker;
-  private waiting: { resolve(report: Report): void; reject(error: unknown): void } | undefined;
-
-  constructor(module: URL, data: ThreadData) {
-    this.worker = new Worker(module, { workerData: data });
-    this.worker.on("message", (answer: Report | Failure) => {
-      if (answer.kind === "failure") return this.waiting?.reject(answer.error);
-      this.report = answer;
-      this.waiting?.resolve(answer);
-    });
-    this.worker.on("error", (error) => this.waiting?.reject(error));
-    this.worker.on("exit", (code) =>
-      this.waiting?.reject(new Error(`a thread of the search ended with ${code}`)),
-    );
-  }
-
-  ask(order: Order): Promise<Report> {
-    return new Promise((resolve, reject) => {
-      this.waiting = { resolve, reject };
-      this.worker.postMessage(order);
-    });
-  }
-
-  async end(): Promise<void> {
-    this.waiting = undefined;
-    await this.worker.terminate();
-  }
-}
+const KIB = 1024;
+const MOST_KIB = 2 ** 31 - 1;
 
 const NOTHING: Tallies = { states: 0, transitions: 0, resting: 0, expanded: 0, appended: 0, deepest: 0 };
 
@@ -86,8 +58,10 @@ class ParallelSearch {
   /** The rest of the level, and what was produced for the next. */
   private level: readonly SharedSegment[] = [];
   private next: SharedSegment[] = [];
-  private depth = 0;
+  /** Distance of the level's states; of the last level's, where none of it is left. */
+  private depth = -1;
   private interrupted = false;
+  private looking = false;
   private kept = Date.now();
   /** What was counted, found and met before this search went on from a checkpoint. */
   private readonly before: Tallies;
@@ -95,7 +69,8 @@ class ParallelSearch {
   private readonly goalsBefore: readonly number[];
 
   constructor(options: ParallelOptions) {
-    const { module, configuration, threads, after = "stop", partialOrder = false, seed = 0 } = options;
+    const { module, configuration, threads, heard = (told) => told } = options;
+    const { after = "stop", partialOrder = false, seed = 0 } = options;
     this.options = options;
     const control = new SharedArrayBuffer(4 * CONTROL.WORDS);
     this.control = new Int32Array(control);
@@ -106,12 +81,13 @@ class ParallelSearch {
     this.slots = table === undefined ? FEWEST_SLOTS * threads : table.length / 2;
     this.shared = sharedTable(this.slots, partialOrder, control);
     if (options.resume !== undefined) this.load(options.resume);
-    const data = { configuration, after, partialOrder, seed };
-    this.threads = Array.from({ length: threads }, () => new Thread(module, data));
+    this.boundFrontier();
+    const data = { kind: SEARCH_THREAD, configuration, after, partialOrder, seed } as const;
+    this.threads = Array.from({ length: threads }, () => new Thread(module, data, heard));
   }
 
   async run(): Promise<ParallelResult> {
-    const clock = setInterval(() => this.look(), LOOK_EVERY_MS);
+    const clock = setInterval(() => void this.look(), LOOK_EVERY_MS);
     try {
       const { shared } = this;
       const fresh = this.options.resume === undefined;
@@ -129,7 +105,6 @@ class ParallelSearch {
     for (;;) {
       const end = (this.level.length > 0 ? undefined : this.nextLevel()) ?? (await this.runLevel());
       if (end !== undefined) return end;
-      this.depth++;
     }
   }
 
@@ -161,12 +136,21 @@ class ParallelSearch {
     };
   }
 
-  private look(): void {
+  private async look(): Promise<void> {
     const { between = () => true, keep } = this.options;
-    if (this.interrupted) return;
-    if (!between(this.counts())) this.interrupted = true;
-    else if (keep === undefined || Date.now() - this.kept < keep.everyMs) return;
-    Atomics.store(this.control, CONTROL.PAUSE, 1);
+    if (this.interrupted || this.looking) return;
+    this.looking = true;
+    if (!(await between(this.counts()))) this.interrupted = true;
+    this.looking = false;
+    const keeps = keep !== undefined && Date.now() - this.kept >= keep.everyMs;
+    if (this.interrupted || keeps) Atomics.store(this.control, CONTROL.PAUSE, 1);
+  }
+
+  /** Threads pause by themselves before the frontier takes more than the tables leave of the memory. */
+  private boundFrontier(): void {
+    const { bytes = UNBOUNDED } = this.options.limits ?? {};
+    const left = Math.floor((bytes - this.tableBytes) / KIB);
+    Atomics.store(this.control, CONTROL.MOST_FRONTIER, Math.max(0, Math.min(MOST_KIB, left)));
   }
 
   /** Before a round: all threads are at a halt, and `depth` is that of the level's states. */
@@ -182,7 +166,8 @@ class ParallelSearch {
     const { after = "stop", limits: { depth = UNBOUNDED } = {} } = this.options;
     if (after === "stop" && this.violations().length > 0) return "violation";
     if (this.next.length === 0) return "complete";
-    if (this.depth >= depth) return "depth";
+    if (this.depth + 1 >= depth) return "depth";
+    this.depth++;
     this.level = this.next;
     this.next = [];
     return undefined;
@@ -206,12 +191,12 @@ class ParallelSearch {
   }
 
   private async round(): Promise<void> {
-    const { level: segments } = this;
-    Atomics.store(this.control, CONTROL.NEXT_SEGMENT, 0);
-    const reports = await this.all(() => ({ kind: "expand", level: this.depth + 1, segments }));
-    const untaken = segments.slice(Atomics.load(this.control, CONTROL.NEXT_SEGMENT));
+    const { pieces, left } = cutLevel(this.level, this.threads.length);
+    Atomics.store(this.control, CONTROL.NEXT_PIECE, 0);
+    const reports = await this.all(() => ({ kind: "expand", level: this.depth + 1, pieces, left }));
+    const untaken = pieces.slice(Atomics.load(this.control, CONTROL.NEXT_PIECE));
     const cut = reports.flatMap(({ unfinished }) =>
-      unfinished === undefined ? [] : [{ ...segments[unfinished.index]!, begin: unfinished.begin }],
+      unfinished === undefined ? [] : [{ ...pieces[unfinished.index]!, begin: unfinished.begin }],
     );
     this.level = [...cut, ...untaken];
   }
@@ -221,6 +206,7 @@ class ParallelSearch {
     this.slots *= 2;
     const to = sharedTable(this.slots, this.options.partialOrder ?? false, from.control);
     this.shared = to;
+    this.boundFrontier();
     const parts = this.threads.length;
     await this.all((part) => ({ kind: "grow", from, to, part, parts }));
   }

@@ -10,6 +10,7 @@ import {
   type UnitAcceptanceOptions,
 } from "../check/unit-acceptance.ts";
 import { CheckpointError } from "./checkpoint-file.ts";
+import { keepInFile } from "./keep-in-file.ts";
 import { type RunOptions, runSearch } from "./run-search.ts";
 import { type BundledYardstick, bundleYardstick } from "./testing/bundled-yardstick.ts";
 import type { YardstickRun } from "./testing/yardstick-search.ts";
@@ -63,26 +64,52 @@ it.each([1, 2])(
   "stopped by its progress on %i threads, it keeps what is known and goes on from there",
   async (threads) => {
     const path = join(yardstick.folder, `stopped-${threads}.checkpoint`);
-    const options = { threads, checkpoint: { path, everyMs: 3_600_000, version: "1" } };
+    const keep = () => keepInFile(path, "this one", 3_600_000);
     const model = { units: 8, vcpus: 3 };
     const { states, transitions } = closedForms(8, 3);
-    const first = await run(model, { ...options, progress: () => false });
+    const first = await run(model, { threads, keep: keep(), progress: () => false });
     expect(first.end).toBe("interrupted");
     expect(first.states).toBeLessThan(states);
-    expect(await run(model, options)).toMatchObject({ end: "complete", states, transitions });
-    expect(existsSync(path)).toBe(false);
+    expect(await run(model, { threads, keep: keep() })).toMatchObject({
+      end: "complete",
+      states,
+      transitions,
+    });
   },
 );
 
-it("a checkpoint of another search is refused", async () => {
+it("a checkpoint of another search is refused, and what differs is told", async () => {
   const path = join(yardstick.folder, "other.checkpoint");
-  const checkpoint = { path, everyMs: 0, version: "1" };
-  await run({ units: 6, vcpus: 3 }, { checkpoint, limits: { states: 1000 } });
-  await expect(run({ units: 6, vcpus: 2 }, { checkpoint })).rejects.toThrow(CheckpointError);
-  await expect(run({ units: 6, vcpus: 3 }, { checkpoint, partialOrder: true })).rejects.toThrow(
-    "of another search",
-  );
-  expect(await run({ units: 6, vcpus: 3 }, { checkpoint })).toMatchObject({ end: "complete" });
+  const keep = (vcpus: number) =>
+    keepInFile(path, JSON.stringify({ version: "1", vcpus }), 0, () => "a note");
+  await run({ units: 6, vcpus: 3 }, { keep: keep(3), limits: { states: 1000 } });
+  expect(() => keep(2)).toThrow(CheckpointError);
+  expect(() => keep(2)).toThrow("of another search: expected vcpus 2, found 3; delete it and begin anew");
+  const same = keep(3);
+  expect(same.note).toBe("a note");
+  expect(await run({ units: 6, vcpus: 3 }, { keep: same })).toMatchObject({ end: "complete" });
+});
+
+it("one thread hands over to several once there are enough states, and they end with its counts", async () => {
+  const model = { units: 8, vcpus: 3 };
+  const { states, transitions } = closedForms(8, 3);
+  const goesOn = { threads: 2, alone: 1000, progress: () => true };
+  expect(await run(model, goesOn)).toMatchObject({ end: "complete", states, transitions, depth: 30 });
+  const reduced = await run(model, { partialOrder: true });
+  expect(await run(model, { ...goesOn, partialOrder: true })).toMatchObject({
+    states: reduced.states,
+    transitions: reduced.transitions,
+  });
+});
+
+it("what several threads kept goes on from on one", async () => {
+  const path = join(yardstick.folder, "fewer.checkpoint");
+  const keep = () => keepInFile(path, "this one", 3_600_000);
+  const model = { units: 6, vcpus: 3, bug: "guard dropped" } as const;
+  const whole = await run(model);
+  await run(model, { threads: 2, keep: keep(), limits: { depth: 2 } });
+  const ended = await run(model, { threads: 1, keep: keep() });
+  expect([ended.states, ended.violations]).toEqual([whole.states, whole.violations]);
 });
 
 it("several threads tell the stories that one thread tells", async () => {

@@ -1,12 +1,20 @@
-import { existsSync, rmSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import { assert } from "../assert.ts";
 import { BreadthFirst } from "../check/breadth-first.ts";
 import type { Checkpoint } from "../check/checkpoint.ts";
 import type { AfterViolation } from "../check/expander.ts";
 import type { Counts, Limits, SearchResult } from "../check/result.ts";
 import type { OpenSystem } from "../check/system.ts";
-import { readCheckpoint, writeCheckpoint } from "./checkpoint-file.ts";
 import { searchInParallel } from "./parallel-search.ts";
+
+/** What keeps a search's checkpoints. */
+export interface Keep {
+  /** Where to go on. */
+  readonly resume: Checkpoint | undefined;
+  readonly everyMs: number;
+  /** Called every `everyMs`, and at the end of a search that is not complete. */
+  readonly take: (checkpoint: Checkpoint) => void;
+}
 
 export interface RunOptions<Configuration> {
   readonly open: OpenSystem<Configuration>;
@@ -14,106 +22,81 @@ export interface RunOptions<Configuration> {
   readonly configuration: Configuration;
   /** Module that serves the same system in a thread. It is needed for more than one. */
   readonly module?: URL;
+  /** What is to be thrown for what such a thread told of an error. */
+  readonly heard?: (told: unknown) => unknown;
   readonly threads?: number;
+  /** States that one thread meets before the others begin: a small search is not worth starting them. */
+  readonly alone?: number;
   readonly after?: AfterViolation;
   readonly partialOrder?: boolean;
   readonly exact?: boolean;
   readonly seed?: number;
   readonly limits?: Limits;
   /** Called some times a second. @returns false to end the search here */
-  readonly progress?: (counts: Counts) => boolean;
-  readonly checkpoint?: {
-    readonly path: string;
-    readonly everyMs: number;
-    /** Of the program: another one counts otherwise. */
-    readonly version: string;
-  };
+  readonly progress?: (counts: Counts) => boolean | Promise<boolean>;
+  readonly keep?: Keep;
 }
 
 /** Milliseconds of work between two looks at what happens outside. */
-const TURN_MS = 100;
+export const TURN_MS = 100;
 
-const identityOf = <C>(options: RunOptions<C>): string => {
-  const { configuration, threads = 1, after = "stop", partialOrder = false, seed = 0, checkpoint } = options;
-  const kind = threads > 1 ? "threads" : "thread";
-  return JSON.stringify({ version: checkpoint?.version, kind, configuration, after, partialOrder, seed });
-};
+/** How a search on one thread ended: the result, or where several threads are to go on. */
+type Alone = { readonly result: SearchResult; readonly handOver?: never } | { readonly handOver: Checkpoint };
 
-/** What keeps a search's checkpoints, as far as it is asked to. */
-class Keeper<C> {
-  readonly resume: Checkpoint | undefined;
-  private readonly identity: string;
-  private readonly options: RunOptions<C>;
-  private kept = Date.now();
-
-  constructor(options: RunOptions<C>) {
-    const { checkpoint } = options;
-    this.options = options;
-    this.identity = identityOf(options);
-    const there = checkpoint !== undefined && existsSync(checkpoint.path);
-    this.resume = there ? readCheckpoint(checkpoint.path, this.identity) : undefined;
-  }
-
-  get isDue(): boolean {
-    const { checkpoint } = this.options;
-    return checkpoint !== undefined && Date.now() - this.kept >= checkpoint.everyMs;
-  }
-
-  write(checkpoint: Checkpoint): void {
-    if (this.options.checkpoint === undefined) return;
-    writeCheckpoint(this.options.checkpoint.path, this.identity, checkpoint);
-    this.kept = Date.now();
-  }
-
-  /** A search that is complete leaves none behind. */
-  remove(): void {
-    if (this.options.checkpoint !== undefined) rmSync(this.options.checkpoint.path, { force: true });
-  }
-}
-
-const onOneThread = async <C>(options: RunOptions<C>, keeper: Keeper<C>): Promise<SearchResult> => {
-  const { open, configuration, progress = () => true, limits = {} } = options;
+const onOneThread = async <C>(options: RunOptions<C>, most: number): Promise<Alone> => {
+  const { open, configuration, progress = () => true, limits = {}, keep, exact = false } = options;
   let turnEnds = 0;
   const between = () => Date.now() < turnEnds;
   const search = new BreadthFirst(open(configuration), { ...options, between });
-  if (keeper.resume === undefined) search.begin();
-  else search.resume(keeper.resume);
-  for (;;) {
+  if (keep?.resume === undefined) search.begin();
+  else search.resume(keep.resume);
+  for (let kept = Date.now(); ; ) {
     turnEnds = Date.now() + TURN_MS;
     const result = search.run(limits);
-    const stopped = result.end !== "interrupted" || !progress(result);
-    if (stopped && result.end === "complete") keeper.remove();
-    else if (options.exact !== true && (stopped || keeper.isDue)) keeper.write(search.capture());
-    if (stopped) return result;
+    const stopped = result.end !== "interrupted" || !(await progress(result));
+    if (!stopped && result.states >= most) return { handOver: search.capture() };
+    const due = keep !== undefined && (stopped || Date.now() - kept >= keep.everyMs);
+    if (due && !exact && result.end !== "complete") {
+      keep.take(search.capture());
+      kept = Date.now();
+    }
+    if (stopped) return { result };
     await setImmediate();
   }
 };
 
 /** What one thread tells of the violations that several have met. */
-const storiesOf = <C>(options: RunOptions<C>, depth: number): SearchResult["violations"] => {
+const storiesOf = async <C>(options: RunOptions<C>, depth: number): Promise<SearchResult["violations"]> => {
+  let turnEnds = 0;
   const search = new BreadthFirst(options.open(options.configuration), {
     ...options,
     limits: { depth: depth + 1 },
+    between: () => Date.now() < turnEnds,
   });
   search.begin();
-  return search.run().violations;
+  for (;;) {
+    turnEnds = Date.now() + TURN_MS;
+    const { end, violations } = search.run();
+    if (end !== "interrupted") return violations;
+    await setImmediate();
+  }
 };
 
 const onThreads = async <C>(
   options: RunOptions<C>,
   module: URL,
-  keeper: Keeper<C>,
+  resume: Checkpoint | undefined,
 ): Promise<SearchResult> => {
-  const { threads = 1, checkpoint, progress, limits } = options;
+  const { threads = 1, keep, progress, limits = {}, heard } = options;
   const found = await searchInParallel({
     ...options,
-    ...{ module, threads, limits: limits ?? {} },
+    ...{ module, threads, limits },
     ...(progress && { between: progress }),
-    ...(checkpoint && { keep: { everyMs: checkpoint.everyMs, take: (kept) => keeper.write(kept) } }),
-    ...(keeper.resume && { resume: keeper.resume }),
+    ...(heard && { heard }),
+    ...(keep && { keep }),
+    ...(resume && { resume }),
   });
-  if (found.end === "complete") keeper.remove();
-  return { ...found, violations: found.violations.length > 0 ? storiesOf(options, found.depth) : [] };
+  return { ...found, violations: found.violations.length > 0 ? await storiesOf(options, found.depth) : [] };
 };
 
 /**
@@ -122,12 +105,17 @@ const onThreads = async <C>(
  * What is counted and told does not depend on the number of threads, nor on how often the search was interrupted:
  * violations met by several threads are told by a search on one, down to the depth at which they were met.
  *
- * @throws CheckpointError if the checkpoint is of another search, or cannot be read or written
+ * @throws what the system throws, and what `keep` throws
  */
 export const runSearch = async <C>(options: RunOptions<C>): Promise<SearchResult> => {
-  const { threads = 1, module, exact = false } = options;
-  const keeper = new Keeper(options);
-  return threads > 1 && module !== undefined && !exact
-    ? onThreads(options, module, keeper)
-    : onOneThread(options, keeper);
+  const { threads = 1, module, exact = false, alone = 0, keep } = options;
+  const several = threads > 1 && module !== undefined && !exact;
+  // What threads kept has no links: one thread cannot go on from it as if it were alone.
+  const withoutLinks = keep?.resume !== undefined && keep.resume.links === undefined;
+  if (module !== undefined && (withoutLinks || (several && alone === 0 && keep?.resume === undefined)))
+    return onThreads(options, module, keep?.resume);
+  const ended = await onOneThread(options, several ? alone : Number.POSITIVE_INFINITY);
+  if ("result" in ended) return ended.result;
+  assert(module !== undefined, "a search is handed over to threads that there can be");
+  return onThreads(options, module, ended.handOver);
 };

@@ -1,8 +1,12 @@
 import type { AfterViolation } from "../check/expander.ts";
 import type { SharedTable } from "../check/shared-fingerprint-set.ts";
 
+/** Tells the data of a thread that searches from those of others. */
+export const SEARCH_THREAD = "tidemark search";
+
 /** What a thread is given when it starts. */
 export interface ThreadData {
+  readonly kind: typeof SEARCH_THREAD;
   readonly configuration: unknown;
   readonly after: AfterViolation;
   readonly partialOrder: boolean;
@@ -16,12 +20,23 @@ export interface SharedSegment {
   readonly used: number;
 }
 
+/** Records that one thread expands in a row, of a segment of the order. */
+export interface Piece extends SharedSegment {
+  readonly segment: number;
+}
+
 /** What a thread is asked to do. Each is answered once. */
 export type Order =
   /** Goes over to a table; one thread also puts the initial state there and into its frontier. */
   | { readonly kind: "begin"; readonly shared: SharedTable; readonly first: boolean }
-  /** Takes segments that nobody has taken until there is none or all are to pause. */
-  | { readonly kind: "expand"; readonly level: number; readonly segments: readonly SharedSegment[] }
+  /** Takes pieces that nobody has taken until there is none or all are to pause. */
+  | {
+      readonly kind: "expand";
+      readonly level: number;
+      readonly pieces: readonly Piece[];
+      /** By segment: pieces of it that are still to do. */
+      readonly left: SharedArrayBuffer;
+    }
   /** Goes over to a larger table and puts its part of the old one there. */
   | {
       readonly kind: "grow";
@@ -36,7 +51,7 @@ export interface Report {
   readonly kind: "report";
   /** New stretches of the next level's frontier. */
   readonly produced: readonly SharedSegment[];
-  /** The segment that it was in when all paused: its index in the order, and where to go on. */
+  /** The piece that it was in when all paused: its index in the order, and where to go on. */
   readonly unfinished: { readonly index: number; readonly begin: number } | undefined;
   readonly transitions: number;
   readonly resting: number;
@@ -52,5 +67,6 @@ export interface Report {
 /** The system threw. */
 export interface Failure {
   readonly kind: "failure";
+  /** As `serveSearch` was told to tell it. */
   readonly error: unknown;
 }

@@ -6,7 +6,9 @@ import { NO_LINKS } from "../check/links.ts";
 import { FrontierWriter, Segment } from "../check/segment.ts";
 import { CONTROL, SharedFingerprintSet, type SharedTable } from "../check/shared-fingerprint-set.ts";
 import type { OpenSystem, System } from "../check/system.ts";
-import type { Failure, Order, Report, SharedSegment, ThreadData } from "./search-messages.ts";
+import type { Failure, Order, Report, ThreadData } from "./search-messages.ts";
+
+const KIB = 1024;
 
 /** One thread of a search: its own system and counts, the others' table and frontier. */
 class SearchThread {
@@ -19,19 +21,27 @@ class SearchThread {
   constructor(system: System, { after, partialOrder, seed }: ThreadData) {
     this.system = system;
     this.visited = new SharedFingerprintSet(new Fingerprinter(system.keyBytes, seed));
-    this.frontier = new FrontierWriter(system.stateBytes, (bytes) => new SharedArrayBuffer(bytes));
+    this.frontier = new FrontierWriter(system.stateBytes, (bytes) => this.allocate(bytes));
     const { visited, frontier } = this;
     this.expander = new Expander({ system, visited, links: NO_LINKS, frontier, after, partialOrder });
   }
 
   obey(order: Order): Report {
-    if (order.kind === "expand") return this.report(this.expand(order.level, order.segments));
+    if (order.kind === "expand") return this.report(this.expand(order));
     if (order.kind === "begin") this.begin(order);
     else {
       this.attach(order.to);
       this.visited.takeOver(order.from, order.part, order.parts);
     }
     return this.report(undefined);
+  }
+
+  private allocate(bytes: number): SharedArrayBuffer {
+    const { control } = this;
+    const kib = Math.ceil(bytes / KIB);
+    const frontier = Atomics.add(control, CONTROL.FRONTIER, kib) + kib;
+    if (frontier > Atomics.load(control, CONTROL.MOST_FRONTIER)) Atomics.store(control, CONTROL.PAUSE, 1);
+    return new SharedArrayBuffer(bytes);
   }
 
   private attach(shared: SharedTable): void {
@@ -47,23 +57,25 @@ class SearchThread {
     this.frontier.append(this.system, 0);
   }
 
-  private expand(level: number, segments: readonly SharedSegment[]): Report["unfinished"] {
+  private expand({ level, pieces, left }: Order & { kind: "expand" }): Report["unfinished"] {
+    const piecesLeft = new Int32Array(left);
     this.expander.level = level;
     while (!this.visited.crowded) {
-      const index = Atomics.add(this.control, CONTROL.NEXT_SEGMENT, 1);
-      const given = segments[index];
-      if (given === undefined) break;
-      const segment = new Segment(given.buffer);
-      segment.begin = given.begin;
-      segment.used = given.used;
+      const index = Atomics.add(this.control, CONTROL.NEXT_PIECE, 1);
+      const piece = pieces[index];
+      if (piece === undefined) break;
+      const segment = new Segment(piece.buffer);
+      segment.begin = piece.begin;
+      segment.used = piece.used;
       if (!this.expander.expand(segment)) return { index, begin: segment.begin };
-      this.frontier.recycle(segment);
+      if (Atomics.sub(piecesLeft, piece.segment, 1) === 1) this.frontier.recycle(segment);
     }
     return undefined;
   }
 
   private report(unfinished: Report["unfinished"]): Report {
     this.visited.tell();
+    this.system.verify?.();
     const { transitions, resting, expanded, deepest, found } = this.expander;
     const { appended, bytes } = this.frontier;
     const produced = this.frontier.take().map(({ bytes: { buffer }, begin, used }) => {
@@ -76,8 +88,15 @@ class SearchThread {
   }
 }
 
-/** Makes the module that a worker thread is started with search what `open` opens. */
-export const serveSearch = (open: OpenSystem<unknown>): void => {
+/**
+ * Makes the module that a worker thread is started with search what `open` opens.
+ *
+ * @param tell what of an error crosses to the main thread, where only the message of an Error would
+ */
+export const serveSearch = (
+  open: OpenSystem<unknown>,
+  tell: (error: unknown) => unknown = (error) => error,
+): void => {
   const port = parentPort;
   assert(port !== null, "a search is served in a worker thread");
   const data: ThreadData = workerData;
@@ -87,7 +106,7 @@ export const serveSearch = (open: OpenSystem<unknown>): void => {
       thread ??= new SearchThread(open(data.configuration), data);
       port.postMessage(thread.obey(order) satisfies Report);
     } catch (error) {
-      port.postMessage({ kind: "failure", error } satisfies Failure);
+      port.postMessage({ kind: "failure", error: tell(error) } satisfies Failure);
     }
   });
 };

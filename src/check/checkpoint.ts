@@ -16,7 +16,7 @@ export interface Tallies {
  */
 export interface Checkpoint {
   readonly tallies: Tallies;
-  /** Distance of the states that are being expanded. */
+  /** Distance of the states that are being expanded; of those expanded last, where none of their level is left. */
   readonly depth: number;
   readonly found: readonly Found[];
   readonly goals: readonly number[];

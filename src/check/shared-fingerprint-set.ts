@@ -12,8 +12,18 @@ export interface SharedTable {
   readonly control: SharedArrayBuffer;
 }
 
-/** Words of `control`: states in the table, whether everybody is to pause, the next segment that nobody has taken. */
-export const CONTROL = { STATES: 0, PAUSE: 1, NEXT_SEGMENT: 2, WORDS: 3 } as const;
+/**
+ * Words of `control`: states in the table, whether everybody is to pause, the next piece of the level that nobody has
+ * taken, KiB of the frontier, and KiB that it may come to before everybody pauses.
+ */
+export const CONTROL = {
+  STATES: 0,
+  PAUSE: 1,
+  NEXT_PIECE: 2,
+  FRONTIER: 3,
+  MOST_FRONTIER: 4,
+  WORDS: 5,
+} as const;
 
 /** States that a thread finds before it tells the others. */
 const UNTOLD = 256;

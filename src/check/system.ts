@@ -78,6 +78,13 @@ export interface System {
    * @returns false if no proper part is enough; marks are then ignored
    */
   ample?(marks: Uint8Array): boolean;
+
+  /**
+   * Looks whether `save` has saved all that choices changed so far. A search asks now and then, and in the end.
+   *
+   * @throws what tells that it has not: nothing of the search is worth anything then
+   */
+  verify?(): void;
 }
 
 /** The choice was taken and nothing is wrong. */

@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { UnitAcceptance, type UnitAcceptanceOptions } from "../../check/unit-acceptance.ts";
+import { keepInFile } from "../keep-in-file.ts";
 import { runSearch } from "../run-search.ts";
 
 /** What a run of this program is given, as JSON. */
@@ -15,13 +16,15 @@ export interface YardstickRun {
 
 const run: YardstickRun = JSON.parse(process.argv[2]!);
 const { configuration, threads, checkpoint: path, dies } = run;
+const keep = keepInFile(path, JSON.stringify(configuration), dies ? 0 : 3_600_000);
 const { goals, ...counts } = await runSearch({
   open: (options: UnitAcceptanceOptions) => new UnitAcceptance(options),
   ...{ configuration, threads, module: new URL(run.thread) },
-  checkpoint: { path, everyMs: dies ? 0 : 3_600_000, version: "test" },
+  keep,
   progress: () => {
     if (dies && existsSync(path)) process.kill(process.pid, "SIGKILL");
     return true;
   },
 });
+keep.remove();
 writeFileSync(run.answer, JSON.stringify({ ...counts, goals: [...goals] }));
