@@ -23,6 +23,10 @@ export class CheckProgress {
     progress.say(`${name}: finding out what changes`);
   }
 
+  walked(walks: number, steps: number): void {
+    this.progress.say(`${this.name}: ${grouped(walks)} walks, ${grouped(steps)} steps`);
+  }
+
   counted({ states, depth, frontier, bytes }: Counts): void {
     const now = this.system.clock();
     this.begun ??= { at: now, states };

@@ -1,8 +1,11 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { readStory, StoryFileError } from "../check/story/story-file.ts";
 import { main } from "./main.ts";
-import { fakeSystem } from "./testing/fake-system.ts";
+import { type FakeSystem, fakeSystem } from "./testing/fake-system.ts";
 
 const LONG = { timeout: 600_000 };
 
@@ -20,6 +23,26 @@ it.each([
     ["check", "tide", "--max-states", "0"],
     '--max-states: expected a whole number above 0, found "0"; see tidemark check --help',
   ],
+  [
+    ["check", "tide", "--threads", "0"],
+    '--threads: expected a whole number from 1 to 64, found "0"; see tidemark check --help',
+  ],
+  [
+    ["check", "tide", "--search", "walks", "--exact"],
+    '--exact: expected a search that keeps states, found "--search walks"; leave one out',
+  ],
+  [
+    ["check", "tide", "--search", "depth", "--checkpoint", "a"],
+    '--checkpoint: expected a search that has checkpoints, which is breadth first and not exact, found "--search depth"; leave one out',
+  ],
+  [
+    ["check", "bitmaps", "--hazards", "--mermaid"],
+    '--mermaid: expected no --hazards, which prints a table only, found "both"; leave one out',
+  ],
+  [
+    ["check", "--replay", "story.json", "--hazards"],
+    "tidemark: option '--replay <file>' cannot be used with option '--hazards'; see tidemark --help",
+  ],
 ])("%j is wrong input, and one line says why", async (args, line) => {
   const system = fakeSystem({});
   expect([await main(args, system), system.err()]).toEqual([2, `${line}\n`]);
@@ -29,7 +52,9 @@ it("a broken rule has a story that can be saved and replayed", LONG, async () =>
   const first = fakeSystem({});
   const args = ["check", "bitmaps", "--config", "grow-shrink", "--save", "story.json", "--itf", "a.itf"];
   expect([await main(args, first), first.err()]).toEqual([1, ""]);
-  expect(first.out()).toMatch(/^configuration +states +depth +verdict\ngrow-shrink +\d+ +33 +broken: I15$/m);
+  expect(first.out()).toMatch(
+    /^configuration +states +depth +time +verdict\ngrow-shrink +\d+ +33 +[\d.]+ s +broken: I15$/m,
+  );
   expect(first.out()).toContain("its plugged bit was set, and the VMM has not plugged it");
   const saved = first.files.get("story.json")!;
   expect(readStory("story.json", saved).path).toHaveLength(33);
@@ -48,21 +73,85 @@ const stopping = (breaths: number, terminal?: number) => {
   };
   return { ...system, breathe, clock: () => (now += 250) };
 };
-const LONG_CHECK = ["check", "tide", "--config", "grow-shrink,dimm", "--max-states", "100000000"];
+const LONG_CHECK = ["check", "tide", "--config", "three-vcpus,dimm", "--max-states", "100000000"];
 
 it("Ctrl-C ends a check with the states that were met, which held so far", LONG, async () => {
   const system = stopping(4);
   expect([await main(LONG_CHECK, system), system.err()]).toEqual([130, ""]);
   expect(system.out()).toMatch(
-    /\ngrow-shrink +[1-9]\d* +[1-9]\d* +held so far, stopped by you\nnot searched: dimm\n$/,
+    /\nthree-vcpus +[1-9][\d ]* +[1-9]\d* +[\d.]+ s +held so far, stopped by you\nnot searched: dimm\nto be able to go on after Ctrl-C, begin with --checkpoint FILE\n$/,
   );
+});
+
+it("a check that was stopped goes on from its checkpoint and leaves nothing behind", LONG, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tidemark-check-"));
+  const path = join(folder, "kept");
+  const args = ["check", "tide", "--config", "grow-shrink,replug-eager", "--checkpoint", path];
+  const whole = fakeSystem({});
+  expect(await main([...args.slice(0, -2), "--json"], whole)).toBe(0);
+  const first = stopping(6);
+  expect(await main(args, first)).toBe(130);
+  expect(first.out()).toContain(`the same command goes on from ${path}\n`);
+  expect(readdirSync(folder)).toHaveLength(1);
+  const files = Object.fromEntries(first.files);
+  const second = fakeSystem(files);
+  expect(await main([...args, "--json"], second)).toBe(0);
+  const countsOf = (system: FakeSystem) =>
+    JSON.parse(system.out()).checked.map(({ bytes, ...counts }: { bytes: number }) => counts);
+  expect(countsOf(second)).toEqual(countsOf(whole));
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
+
+it("what is no checkpoint is refused with one line", async () => {
+  const system = fakeSystem({ kept: "{}" });
+  expect(await main(["check", "tide", "--checkpoint", "kept"], system)).toBe(2);
+  expect(system.err()).toBe(
+    "--checkpoint kept: expected what a check kept there, found another file; name another one, or delete it\n",
+  );
+});
+
+it("walks take the same ways for the same seeds, and say so", LONG, async () => {
+  const walk = async (...options: string[]) => {
+    const system = fakeSystem({});
+    const args = ["check", "bitmaps", "--config", "grow-shrink", "--walks", "5", "--json", ...options];
+    return [await main(args, system), JSON.parse(system.out()).checked[0]];
+  };
+  const [status, first] = await walk("--search", "walks");
+  expect(await walk("--search", "walks")).toEqual([status, first]);
+  expect([status, first.broken, first.walks, first.verdict]).toEqual([1, ["I15"], 1, "broken"]);
+  const [, held] = await walk("--search", "pct", "--rules", "I3", "--seed", "7");
+  expect(held).toMatchObject({ verdict: "partial", end: "walks", walks: 5, firstSeed: 7, rested: 5 });
+});
+
+it("hazards are told as JSON, and the story of the first is saved", LONG, async () => {
+  const system = fakeSystem({});
+  const args = [
+    "check",
+    "bitmaps",
+    "--hazards",
+    "--config",
+    "grow-shrink",
+    "--json",
+    "--save",
+    "a",
+    "--itf",
+    "b",
+  ];
+  expect(await main(args, system)).toBe(1);
+  const { hazards } = JSON.parse(system.out());
+  expect(hazards.find(({ checked }: { checked: unknown }) => checked !== null)).toMatchObject({
+    hazard: { id: "H1" },
+    checked: { broken: ["I2"] },
+  });
+  expect([...system.files.keys()]).toEqual(["a", "b"]);
 });
 
 it("a terminal sees how far a check is, and nothing of it stays", LONG, async () => {
   const system = stopping(6, 120);
   await main(LONG_CHECK, system);
   expect(system.err()).toMatch(
-    /grow-shrink: [\d ]+ states, [\d ]+\/s, depth \d+, [\d ]+ to expand, \d+ MiB, collision \de-\d+/,
+    /three-vcpus: [\d ]+ states, [\d ]+\/s, depth \d+, [\d ]+ to expand, \d+ MiB, collision \de-\d+/,
   );
   expect(system.err().endsWith("\r\u001b[K")).toBe(true);
 });

@@ -6,18 +6,21 @@ const GRACE_MS = 500;
 /**
  * What becomes of a command that waits for others, such as a guest, when a signal asks it to end.
  *
- * What it waits for is given up. The process ends when the command has come back, and after half a second or at a
+ * What it waits for is given up. The process ends when the command has come back, and after half a second, if not told otherwise, or at a
  * second signal in any case.
  */
 export class Interruption {
   private readonly system: System;
+  private readonly graceMs: number;
   private readonly controller = new AbortController();
   private asked: number | undefined;
   private undo: () => void = () => {};
   private forget: () => void = () => {};
 
-  constructor(system: System) {
+  /** @param graceMs milliseconds that the command has to come back */
+  constructor(system: System, graceMs = GRACE_MS) {
     this.system = system;
+    this.graceMs = graceMs;
   }
 
   /** Aborted by the first signal. */
@@ -47,7 +50,7 @@ export class Interruption {
       return;
     }
     this.asked = status;
-    this.forget = this.system.after(GRACE_MS, () => this.system.exit(status));
+    this.forget = this.system.after(this.graceMs, () => this.system.exit(status));
     this.controller.abort(new Error("a signal asked for the end"));
   }
 }

@@ -19,6 +19,7 @@ const STATUS_OF: { readonly [name: string]: number } = {
   ScenarioError: EXIT.input,
   UsageError: EXIT.input,
   StoryFileError: EXIT.input,
+  CheckpointError: EXIT.input,
   WorldUnavailable: EXIT.world,
   KernelFileError: EXIT.input,
   LayoutError: EXIT.world,

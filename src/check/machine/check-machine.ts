@@ -1,7 +1,8 @@
 import { BreadthFirst } from "../breadth-first.ts";
-import type { Counts, Limits } from "../result.ts";
+import type { Limits, SearchResult, Violation } from "../result.ts";
 import { confirmedStory, type Story, storyOf } from "../story/story.ts";
 import type { MachineConfiguration } from "./configuration.ts";
+import type { Knowledge } from "./footprint.ts";
 import { searchMachine } from "./search-machine.ts";
 import type { MachineSystem } from "./system.ts";
 import { violationId } from "./violations.ts";
@@ -22,35 +23,56 @@ export interface CheckedMachine {
   readonly story: Story | null;
 }
 
+/** Searches the states of a machine. It is called anew when it turns out that too little of the state was saved. */
+export type MachineSearch = (system: MachineSystem) => SearchResult | Promise<SearchResult>;
+
 export interface CheckOptions {
-  readonly limits: Limits;
-  /** Called now and then; the search waits for the answer. @returns false to end it */
-  readonly between?: (counts: Counts) => Promise<boolean>;
+  /** Of the usual search. */
+  readonly limits?: Limits;
+  /** In place of the usual search, which is breadth first on this thread. */
+  readonly search?: MachineSearch;
+  /** What an earlier search found out of the memory that changes. */
+  readonly knowledge?: Knowledge | undefined;
 }
 
+const breadthFirst =
+  (limits: Limits): MachineSearch =>
+  (system) => {
+    const search = new BreadthFirst(system, { limits });
+    search.begin();
+    return search.run();
+  };
+
+/** The violations of a search by their ids, and the story of the first: it breaks once more, in a machine of its own. */
+export const toldOf = (
+  system: MachineSystem,
+  violations: readonly Violation[],
+): { readonly broken: readonly string[]; readonly story: Story | null } => {
+  const [first] = violations;
+  return {
+    broken: violations.map(({ violation }) => violationId(violation)),
+    story: first === undefined ? null : confirmedStory(system, first),
+  };
+};
+
 /**
- * Explores a configuration breadth first, until something breaks or every state was met. Something is said to be broken
- * only if its story breaks it once more, in a machine of its own.
+ * Explores a configuration until something breaks or every state was met. Something is said to be broken only if its story
+ * breaks it once more, in a machine of its own.
  */
 export const checkMachine = (
   configuration: MachineConfiguration,
-  { limits, between }: CheckOptions,
+  { limits = {}, search = breadthFirst(limits), knowledge }: CheckOptions = {},
 ): Promise<CheckedMachine> =>
-  searchMachine(configuration, async (system) => {
-    const search = new BreadthFirst(system, { limits, between: () => between === undefined });
-    search.begin();
-    let result = search.run();
-    while (result.end === "interrupted" && (await between?.(result)) === true) result = search.run();
-    const { violations, end, states, transitions, depth, bytes, omission } = result;
-    const [first] = violations;
-    return {
-      configuration,
-      verdict: first !== undefined ? "broken" : end === "complete" ? "held" : "partial",
-      ...{ end, states, transitions, depth, bytes, omission },
-      broken: violations.map(({ violation }) => violationId(violation)),
-      story: first === undefined ? null : confirmedStory(system, first),
-    };
-  });
+  searchMachine(
+    configuration,
+    async (system) => {
+      const { violations, end, states, transitions, depth, bytes, omission } = await search(system);
+      const { broken, story } = toldOf(system, violations);
+      const verdict = story !== null ? "broken" : end === "complete" ? "held" : "partial";
+      return { configuration, verdict, end, states, transitions, depth, bytes, omission, broken, story };
+    },
+    knowledge,
+  );
 
 /** Replays choices on a configuration's machine. */
 export const replayMachine = (

@@ -6,12 +6,15 @@ import { FootprintError } from "./untouched.ts";
 /**
  * Runs a search over a configuration's machine. Where it turns out on the way that a step changes memory that is not
  * saved, all is done again with that known: no result rests on a state that was saved in part.
+ *
+ * @param known what an earlier search found out of that memory
  */
 export const searchMachine = async <T>(
   configuration: MachineConfiguration,
   search: (system: MachineSystem) => T | Promise<T>,
+  known?: Knowledge,
 ): Promise<T> => {
-  let knowledge: Knowledge | undefined;
+  let knowledge = known;
   for (;;) {
     try {
       return await searchAndVerify(new MachineSystem(configuration, knowledge), search);

@@ -1,5 +1,6 @@
 import type { CheckedMachine } from "../machine/check-machine.ts";
 import type { Hazard } from "../machine/hazards.ts";
+import type { WalkedMachine } from "../machine/walk-machine.ts";
 import type { Story } from "./story.ts";
 
 const padded = (rows: readonly (readonly string[])[]): string =>
@@ -17,16 +18,37 @@ export const grouped = (count: number): string => String(count).replace(/\B(?=(\
 
 const endOf = (end: string): string => (end === "interrupted" ? "stopped by you" : `ended by ${end}`);
 
-const verdictOf = ({ verdict, broken, end }: CheckedMachine): string => {
+const verdictOf = ({ verdict, broken, end }: CheckedMachine | WalkedMachine): string => {
   if (verdict === "broken") return `broken: ${broken.join(", ")}`;
   return verdict === "held" ? "held" : `held so far, ${endOf(end)}`;
 };
 
-/** One row a configuration: states, steps to the farthest, verdict. */
-export const renderTable = (checked: readonly CheckedMachine[]): string =>
+/** Milliseconds as seconds, minutes where there are many. */
+const timeOf = (ms: number): string => {
+  const seconds = ms / 1000;
+  if (seconds < 100) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+};
+
+/** One row a configuration: states, steps to the farthest, time, verdict. */
+export const renderTable = (checked: readonly (CheckedMachine & { readonly ms: number })[]): string =>
   `${padded([
-    ["configuration", "states", "depth", "verdict"],
-    ...checked.map((one) => [one.configuration.name, grouped(one.states), String(one.depth), verdictOf(one)]),
+    ["configuration", "states", "depth", "time", "verdict"],
+    ...checked.map((one) => {
+      const { configuration, states, depth, ms } = one;
+      return [configuration.name, grouped(states), String(depth), timeOf(ms), verdictOf(one)];
+    }),
+  ])}\n`;
+
+/** One row a configuration: walks, steps of all of them, walks that came to rest, time, verdict. */
+export const renderWalks = (walked: readonly (WalkedMachine & { readonly ms: number })[]): string =>
+  `${padded([
+    ["configuration", "walks", "steps", "rested", "time", "verdict"],
+    ...walked.map((one) => {
+      const counts = [one.walks, one.steps, one.rested].map(grouped);
+      const seed = one.end === "violation" ? ` by walk ${one.firstSeed + one.walks - 1}` : "";
+      return [one.configuration.name, ...counts, timeOf(one.ms), `${verdictOf(one)}${seed}`];
+    }),
   ])}\n`;
 
 /** A hazard and what its search came to; null: it is not searched for. */

@@ -1,0 +1,21 @@
+import type { MachineConfiguration } from "../check/machine/configuration.ts";
+import type { Knowledge } from "../check/machine/footprint.ts";
+import { FootprintError } from "../check/machine/untouched.ts";
+
+/** What a thread has to know of a machine, so that its own is the same. */
+export interface KnownMachine {
+  readonly configuration: MachineConfiguration;
+  readonly knowledge: Knowledge;
+}
+
+/** What of an error crosses from a thread: of an Error it would be the message, and not what was found out. */
+export const toldOf = (error: unknown): unknown =>
+  error instanceof FootprintError ? { knowledge: error.knowledge, where: error.message } : error;
+
+/** The error that a thread told of. */
+export const heard = (told: unknown): unknown => {
+  if (typeof told !== "object" || told === null || told instanceof Error || !("knowledge" in told))
+    return told;
+  const { knowledge, where }: { knowledge: Knowledge; where: string } = JSON.parse(JSON.stringify(told));
+  return new FootprintError(knowledge, where);
+};

@@ -1,0 +1,106 @@
+import { type CheckedMachine, checkMachine } from "../check/machine/check-machine.ts";
+import type { MachineConfiguration } from "../check/machine/configuration.ts";
+import { type WalkedMachine, walkMachine } from "../check/machine/walk-machine.ts";
+import type { Counts } from "../check/result.ts";
+import { type MachineSearchOptions, machineDive, machineSearch } from "../check-run/machine-search.ts";
+import type { Checkpoints } from "./check-checkpoints.ts";
+import type { SearchSettings } from "./check-options.ts";
+import { CheckProgress } from "./check-progress.ts";
+import { Interruption } from "./interruption.ts";
+import { Progress } from "./progress.ts";
+import type { System } from "./system.ts";
+
+/** Milliseconds that a search has to write its states down and to say what is known. A second signal ends it at once. */
+const GRACE_MS = 60_000;
+
+/** Milliseconds of walks between two looks at what happens outside. */
+const TURN_MS = 100;
+
+/** What a search came to, and how long it took: of the clock, so it is shown and no result. */
+export type Timed<T> = T & { readonly ms: number };
+
+/** Searches one configuration after the other, says how far it is, and stops at a signal. */
+export class Search {
+  private readonly system: System;
+  private readonly settings: SearchSettings;
+  private readonly checkpoints: Checkpoints | undefined;
+  private readonly progress: Progress;
+  private readonly interruption: Interruption;
+
+  constructor(system: System, settings: SearchSettings, checkpoints: Checkpoints | undefined) {
+    this.system = system;
+    this.settings = settings;
+    this.checkpoints = checkpoints;
+    this.progress = new Progress(system);
+    this.interruption = new Interruption(system, GRACE_MS);
+    this.interruption.listen();
+  }
+
+  /** The exit status that a signal asked for. */
+  get stopped(): number | undefined {
+    return this.interruption.status;
+  }
+
+  /** @returns undefined if a signal came before it began */
+  async explore(configuration: MachineConfiguration): Promise<Timed<CheckedMachine> | undefined> {
+    const { system, checkpoints } = this;
+    if (!(await this.goesOn())) return undefined;
+    const begun = system.clock();
+    const known = await checkpoints?.resultOf(configuration);
+    const checked = known ?? (await this.search(configuration));
+    this.progress.clear();
+    return { ...checked, ms: system.clock() - begun };
+  }
+
+  private async search(configuration: MachineConfiguration): Promise<CheckedMachine> {
+    const { system, progress, settings, checkpoints } = this;
+    const line = new CheckProgress(configuration.name, progress, system);
+    const keep = checkpoints?.keepOf(configuration);
+    const { threads, limits, exact, seed } = settings;
+    const options: MachineSearchOptions = {
+      ...{ threads, limits, exact, seed, keep },
+      progress: (counts: Counts) => {
+        line.counted(counts);
+        return this.goesOn();
+      },
+    };
+    const checked = await checkMachine(configuration, {
+      search: settings.search === "depth" ? machineDive(options) : machineSearch(options),
+      knowledge: keep?.knowledge,
+    });
+    if (keep !== undefined) checkpoints?.note(checked, keep);
+    return checked;
+  }
+
+  /** Walks in place of a search. @returns undefined if a signal came before it began */
+  async walk(configuration: MachineConfiguration): Promise<Timed<WalkedMachine> | undefined> {
+    const { system, progress, settings } = this;
+    if (!(await this.goesOn())) return undefined;
+    const begun = system.clock();
+    const { walker, walks, steps, seed: firstSeed } = settings;
+    const line = new CheckProgress(configuration.name, progress, system);
+    let looked = Date.now();
+    const walked = await walkMachine(configuration, {
+      ...{ walker, walks, steps, firstSeed },
+      isDue: () => Date.now() - looked >= TURN_MS,
+      between: (taken, stepsTaken) => {
+        looked = Date.now();
+        line.walked(taken, stepsTaken);
+        return this.goesOn();
+      },
+    });
+    progress.clear();
+    return { ...walked, ms: system.clock() - begun };
+  }
+
+  /** Hears signals. After one it waits no more: what is known is to be printed at once. */
+  private async goesOn(): Promise<boolean> {
+    if (this.stopped === undefined) await this.system.breathe();
+    return this.stopped === undefined;
+  }
+
+  close(): void {
+    this.progress.clear();
+    this.interruption.close();
+  }
+}
