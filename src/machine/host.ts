@@ -70,6 +70,10 @@ const vmmConfigOf = (config: MachineConfig) => ({
   dimms: config.dimms.map(({ id, size: _, ...rest }) => ({ memdev: id, ...rest })),
 });
 
+/** Host memory that cannot be had, on a machine on which something fails. */
+const hostFaults = (injector: Injector | undefined) =>
+  injector === undefined ? {} : { allocationFails: () => injector.hostAllocationFails() };
+
 /** A module that covers all memory, for this one TD. */
 const ownModule = (config: MachineConfig) => {
   const module = new TdxModule({
@@ -91,6 +95,7 @@ const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
   });
   const vmm = new Vmm({
     ...vmmConfigOf(config),
+    ...hostFaults(injector),
     seamcall: seamcallPort(module, injector),
     exitRegs: (vcpu) => platform.exitRegs(vcpu),
     inGuest: (vcpu) => td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
@@ -112,7 +117,7 @@ const snpHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
   const guest = new SnpGuest(new Rmp(0, HOST_BASE + HOST_SIZE), SNP_ASID, config.vcpus, store);
   const faults = injector === undefined ? undefined : new SnpInjector(injector);
   const rmpFaults = faults === undefined ? {} : { rmpFaults: faults };
-  const vmm = new Vmm({ ...vmmConfigOf(config), snp: guest, sink, ...rmpFaults });
+  const vmm = new Vmm({ ...vmmConfigOf(config), ...hostFaults(injector), snp: guest, sink, ...rmpFaults });
   const cpus = new SnpCpus(guest, store, config.vcpus, {
     observer,
     faults,

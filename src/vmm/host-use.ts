@@ -10,8 +10,12 @@ export class HostUse {
   readonly words = new Float64Array(3);
   private readonly limitPages: number;
 
-  constructor(limitBytes: number) {
+  private readonly fails: (() => boolean) | undefined;
+
+  /** @param fails whether the allocation that is asked for now is to fail */
+  constructor(limitBytes: number, fails?: () => boolean) {
     this.limitPages = limitBytes / PAGE_SIZE;
+    this.fails = fails;
   }
 
   /** Bytes of guest_memfd in use. */
@@ -29,8 +33,9 @@ export class HostUse {
     return this.words[PEAK]! * PAGE_SIZE;
   }
 
-  /** Whether the host can give this many pages more. */
+  /** Whether the host can give this many pages more, which whoever asks is about to take. */
   hasRoom(pages: number): boolean {
+    if (this.fails?.() === true) return false;
     return this.words[PRIVATE]! + this.words[SHARED]! + pages <= this.limitPages;
   }
 

@@ -31,6 +31,8 @@ export interface VmmConfig {
   readonly host: HostRange;
   /** Host memory that the guest may use in both planes together. Default: no limit. */
   readonly hostLimit?: number;
+  /** Asked before each allocation of host memory for the guest: whether it fails. Default: none does. */
+  readonly allocationFails?: () => boolean;
   readonly vcpus: number;
   /** NUMA nodes. Default: 1. */
   readonly nodes?: number;

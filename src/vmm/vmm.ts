@@ -84,7 +84,7 @@ export class Vmm {
     this.layout = layout;
     this.policy = { ...DEFAULT_POLICY, ...config.policy };
     this.host = new HostMemory(config.host);
-    this.use = new HostUse(config.hostLimit ?? Number.POSITIVE_INFINITY);
+    this.use = new HostUse(config.hostLimit ?? Number.POSITIVE_INFINITY, config.allocationFails);
     this.sink = config.sink;
     this.life = new VmLife(config.sink);
     this.snp = config.snp === undefined ? undefined : new SnpHost(config.snp, config.sink, config.rmpFaults);

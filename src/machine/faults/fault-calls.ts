@@ -17,7 +17,15 @@ import { NO_REPLY } from "../../vmm/virtio-mem-device.ts";
 import { INJECT_FAILURE, INJECT_RETRY } from "../../vmm/vmcall.ts";
 
 /** Which boundary a call crosses. */
-export type FaultBoundary = "tdcall" | "mapgpa" | "seamcall" | "virtio-mem" | "acpi" | "guest" | "snp";
+export type FaultBoundary =
+  | "tdcall"
+  | "mapgpa"
+  | "seamcall"
+  | "virtio-mem"
+  | "acpi"
+  | "guest"
+  | "snp"
+  | "vmm";
 
 /** A call that can answer something else than it would. */
 export interface FaultCall {
@@ -48,6 +56,9 @@ export const SNP_FAULT = {
   RMPUPDATE: 4,
   PSMASH: 5,
 } as const;
+
+/** Host memory for a guest page, private or shared. */
+export const HOST_ALLOCATION = 0;
 
 const call = (
   name: string,
@@ -121,7 +132,7 @@ export const isHostCall = ({ name }: FaultCall): boolean =>
  *
  * @source virtio 1.3, "Memory Device", responses; ACPI 6.5, 6.3; Linux mm/fail_page_alloc.c, mm/memory_hotplug.c,
  *   mm/page_ext.c; GHCI, TDG.VP.VMCALL<MapGPA>
- * @missing faults of CPU accesses, of the TD's creation, of host memory allocation
+ * @missing faults of CPU accesses, of the TD's creation, of host memory for secure-EPT tables
  */
 export const FAULT_CALLS: readonly FaultCall[] = [
   leaf("TDG.VP.INFO", "tdcall", TDG["TDG.VP.INFO"]),
@@ -129,6 +140,7 @@ export const FAULT_CALLS: readonly FaultCall[] = [
   leaf("TDG.VM.WR", "tdcall", TDG["TDG.VM.WR"]),
   leaf("TDG.MEM.PAGE.ACCEPT", "tdcall", TDG["TDG.MEM.PAGE.ACCEPT"], ["INTERRUPTED"], { INTERRUPTED }),
   leaf("TDG.MEM.PAGE.RELEASE", "tdcall", TDG["TDG.MEM.PAGE.RELEASE"]),
+  leaf("TDG.MEM.PAGE.ATTR.RD", "tdcall", TDG["TDG.MEM.PAGE.ATTR.RD"]),
   call("MapGPA", "mapgpa", 0, { RETRY: INJECT_RETRY, INVALID_OPERAND: INJECT_FAILURE }, ["RETRY"]),
   leaf("TDH.VP.ENTER", "seamcall", TDH["TDH.VP.ENTER"], BUSY),
   leaf("TDH.MEM.SEPT.ADD", "seamcall", TDH["TDH.MEM.SEPT.ADD"], BUSY),
@@ -157,6 +169,7 @@ export const FAULT_CALLS: readonly FaultCall[] = [
   guest("create_memory_block_devices", ["ENOMEM"], ["-ENOMEM"]),
   guest("MEM_GOING_ONLINE", ["ENOMEM", "EPERM"], ["-ENOMEM"]),
   guest("MEM_GOING_OFFLINE", ["EPERM", "EBUSY"], ["-EPERM"]),
+  call("host allocation", "vmm", HOST_ALLOCATION, { "-ENOMEM": ERRNO.ENOMEM }),
   call("PVALIDATE", "snp", SNP_FAULT.PVALIDATE, failing(PVALIDATE_RESULT), ["FAIL_SIZEMISMATCH"]),
   call("PVALIDATE rescind", "snp", SNP_FAULT.RESCIND, failing(PVALIDATE_RESULT), ["FAIL_SIZEMISMATCH"]),
   call("VMGEXIT page state change", "snp", SNP_FAULT.PSC, PSC_ANSWERS, ["RETRY"]),

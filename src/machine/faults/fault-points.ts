@@ -45,6 +45,7 @@ const BY_CODE: { readonly [boundary in FaultBoundary]: ReadonlyMap<number, numbe
   acpi: callsByCode("acpi"),
   guest: callsByCode("guest"),
   snp: callsByCode("snp"),
+  vmm: callsByCode("vmm"),
 };
 
 /**

@@ -8,11 +8,12 @@ import { VCPU_WORD } from "../../tdx-module/td.ts";
 import { MAP_GPA_INJECTION } from "../../vmm/vmcall.ts";
 import type { Machine } from "../machine.ts";
 import { answerText } from "./fault-answer.ts";
-import { OWN_ANSWER } from "./fault-calls.ts";
+import { HOST_ALLOCATION, OWN_ANSWER } from "./fault-calls.ts";
 import { callOf, type FaultPoints, type FaultRule } from "./fault-points.ts";
 
 const ACCEPT = TDG["TDG.MEM.PAGE.ACCEPT"];
 const RELEASE = TDG["TDG.MEM.PAGE.RELEASE"];
+const ATTR_RD = TDG["TDG.MEM.PAGE.ATTR.RD"];
 const VMCALL = TDG["TDG.VP.VMCALL"];
 const MAP_GPA = 0x10001;
 const TRACK = TDH["TDH.MEM.TRACK"];
@@ -50,7 +51,7 @@ export class Injector implements GuestFaults {
     }
     const call = points.find("tdcall", leaf);
     if (call === undefined) return;
-    const isPage = leaf === ACCEPT || leaf === RELEASE;
+    const isPage = leaf === ACCEPT || leaf === RELEASE || leaf === ATTR_RD;
     const start = isPage ? getNumber(regs, RCX) - (lo(regs, RCX) & 0xfff) : 0;
     const bytes = isPage ? (LEVEL_BYTES[lo(regs, RCX) & 7] ?? 0) : 0;
     const rule = this.strike(
@@ -107,6 +108,13 @@ export class Injector implements GuestFaults {
     const call = this.points.find("snp", code);
     if (call === undefined) return OWN_ANSWER;
     return this.strike(call, vcpu, start, end, counts)?.answer ?? OWN_ANSWER;
+  }
+
+  /** The VMM is about to allocate host memory for its guest. */
+  hostAllocationFails(): boolean {
+    const call = this.points.on ? this.points.find("vmm", HOST_ALLOCATION) : undefined;
+    const rule = call === undefined ? undefined : this.strike(call, -1, 0, 0);
+    return rule !== undefined && rule.answer !== OWN_ANSWER;
   }
 
   /** Arranges what the VMM answers to the request that a guest is about to make. */
