@@ -7,7 +7,8 @@ import { walkRandomly } from "../src/check/random-walks.ts";
 import { closedForms, UnitAcceptance, type UnitAcceptanceOptions } from "../src/check/unit-acceptance.ts";
 import { searchInParallel } from "../src/check-run/parallel-search.ts";
 import { serveSearch } from "../src/check-run/serve-search.ts";
-import { figure, heading, millions } from "./stopwatch.ts";
+import { type SearchedMachine, searchFullSystem } from "./check/full-system.ts";
+import { figure, heading, median, millions } from "./stopwatch.ts";
 
 /**
  * The yardstick UA(N,C) here and in its peers, in turns: Debian's spin and rumur, and npm's @informalsystems/quint.
@@ -16,6 +17,9 @@ import { figure, heading, millions } from "./stopwatch.ts";
 const UNITS = 10;
 const VCPUS = 3;
 const ROUNDS = 2;
+const FULL_SYSTEM = "full-system";
+/** Searches of the machine itself, and the seconds of processor time of each. */
+const MACHINE = { rounds: 3, seconds: 20 };
 const MODELS = resolve("bench", "check");
 const QUINT = { cache: resolve(".cache", "quint"), samples: 2000, steps: 50 };
 /** 0.5.0-dev, which the range of Quint takes as well, does not load. */
@@ -56,12 +60,16 @@ const runJob = async ({ kind, model, threads }: Job): Promise<Measured> => {
   return { seconds, cpu: (user + system) / 1e6, megabytes: process.resourceUsage().maxRSS / 1000, states };
 };
 
-const ours = (job: Job): Measured => {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [process.argv[1]!, JSON.stringify(job)], {
-    encoding: "utf8",
-  });
+/** Runs this very program with an argument. @returns what it writes */
+const inProcess = (argument: string): string => {
+  const args = [process.argv[1]!, argument];
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
-  const measured: Measured = JSON.parse(stdout);
+  return stdout;
+};
+
+const ours = (job: Job): Measured => {
+  const measured: Measured = JSON.parse(inProcess(JSON.stringify(job)));
   return measured;
 };
 
@@ -216,6 +224,41 @@ const besideQuint = (): void => {
   figure("random walks beside Quint", `${(rate / theirs).toFixed(0)} x`, "goal: 100 x");
 };
 
+/** The machine itself: how fast its states are found, and what one of them weighs. */
+const fullSystem = (): void => {
+  const { rounds, seconds } = MACHINE;
+  heading(
+    `the machine itself: 4 vCPUs, 8 sub-blocks, virtio-mem, bitmaps; median of ${rounds}, ${seconds} s each`,
+  );
+  const runs = Array.from({ length: rounds }, (): SearchedMachine => JSON.parse(inProcess(FULL_SYSTEM)));
+  const per = (value: (run: SearchedMachine) => number): string => median(runs.map(value)).toFixed(0);
+  figure(
+    "states a second of processor time",
+    per((run) => run.states / run.seconds),
+    "goal: 200000",
+  );
+  figure(
+    "transitions",
+    per((run) => run.transitions / run.seconds),
+    "of the same second",
+  );
+  figure(
+    "states",
+    per((run) => run.states),
+    `depth ${per((run) => run.depth)}`,
+  );
+  figure(
+    "bytes a state, table and links",
+    per((run) => run.visitedBytes / run.states),
+    "goal: 64",
+  );
+  figure(
+    "bytes a state that waits in the frontier",
+    per((run) => run.frontierBytes / run.frontier),
+    `${per((run) => run.frontier)} states`,
+  );
+};
+
 const main = (): void => {
   mkdirSync(resolve(".cache"), { recursive: true });
   const folder = mkdtempSync(join(resolve(".cache"), "bench-check-"));
@@ -224,6 +267,7 @@ const main = (): void => {
     besideSpin(folder);
     besideRumur(folder);
     besideQuint();
+    fullSystem();
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -233,4 +277,5 @@ const job = process.argv[2];
 if (!isMainThread)
   serveSearch((configuration) => new UnitAcceptance(JSON.parse(JSON.stringify(configuration))));
 else if (job === undefined) main();
+else if (job === FULL_SYSTEM) process.stdout.write(JSON.stringify(await searchFullSystem(MACHINE.seconds)));
 else process.stdout.write(JSON.stringify(await runJob(JSON.parse(job))));

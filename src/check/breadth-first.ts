@@ -154,6 +154,11 @@ export class BreadthFirst {
     return undefined;
   }
 
+  /** Bytes that each of its parts takes now. */
+  get memory(): { readonly visited: number; readonly links: number; readonly frontier: number } {
+    return { visited: this.visited.bytes, links: this.links.bytes, frontier: this.frontier.bytes };
+  }
+
   private get bytes(): number {
     return this.visited.bytes + this.links.bytes + this.frontier.bytes;
   }

@@ -128,7 +128,7 @@ export class Expander {
 
   private take(choice: number, length: number): void {
     const { system, visited, links, frontier, partialOrder } = this.parts;
-    if (this.moved) system.restore(this.segment!.bytes, this.at + RECORD_HEADER, length);
+    this.goBack(length);
     this.moved = true;
     const result = system.choose(choice);
     if (result === DISABLED) return;
@@ -147,6 +147,14 @@ export class Expander {
     } else if (partialOrder && visited.lastLevel === this.level) this.freshAhead = true;
   }
 
+  /** Makes the record's state the current one again. */
+  private goBack(length: number): void {
+    const { system } = this.parts;
+    if (!this.moved) return;
+    if (system.back !== undefined) system.back();
+    else system.restore(this.segment!.bytes, this.at + RECORD_HEADER, length);
+  }
+
   /** Notes a violation. @returns whether the state that shows it is expanded as well */
   private goesOn(violation: number, choice: number): boolean {
     if (!this.found.has(violation)) this.found.set(violation, { violation, parent: this.number, choice });
@@ -156,7 +164,7 @@ export class Expander {
   private rest(length: number): void {
     const { system } = this.parts;
     this.resting++;
-    if (this.moved) system.restore(this.segment!.bytes, this.at + RECORD_HEADER, length);
+    this.goBack(length);
     const result = system.atRest();
     if (result !== TAKEN) this.goesOn(result, REST);
   }

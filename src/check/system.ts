@@ -28,6 +28,8 @@ export interface System {
   save(into: Uint8Array, at: number): number;
   /** Goes back to a saved state, whatever the current one is, also in the middle of a choice that threw. */
   restore(from: Uint8Array, at: number, length: number): void;
+  /** Goes back to the state that was restored last, for a system that does so in less time than it restores one. */
+  back?(): void;
 
   /**
    * Writes what tells this state from others: equal keys go on alike. It leaves out what no later step looks at

@@ -129,7 +129,7 @@ export class Cells {
   }
 
   /** Writes the origin into the machine, wherever it holds something else. */
-  private goBack(): void {
+  goBack(): void {
     this.compare();
     const { differing, copy } = this.origin;
     for (let at = 0; at < this.touched; at++) this.putLine(differing[at]!, copy);

@@ -65,6 +65,11 @@ export class MachineSystem implements System {
     this.moves.moved();
   }
 
+  back(): void {
+    this.cells.goBack();
+    this.moves.moved();
+  }
+
   key(into: Uint8Array, at: number): number {
     return this.cells.key(into, at);
   }
