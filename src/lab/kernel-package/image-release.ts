@@ -15,10 +15,21 @@ const firstBytes = (path: string): Buffer => {
     return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0));
   } catch (cause) {
     const reason = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-    throw new KernelFileError(`cannot read the kernel image ${path}: ${reason}`, { cause });
+    const found = reason === "EISDIR" ? `it is a folder; ${ADVICE}` : reason;
+    throw new KernelFileError(`cannot read the kernel image ${path}: ${found}`, { cause });
   } finally {
     if (file !== undefined) closeSync(file);
   }
+};
+
+const ADVICE = "give a distribution's /boot/vmlinuz-RELEASE, or arch/x86/boot/bzImage of your build";
+const ELF = "\x7fELF";
+
+const whatItIs = (bytes: Buffer): string => {
+  const found = bytes.toString("latin1", 0, ELF.length);
+  return found === ELF
+    ? "it is an ELF file, such as vmlinux"
+    : `expected "HdrS" at byte ${MAGIC_OFFSET}, found ${bytes.length <= MAGIC_OFFSET ? `${bytes.length} bytes` : "other bytes"}`;
 };
 
 /**
@@ -31,7 +42,7 @@ export const imageRelease = (path: string): string => {
   const bytes = firstBytes(path);
   const isImage =
     bytes.length > SECTOR_BYTES * 2 && bytes.toString("latin1", MAGIC_OFFSET, MAGIC_OFFSET + 4) === "HdrS";
-  if (!isImage) throw new KernelFileError(`${path} is no bzImage: expected "HdrS" at byte ${MAGIC_OFFSET}`);
+  if (!isImage) throw new KernelFileError(`${path} is no bzImage: ${whatItIs(bytes)}; ${ADVICE}`);
   const at = bytes.readUInt16LE(VERSION_POINTER) + SECTOR_BYTES;
   const release = /^[\w.+~-]+/.exec(bytes.toString("latin1", at, at + 128))?.[0];
   if (release === undefined) throw new KernelFileError(`${path} does not say which release of Linux it is`);

@@ -1,11 +1,13 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { MIB } from "../../units.ts";
 import { Cleanup } from "../cleanup.ts";
 import { bootPieces } from "../guest-ram/boot-pieces.ts";
 import { GuestRam } from "../guest-ram/guest-ram.ts";
 import { RamFile } from "../guest-ram/ram-file.ts";
 import { LabError } from "../lab-error.ts";
 import { Connection } from "../wire/connection.ts";
+import { ConnectionEnded } from "../wire/connection-ended.ts";
 import { QmpClient } from "../wire/qmp-client.ts";
 import { type LabFiles, nodeBackend, nodeSizes, type QemuMachine, qemuArguments } from "./command-line.ts";
 import { Qemu } from "./qemu.ts";
@@ -13,6 +15,8 @@ import { WorkDirectory } from "./work-directory.ts";
 
 /** How long QEMU may take until it listens on its sockets. It says sooner when it cannot start. */
 const START_MS = 120_000;
+/** How long a QEMU that has closed a connection may take to be gone. */
+const END_MS = 5_000;
 
 const filesIn = ({ path, ramPath }: WorkDirectory): LabFiles => ({
   gdb: join(path, "gdb"),
@@ -23,6 +27,21 @@ const filesIn = ({ path, ramPath }: WorkDirectory): LabFiles => ({
   deviceLog: join(path, "devices.log"),
   ram: (id) => join(ramPath, `ram-${id}`),
 });
+
+const mib = (bytes: number): string => `${Math.ceil(bytes / MIB)} MiB`;
+
+/** @throws LabError if the file system has no room */
+const writeInitrd = (path: string, bytes: Uint8Array): void => {
+  try {
+    writeFileSync(path, bytes, { mode: 0o600 });
+  } catch (cause) {
+    const why = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+    throw new LabError(
+      `the guest's initramfs of ${mib(bytes.length)} cannot be written to ${path}: ${why}; set TMPDIR to a folder with room`,
+      { cause },
+    );
+  }
+};
 
 /** A machine in QEMU, its memory files and its sockets. All of it is gone after `close`. */
 export class QemuGuest {
@@ -70,7 +89,7 @@ export class QemuGuest {
     cleanup.add(() => directory.close());
     const files = filesIn(directory);
     const initrdFile = join(directory.path, "initrd");
-    writeFileSync(initrdFile, initrd, { mode: 0o600 });
+    writeInitrd(initrdFile, initrd);
     const qemu = await Qemu.start(qemuArguments({ ...machine, initrd: initrdFile }, files));
     cleanup.add(async () => {
       await qemu.stop();
@@ -101,6 +120,26 @@ export class QemuGuest {
     ]);
     this.cleanup.add(() => connection.close());
     return connection;
+  }
+
+  /**
+   * Why something failed: a connection that QEMU's end has closed fails because of that, and a QEMU that finds no room
+   * for memory that the guest touches is ended by SIGBUS.
+   */
+  async explain<E>(error: E): Promise<E | LabError> {
+    if (!(error instanceof ConnectionEnded)) return error;
+    const late = new Promise<undefined>((resolve) => setTimeout(resolve, END_MS, undefined).unref());
+    const end = await Promise.race([this.qemu.ended, late]);
+    if (end === undefined) return error;
+    if (end.signal === "SIGBUS") {
+      const folder = dirname(dirname(this.files.ram("")));
+      const { bavail, bsize } = statfsSync(folder);
+      return new LabError(
+        `the guest's memory does not fit into ${folder}, which has ${mib(bavail * bsize)} left: give it less memory, or free some there`,
+        { cause: error },
+      );
+    }
+    return this.qemu.died().catch((why: LabError) => why);
   }
 
   /** All that the guest printed on its console so far. */

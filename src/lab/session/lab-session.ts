@@ -155,8 +155,9 @@ export class LabSession {
     try {
       return await LabSession.over(plan, qemu);
     } catch (error) {
+      const why = await qemu.explain(error);
       await qemu.close();
-      throw error;
+      throw why;
     }
   }
 
@@ -219,7 +220,7 @@ export class LabSession {
     this.td.run();
     const ended = this.td.ended.then(
       () => undefined,
-      (error: Error) => error,
+      (error: Error) => this.qemu.explain(error),
     );
     void ended.then((failure) => this.conclude(failure));
     const vigil = new Vigil({
