@@ -6,6 +6,8 @@ import type { Span } from "../src/lab/span.ts";
 import { qemuInstalled } from "../src/lab/testing/qemu-for-test.ts";
 import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld } from "../src/lab/world/linux-world.ts";
+import { playBoth } from "../src/scenario/lockstep/lockstep.ts";
+import { ModelWorld } from "../src/scenario/model/model-world.ts";
 import { play } from "../src/scenario/player.ts";
 import type { RunReport } from "../src/scenario/report.ts";
 import { load, loadBundled } from "./model-machine.ts";
@@ -38,6 +40,14 @@ const playWith = async (
   return (await play(scenario, world, { version: "test" })).report;
 };
 
+/** Plays it in the model as well, which costs no boot. @returns what the linux world says, and where they differ */
+const playInBoth = async (name: string) => {
+  const linux = new LinuxWorld({ kernel: { image: kernel?.image, modules: kernel?.modules } });
+  const both = await playBoth(loadBundled(name), { model: new ModelWorld(), linux }, { version: "test" });
+  expect(both.differences).toEqual([]);
+  return both.worlds.linux;
+};
+
 const resultOf = ({ verdict, expectations, violations }: RunReport): unknown => ({
   verdict,
   unmet: expectations.filter(({ held }) => !held).map(({ what, found }) => `${what}: ${found}`),
@@ -46,30 +56,30 @@ const resultOf = ({ verdict, expectations, violations }: RunReport): unknown => 
 const HELD = { verdict: "held", unmet: [], unexpected: [] };
 
 it.skipIf(!canRun)(
-  `a kernel started by kexec is a TD again and accepts nothing twice ${NEEDS}`,
+  `a kernel started by kexec is a TD again, accepts nothing twice, and shows what the model shows ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {
-    const report = await playWith(loadBundled("linux-kexec/kexec-plain"));
+    const report = await playInBoth("linux-kexec/kexec-plain");
     expect(resultOf(report)).toEqual(HELD);
     expect(report.cost.tdcalls["TDG.VP.INFO"]).toBe(2);
   },
 );
 
 it.skipIf(!canRun)(
-  `after kexec the driver of a half plugged virtio-mem device unplugs all and plugs anew ${NEEDS}`,
+  `after kexec the driver of a half plugged virtio-mem device unplugs all and plugs anew, as in the model ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {
-    const report = await playWith(loadBundled("linux-kexec/virtio-mem-half"));
+    const report = await playInBoth("linux-kexec/virtio-mem-half");
     expect(resultOf(report)).toEqual(HELD);
     expect(report.cost.tdcalls["TDG.MEM.PAGE.RELEASE"]).toBeGreaterThan(0);
   },
 );
 
 it.skipIf(!canRun)(
-  `a crash kernel is a TD and reads all of /proc/vmcore without touching what is unaccepted ${NEEDS}`,
+  `a crash kernel is a TD, reads all of /proc/vmcore, touches nothing unaccepted, and leaves DIMMs alone, as in the model ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {
-    const report = await playWith(loadBundled("linux-kexec/kdump"));
+    const report = await playInBoth("linux-kexec/kdump");
     expect(resultOf(report)).toEqual(HELD);
     expect(report.played.at(-1)?.detail).toMatch(/^\/proc\/vmcore: \d+\+\d+ records out$/);
   },
