@@ -2,6 +2,7 @@ import { tdhName } from "../abi/tdx/leaves.ts";
 import { statusText } from "../abi/tdx/status.ts";
 import type { TdxFeature } from "../abi/tdx/td-controls.ts";
 import { TDX_FEATURES0_BITS } from "../abi/tdx/td-controls.ts";
+import { DynamicPamt } from "../tdx-host/dynamic-pamt.ts";
 import { ERRNO, errnoText, SHELL_TEXT } from "../tdx-host/errno.ts";
 import { GuestMemfdPages } from "../tdx-host/guest-memfd-pages.ts";
 import {
@@ -223,9 +224,11 @@ export class HostActor {
   lend(vcpus: number): TdHost | number {
     this.begin();
     const { module, pages, state } = this.host;
+    const memory = this.tdMemory;
     if (state !== "initialized") return ERRNO.EINVAL;
-    if (pages.freeBytes < controlPages(vcpus) * PAGE_SIZE) return ERRNO.ENOMEM;
-    return { module, memory: this.tdMemory };
+    const isDynamic = module.pairs !== undefined;
+    if (pages.freeBytes < controlPages(vcpus, isDynamic) * PAGE_SIZE) return ERRNO.ENOMEM;
+    return isDynamic ? { module, memory, pairs: new DynamicPamt(module, memory) } : { module, memory };
   }
 
   /** What the user reads of an error: what the shell says of a refused write, or the last line of the log. */

@@ -6,7 +6,7 @@ import { TagStore } from "../tdx-module/page-store.ts";
 import { seamcall } from "../tdx-module/seamcall.ts";
 import { VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
 import { GIB, TIB } from "../units.ts";
-import type { VmmSink } from "../vmm/events.ts";
+import { SEAMCALL_EVENT, type VmmSink } from "../vmm/events.ts";
 import { layoutEnd } from "../vmm/layout.ts";
 import type { SeamcallPort } from "../vmm/seam.ts";
 import { sharedFrame } from "../vmm/shared-fault.ts";
@@ -18,7 +18,7 @@ import type { GuestPlatform } from "./guest-platform.ts";
 import { type CpuObserver, GuestCpus } from "./hardware.ts";
 import { SnpCpus } from "./snp-cpus.ts";
 import { SnpPlatform } from "./snp-platform.ts";
-import { moduleOf } from "./td-host.ts";
+import { moduleOf, withPairs } from "./td-host.ts";
 import { TdxPlatform } from "./tdx-platform.ts";
 
 /** Host memory that private pages and tables come from: above the host's own first 4 GiB. */
@@ -93,15 +93,22 @@ const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
     configFlags: CONFIG_FLAGS | (config.pageRelease ? CONFIG_PAGE_RELEASE : 0n),
     gpaw: gpaWidth(config),
   });
-  const vmm = new Vmm({
+  const pairs = config.host?.pairs;
+  const port = seamcallPort(module, injector);
+  const hostFrameOf = (frame: number): number => {
+    const area = vmm.map.find(frame);
+    return vmm.pieceOf(area).frameOf(frame - vmm.map.start(area));
+  };
+  const vmm: Vmm = new Vmm({
     ...vmmConfigOf(config),
     ...hostFaults(injector),
-    seamcall: seamcallPort(module, injector),
+    seamcall: pairs === undefined ? port : withPairs(port, pairs, hostFrameOf),
     exitRegs: (vcpu) => platform.exitRegs(vcpu),
     inGuest: (vcpu) => td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
     sink,
   });
   vmm.attach(tdrOf(td) / 4096, 0);
+  if (pairs !== undefined) pairs.onCall = (leaf, result) => sink.emit(SEAMCALL_EVENT, leaf, 0, 0, result, 0);
   const sharedEpt = {
     at: (frame: number) => sharedFrame(vmm, frame),
     raisesVe: vmm.policy.sharedMiss === "ve",

@@ -30,7 +30,12 @@ import { rmpStateName } from "./rmp-states.ts";
 const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39, 2 ** 48];
 const LEVEL_NAMES = ["4K", "2M", "1G", "512G", "256T"];
 /** Calls about the TD or about host memory: they name no guest-physical address. */
-const PLACELESS: ReadonlySet<number> = new Set([TDH["TDH.MEM.TRACK"], TDH["TDH.PHYMEM.PAGE.WBINVD"]]);
+const PLACELESS: ReadonlySet<number> = new Set([
+  TDH["TDH.MEM.TRACK"],
+  TDH["TDH.PHYMEM.PAGE.WBINVD"],
+  TDH["TDH.PHYMEM.PAMT.ADD"],
+  TDH["TDH.PHYMEM.PAMT.REMOVE"],
+]);
 
 const names: (string | undefined)[] = [];
 

@@ -20,7 +20,7 @@ export interface FrameRun {
 export class TdMemory {
   private readonly pages: HostPages;
   private readonly blocks = new Set<number>();
-  private readonly frames: number[] = [];
+  private readonly frames = new Set<number>();
 
   constructor(pages: HostPages) {
     this.pages = pages;
@@ -44,12 +44,18 @@ export class TdMemory {
   takeFrame(): number {
     const at = this.pages.takeContiguous(1, 0);
     if (at < 0) return -1;
-    this.frames.push(at / PAGE_SIZE);
+    this.frames.add(at / PAGE_SIZE);
     return at / PAGE_SIZE;
   }
 
+  /** Gives such a page back. */
+  giveFrame(frame: number): void {
+    this.frames.delete(frame);
+    this.pages.give(frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
+  }
+
   get bytes(): number {
-    return this.blocks.size * BLOCK + this.frames.length * PAGE_SIZE;
+    return this.blocks.size * BLOCK + this.frames.size * PAGE_SIZE;
   }
 
   /** Everything that the TD has. */
@@ -57,7 +63,7 @@ export class TdMemory {
     const count = BLOCK / PAGE_SIZE;
     return [
       ...[...this.blocks].map((block) => ({ first: block * count, count })),
-      ...this.frames.map((first) => ({ first, count: 1 })),
+      ...[...this.frames].map((first) => ({ first, count: 1 })),
     ];
   }
 
@@ -66,6 +72,6 @@ export class TdMemory {
     for (const { first, count } of this.runs())
       this.pages.give(first * PAGE_SIZE, (first + count) * PAGE_SIZE);
     this.blocks.clear();
-    this.frames.length = 0;
+    this.frames.clear();
   }
 }

@@ -9,6 +9,7 @@ import { KeyTable, type Platform } from "./key-table.ts";
 import { FrameLocks } from "./locks.ts";
 import { type PageStore, TagStore } from "./page-store.ts";
 import { Pamt } from "./pamt.ts";
+import { PamtPairs } from "./pamt-pairs.ts";
 import { READY_PLATFORM, type SysInfo } from "./sys-info.ts";
 import { SYS_STATE, SysState, TDMR_UNIT } from "./sys-state.ts";
 import { Td } from "./td.ts";
@@ -49,13 +50,15 @@ const DEFAULT_PLATFORM: Platform = { maxPa: 52, hkidBits: 6, firstPrivateHkid: 3
 /**
  * A TDX module: ready, with TDMRs initialised and the global key set, or as it is loaded, for a host to initialise.
  *
- * @missing shutdown and update; TDs on a module with dynamic PAMT; keys of TDs on several packages
+ * @missing shutdown and update; keys of TDs on several packages
  */
 export class TdxModule {
   readonly behaviour: ModuleBehaviour;
   readonly platform: Platform;
   /** Fixed on a module that starts ready; TDH.SYS.CONFIG makes it otherwise. */
   pamt: Pamt;
+  /** Of a module with dynamic PAMT, once it is configured. */
+  pairs: PamtPairs | undefined;
   readonly sysInfo: SysInfo;
   readonly sys: SysState;
   /** Whether every leaf may run. It follows `sys.state`. */
@@ -115,6 +118,7 @@ export class TdxModule {
     this.ready = this.sys.state === SYS_STATE.READY;
     const tdmrs = this.sys.tdmrs();
     this.pamt = new Pamt(tdmrs, tdmrs.length > 0);
+    this.pairs = this.sys.dynamicPamt ? new PamtPairs(this.pamt.tdmrs.firstFrame) : undefined;
     tdmrs.forEach(({ base, size }, index) => {
       const ready = roundDown(this.sys.nextOf(index) * TDMR_UNIT, GIB);
       this.pamt.tdmrs.setReady(base, base + size, ready);
@@ -135,6 +139,7 @@ export class TdxModule {
 
   private parts(): Flat[] {
     const parts: Flat[] = [this.faults, this.frameLocks, this.keys, this.pamt];
+    if (this.pairs !== undefined) parts.push(this.pairs);
     if (this.pages instanceof TagStore) parts.push(this.pages.tags);
     for (const td of this.tds) parts.push(td);
     return parts;

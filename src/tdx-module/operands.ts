@@ -13,6 +13,7 @@ const INVALID = status("OPERAND_INVALID");
 const OUT_OF_RANGE = status("OPERAND_ADDR_RANGE_ERROR");
 const BUSY = status("OPERAND_BUSY");
 const BAD_METADATA = status("PAGE_METADATA_INCORRECT");
+const NO_PAIR = status("MISSING_PAMT_PAGE_PAIR");
 const BUSY_TDR = status("OPERAND_BUSY", "TDR");
 const FATAL = status("TD_FATAL");
 const NO_KEYS = status("TD_KEYS_NOT_CONFIGURED");
@@ -37,7 +38,8 @@ export const NO_LOCK = 2;
  * A host page that an operand names: aligned, no key id, below MAXPA, in a TDMR, its metadata entry free of
  * locks, of size 4 KiB and of the type expected. Leaves its number in `m.frame`.
  *
- * A page inside a reserved area has metadata of type RSVD, hence PAGE_METADATA_INCORRECT.
+ * A page inside a reserved area has metadata of type RSVD, hence PAGE_METADATA_INCORRECT. With dynamic PAMT a page whose block of
+ * 2 MiB has no pair of pages for metadata answers MISSING_PAMT_PAGE_PAIR, a page of such a pair PAGE_METADATA_INCORRECT.
  *
  * @source TDX module 1.5.25, checks of an explicit private address
  */
@@ -48,6 +50,10 @@ export const checkPage = (m: TdxModule, lo: number, hi: number, type: number, op
   if (kind === OUTSIDE) return withDetails(OUT_OF_RANGE, op);
   if (m.frameLocks.any && m.frameLocks.isBusy(frame)) return withDetails(BUSY, op);
   if (kind !== COVERED || m.pamt.type4K(frame) !== type) return withDetails(BAD_METADATA, op);
+  if (m.pairs !== undefined) {
+    if (m.pairs.isPamtPage(frame)) return withDetails(BAD_METADATA, op);
+    if (!m.pairs.has(frame)) return withDetails(NO_PAIR, op);
+  }
   m.frame = frame;
   return SUCCESS;
 };
@@ -59,6 +65,8 @@ export const checkFreeBlock = (m: TdxModule, lo: number, hi: number, op: number)
   if (m.pamt.kindOf(frame) === OUTSIDE) return withDetails(OUT_OF_RANGE, op);
   if (m.frameLocks.any && m.frameLocks.isBusy(frame)) return withDetails(BUSY, op);
   if (!m.pamt.isBlockFree(frame)) return withDetails(BAD_METADATA, op);
+  if (m.pairs !== undefined && (m.pairs.has(frame) || m.pairs.anyIn(frame)))
+    return withDetails(BAD_METADATA, op);
   m.frame = frame;
   return SUCCESS;
 };

@@ -34,7 +34,7 @@ const FREE_HEAD = 2;
  * An owner is the number of a TD plus one. BEPOCH is kept in 32 bits, which are 4 billion TRACKs.
  *
  * @source TDX module 1.5.25, PAMT
- * @missing dynamic PAMT; the stale owner that the metadata of a freed page keeps
+ * @missing the stale owner that the metadata of a freed page keeps
  */
 export class Pamt implements Flat {
   readonly tdmrs: TdmrList;
@@ -91,6 +91,12 @@ export class Pamt implements Flat {
     if (!this.tdmrs.coversWhole(frame, 512)) return false;
     if (block >= this.type.length) return true;
     return this.gig[block >>> 9] === 0 && this.type[block] === NDA && this.inUse[block] === 0;
+  }
+
+  /** Whether any 4 KiB page in the 2 MiB block of a frame is in use. */
+  usesSmallPages(frame: number): boolean {
+    const block = (frame >>> 9) - this.firstBlock;
+    return block < this.inUse.length && this.inUse[block] !== 0;
   }
 
   /** Owner of the page at `frame` whose entry has size class `size`. */

@@ -28,6 +28,8 @@ import { tdhPhymemCacheWb } from "./tdh/phymem-cache-wb.ts";
 import { tdhPhymemPageRdmd } from "./tdh/phymem-page-rdmd.ts";
 import { tdhPhymemPageReclaim } from "./tdh/phymem-page-reclaim.ts";
 import { tdhPhymemPageWbinvd } from "./tdh/phymem-page-wbinvd.ts";
+import { tdhPhymemPamtAdd } from "./tdh/phymem-pamt-add.ts";
+import { tdhPhymemPamtRemove } from "./tdh/phymem-pamt-remove.ts";
 import { tdhSysConfig } from "./tdh/sys-config.ts";
 import { tdhSysInit } from "./tdh/sys-init.ts";
 import { tdhSysKeyConfig } from "./tdh/sys-key-config.ts";
@@ -78,6 +80,8 @@ const WRITTEN: readonly (readonly [number, Leaf])[] = [
   [TDH["TDH.MEM.RANGE.UNBLOCK"], tdhMemRangeUnblock],
   [TDH["TDH.PHYMEM.CACHE.WB"], tdhPhymemCacheWb],
   [TDH["TDH.PHYMEM.PAGE.WBINVD"], tdhPhymemPageWbinvd],
+  [TDH["TDH.PHYMEM.PAMT.ADD"], tdhPhymemPamtAdd],
+  [TDH["TDH.PHYMEM.PAMT.REMOVE"], tdhPhymemPamtRemove],
   [TDH["TDH.EXT.INIT"], tdhExtInit],
   [TDH["TDH.EXT.MEM.ADD"], tdhExtMemAdd],
 ];

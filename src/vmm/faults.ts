@@ -30,7 +30,7 @@ const fault = VMM_PROCEDURES.declare("fault in a private page", {
  * Returns DONE when the guest should try again, UNRESOLVED when that will not help, DEAD when the VM ended.
  *
  * @source KVM, TDX private EPT violations and guest_memfd
- * @missing the zero-step guard, dynamic PAMT pages, 1 GiB mappings
+ * @missing the zero-step guard, 1 GiB mappings
  */
 export const faultIn = fault.define({
   map: (k, f) => {

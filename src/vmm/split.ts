@@ -31,7 +31,6 @@ const pieceOf = (k: Vmm, f: Frame<Vmm>): GuestMemfd => k.pieceOf(f.get(s.v.area)
  * Returns DONE, also when there is no large mapping any more; REFUSED if the guest holds the page; DEAD.
  *
  * @source KVM, TDX huge pages
- * @missing the pages for dynamic PAMT
  */
 export const split = s.define({
   lock: (k, f) => {

@@ -1,10 +1,11 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
-import { R9, R10, R11, RCX, RDX, type Regs, setHalves } from "../../abi/tdx/regs.ts";
+import { R9, R10, R11, R12, R13, RCX, RDX, type Regs, setHalves } from "../../abi/tdx/regs.ts";
 import { SEPT_MAPPED, SEPT_PENDING } from "../../abi/tdx/sept-entry.ts";
 import { type Status, status } from "../../abi/tdx/status.ts";
 import { checkBlockedAndTracked, type MemoryLeaf, openEntry, refuse } from "../host-walk.ts";
 import type { TdxModule } from "../module.ts";
 import { SIZE_4K } from "../pamt.ts";
+import type { PamtPairs } from "../pamt-pairs.ts";
 import { leafFrame, type Sept } from "../sept.ts";
 import { septAllowed } from "../sept-rules.ts";
 import { TD_WORD } from "../td.ts";
@@ -27,14 +28,15 @@ const LEAF: MemoryLeaf = {
  *
  * @param regs RCX: GPA and level (1 or 2) of the entry above the pages; RDX: TDR
  * @param version 1 reports tables of L2 VMs in R9 to R11; without L2 VMs they are all ones
- * @returns SUCCESS, the entry a leaf in the pages' state, RCX the host address of the table's page; the refusals
+ * @returns SUCCESS, the entry a leaf in the pages' state, RCX the host address of the table's page, with dynamic PAMT R12 and R13
+ *   those of the pair that held the metadata; the refusals
  *   of `openEntry`; while vCPUs may run GPA_RANGE_NOT_BLOCKED(RCX) and TLB_TRACKING_NOT_DONE(RCX);
  *   EPT_INVALID_PROMOTE_CONDITIONS(RCX) unless all 512 are MAPPED, or all PENDING, and one aligned run of host
  *   pages. A refusal changes nothing but RCX and RDX.
  * @changes the entry, the metadata of the pages and of the table, the TD's child count; an accept in progress of a
  *   2 MiB page that is merged starts afresh
  * @source TDX module 1.5.25, TDH.MEM.PAGE.PROMOTE
- * @missing L2 VMs, dynamic PAMT; INTERRUPTED_RESTARTABLE comes by injection
+ * @missing L2 VMs; INTERRUPTED_RESTARTABLE comes by injection
  */
 export const tdhMemPagePromote = (m: TdxModule, regs: Regs, version: number): Status => {
   if (version > 0) for (const register of [R9, R10, R11]) setHalves(regs, register, 0xffff_ffff, 0xffff_ffff);
@@ -60,8 +62,17 @@ export const tdhMemPagePromote = (m: TdxModule, regs: Regs, version: number): St
   m.pamt.merge(pages, level);
   m.pamt.free(table, SIZE_4K);
   td.words[TD_WORD.CHILD_COUNT]!--;
+  if (m.pairs !== undefined && level === 1) givePairBack(m.pairs, regs, pages);
   setHalves(regs, RCX, table << 12, table >>> 20);
   return SUCCESS;
+};
+
+/** A page of 2 MiB needs no pair. No source tells the registers: those in which TDH.MEM.PAGE.DEMOTE takes it, by inference. */
+const givePairBack = (pairs: PamtPairs, regs: Regs, pages: number): void => {
+  const [first, second] = pairs.pairOf(pages);
+  pairs.remove(pages);
+  setHalves(regs, R12, first << 12, first >>> 20);
+  setHalves(regs, R13, second << 12, second >>> 20);
 };
 
 /** Whether the table below the cursor holds 512 leaves of one state over one aligned run of host pages. */

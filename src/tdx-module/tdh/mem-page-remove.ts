@@ -10,6 +10,8 @@ import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
 const BUSY_PAGE = status("OPERAND_BUSY", "RCX");
+/** Bit 62 of RCX. */
+const PAIR_IS_EMPTY = 1 << 30;
 const LEAF: MemoryLeaf = {
   leaf: TDH["TDH.MEM.PAGE.REMOVE"],
   minLevel: 0,
@@ -23,12 +25,13 @@ const LEAF: MemoryLeaf = {
  * TDH.MEM.PAGE.REMOVE: takes a page away from a TD. Its content is lost to the TD.
  *
  * @param regs RCX: GPA and level (0 to 2); RDX: TDR
- * @returns SUCCESS, the entry FREE, RCX the host address of the page; the refusals of `openEntry`;
+ * @returns SUCCESS, the entry FREE, RCX the host address of the page, bit 62 set with dynamic PAMT if its block of 2 MiB has no
+ *   4 KiB page in use any more; the refusals of `openEntry`;
  *   OPERAND_BUSY(RCX) if somebody holds the page's metadata; while vCPUs may run
  *   GPA_RANGE_NOT_BLOCKED(RCX) and TLB_TRACKING_NOT_DONE(RCX). A refusal changes nothing but RCX and RDX.
  * @changes the entry, the page's metadata (free), the TD's child count
  * @source TDX module 1.5.25, TDH.MEM.PAGE.REMOVE
- * @missing REMOVED entries of an import, the dynamic-PAMT hint in RCX bit 62
+ * @missing REMOVED entries of an import
  */
 export const tdhMemPageRemove = (m: TdxModule, regs: Regs): Status => {
   const refused = openEntry(m, regs, LEAF);
@@ -42,6 +45,7 @@ export const tdhMemPageRemove = (m: TdxModule, regs: Regs): Status => {
   td.sept.setLeaf(SEPT_FREE, 0);
   m.pamt.free(frame, level);
   td.words[TD_WORD.CHILD_COUNT]! -= 512 ** level;
-  setHalves(regs, RCX, frame << 12, frame >>> 20);
+  const isLast = m.pairs !== undefined && level === 0 && !m.pamt.usesSmallPages(frame);
+  setHalves(regs, RCX, frame << 12, (frame >>> 20) | (isLast ? PAIR_IS_EMPTY : 0));
   return SUCCESS;
 };

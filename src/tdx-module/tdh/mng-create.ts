@@ -18,9 +18,9 @@ const NOT_FREE = status("HKID_NOT_FREE");
  * @param regs RCX: host address of a free 4 KiB page; RDX: key id in bits 15:0
  * @returns SUCCESS; OPERAND_INVALID(RDX) unless the key id is private; OPERAND_INVALID, OPERAND_ADDR_RANGE_ERROR,
  *   OPERAND_BUSY or PAGE_METADATA_INCORRECT(RCX); HKID_NOT_FREE. A refusal changes nothing.
- * @throws NotModelled with dynamic PAMT, and if more TDs are alive than the module was made for
+ * @throws NotModelled if more TDs are alive than the module was made for
  * @source TDX module 1.5.25, TDH.MNG.CREATE
- * @missing a random TD_UUID (it is zero), dynamic PAMT
+ * @missing a random TD_UUID (it is zero)
  */
 export const tdhMngCreate = (m: TdxModule, regs: Regs): Status => {
   const hkid = regs[2 * RDX]!;
@@ -28,7 +28,6 @@ export const tdhMngCreate = (m: TdxModule, regs: Regs): Status => {
   const badPage = checkPage(m, regs[2 * RCX]!, regs[2 * RCX + 1]!, PAGE_TYPE.NDA, OPERAND_ID.RCX);
   if (badPage !== SUCCESS) return badPage;
   if (m.keys.stateOf(hkid) !== KEY.FREE) return NOT_FREE;
-  if (m.sys.dynamicPamt) throw new NotModelled("TDH.MNG.CREATE with dynamic PAMT");
   const td = m.tds.find((candidate) => !candidate.isAlive);
   if (td === undefined) throw new NotModelled(`more than ${m.tds.length} TDs at once`);
   td.reset();

@@ -30,6 +30,8 @@ export const tdhPhymemPageRdmd = (m: TdxModule, regs: Regs): Status => {
   const frame = (lo >>> 12) + hi * 2 ** 20;
   if (m.pamt.kindOf(frame) === OUTSIDE) return OUT_OF_RANGE;
   if (m.frameLocks.any && m.frameLocks.isBusy(frame)) return BUSY;
+  if (m.pairs?.isPamtPage(frame) === true)
+    throw new NotModelled("TDH.PHYMEM.PAGE.RDMD of a page of dynamic PAMT");
   const size = m.pamt.sizeAt(frame);
   const type = m.pamt.typeAt(frame, size);
   if (type === EXT_POOL) throw new NotModelled("the page type of the extensions' pages");

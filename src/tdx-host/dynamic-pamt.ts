@@ -1,0 +1,107 @@
+import { TDH } from "../abi/tdx/leaves.ts";
+import { getNumber, newRegs, R8, RAX, RCX, RDX, setNumber } from "../abi/tdx/regs.ts";
+import type { Status } from "../abi/tdx/status.ts";
+import { assert } from "../assert.ts";
+import type { TdxModule } from "../tdx-module/module.ts";
+import { seamcall } from "../tdx-module/seamcall.ts";
+import { PAGE_SIZE } from "../units.ts";
+import type { TdMemory } from "./td-memory.ts";
+
+const BLOCK = 512;
+const LEVEL_2M = 1;
+const ADD = TDH["TDH.PHYMEM.PAMT.ADD"];
+const REMOVE = TDH["TDH.PHYMEM.PAMT.REMOVE"];
+
+/**
+ * The host's part of dynamic PAMT: counts the 4 KiB pages that TDX uses in each block of 2 MiB, brings a pair of pages for metadata
+ * with the first and takes it back with the last.
+ *
+ * @source Linux "Dynamic PAMT" patch series, 2025 and 2026, tdx_pamt_get and tdx_pamt_put
+ */
+export class DynamicPamt {
+  /** Hears of each SEAMCALL. */
+  onCall: (leaf: number, status: Status) => void = () => {};
+  private readonly module: TdxModule;
+  private readonly memory: TdMemory;
+  /** By block: 4 KiB pages that TDX uses in it. */
+  private readonly used = new Map<number, number>();
+  private readonly regs = newRegs();
+
+  constructor(module: TdxModule, memory: TdMemory) {
+    this.module = module;
+    this.memory = memory;
+  }
+
+  /** Blocks that have a pair. */
+  get pairs(): number {
+    return this.used.size;
+  }
+
+  /** TDX is about to get a page of 4 KiB. @returns false, and nothing done, if the host has no two pages for its metadata */
+  get(frame: number): boolean {
+    const block = Math.floor(frame / BLOCK);
+    const used = this.used.get(block) ?? 0;
+    if (used === 0) {
+      const pages = this.takePages();
+      if (pages === undefined) return false;
+      const [first, second] = pages;
+      const result = this.call(ADD, block, first, second);
+      assert(result === 0, "a block without 4 KiB pages takes a pair");
+    }
+    this.used.set(block, used + 1);
+    return true;
+  }
+
+  /** TDX has given a page of 4 KiB back, or never got it. */
+  put(frame: number): void {
+    const block = Math.floor(frame / BLOCK);
+    const used = this.used.get(block);
+    assert(used !== undefined, "a page that goes had a pair");
+    if (used > 1) this.used.set(block, used - 1);
+    else this.removePair(block);
+  }
+
+  /** Two pages for a pair that another SEAMCALL brings; undefined if the host has none. */
+  takePages(): readonly [number, number] | undefined {
+    const first = this.memory.takeFrame();
+    if (first < 0) return undefined;
+    const second = this.memory.takeFrame();
+    if (second >= 0) return [first, second];
+    this.memory.giveFrame(first);
+    return undefined;
+  }
+
+  /** Such a page goes back: the call failed. */
+  giveFrame(frame: number): void {
+    this.memory.giveFrame(frame);
+  }
+
+  /** A page of 2 MiB became 512 of 4 KiB, and its pair came with that call. */
+  noteSplit(frame: number): void {
+    this.used.set(Math.floor(frame / BLOCK), BLOCK);
+  }
+
+  /** The TD is gone: every pair comes back. */
+  removeAll(): void {
+    for (const block of [...this.used.keys()]) this.removePair(block);
+  }
+
+  private removePair(block: number): void {
+    const result = this.call(REMOVE, block, 0, 0);
+    assert(result === 0, "a block that TDX has no 4 KiB page of gives its pair back");
+    for (const register of [RDX, R8]) this.memory.giveFrame(getNumber(this.regs, register) / PAGE_SIZE);
+    this.used.delete(block);
+  }
+
+  private call(leaf: number, block: number, first: number, second: number): Status {
+    const { regs } = this;
+    regs.fill(0);
+    setNumber(regs, RAX, leaf);
+    setNumber(regs, RCX, block * BLOCK * PAGE_SIZE + LEVEL_2M);
+    setNumber(regs, RDX, first * PAGE_SIZE);
+    setNumber(regs, R8, second * PAGE_SIZE);
+    const result = seamcall(this.module, regs);
+    this.onCall(leaf, result);
+    return result;
+  }
+}
