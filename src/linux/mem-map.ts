@@ -135,6 +135,14 @@ export class MemMap {
     return end;
   }
 
+  /** The same by frames, all of them with a memmap; the next section is another run. */
+  endOfUseAt(pfn: number, end: number): number {
+    const per = this.geometry.pagesPerSection;
+    const index = this.indexOf(pfn);
+    const stop = Math.min(end, pfn - (pfn % per) + per);
+    return pfn + this.endOfUse(index, index + stop - pfn) - index;
+  }
+
   /** Whether the kernel's direct map covers `pfn`. */
   isMapped(pfn: number): boolean {
     const { pagesPerSection, pageblockOrder } = this.geometry;

@@ -26,18 +26,18 @@ const mark = (k: Kernel, index: number, isolated: boolean): void => {
 
 /** Moves the free blocks of a pageblock to the tails of its new type's lists. None is wider than it. */
 const moveFreeBlocks = (k: Kernel, index: number, isolated: boolean): void => {
-  const { zones, geometry } = k;
-  const { use } = k.mm;
+  const { zones, mm, geometry } = k;
   const zone = zoneOfIndex(k, index);
   const end = index + geometry.pagesPerBlock;
   for (let at = index; at < end; ) {
-    const byte = use[at]!;
-    const order = orderOf(byte);
-    if (useOf(byte) === USE.FREE) {
-      unlinkBlock(k, zones.freeList(zone, order, !isolated), at, order);
-      pushBlock(k, zones.freeList(zone, order, isolated), at, order, true);
-      zones.free[zone]! += isolated ? -(1 << order) : 1 << order;
+    if (!isFree(k, at)) {
+      at = mm.endOfUse(at, end);
+      continue;
     }
+    const order = orderOf(mm.use[at]!);
+    unlinkBlock(k, zones.freeList(zone, order, !isolated), at, order);
+    pushBlock(k, zones.freeList(zone, order, isolated), at, order, true);
+    zones.free[zone]! += isolated ? -(1 << order) : 1 << order;
     at += 1 << order;
   }
 };
@@ -94,12 +94,9 @@ const unsetIsolated = (k: Kernel, index: number): void => {
  */
 const hasUnmovable = (k: Kernel, index: number, end: number, mode: number): boolean => {
   const movableZone = zoneType(zoneOfIndex(k, index)) === ZONE.MOVABLE;
-  const { use: uses } = k.mm;
-  for (let at = index, next = index; at < end; at = next) {
-    const byte = uses[at]!;
-    // The pages of a block have one use.
-    next = (at | ((1 << orderOf(byte)) - 1)) + 1;
-    const use = useOf(byte);
+  const { mm } = k;
+  for (let at = index; at < end; at = mm.endOfUse(at, end)) {
+    const use = useOf(mm.use[at]!);
     if (use === USE.HOLE || use === USE.RESERVED || use === USE.MEMMAP) return true;
     if (movableZone) continue;
     if (use === USE.ALLOCATED) return true;
@@ -237,12 +234,10 @@ export const testPagesIsolated = (
   const { pagesPerBlock } = k.geometry;
   for (let pfn = pageblockStart(k, startPfn); pfn < startPfn + n; pfn += pagesPerBlock)
     if (k.mm.isolated[pageblockAt(k, pfn)] === 0) return false;
-  for (let pfn = startPfn; pfn < startPfn + n; ) {
-    const index = k.mm.indexOf(pfn);
-    const use = useOf(k.mm.use[index]!);
+  for (let pfn = startPfn; pfn < startPfn + n; pfn = k.mm.endOfUseAt(pfn, startPfn + n)) {
+    const use = k.mm.useAt(pfn);
     const offline = use === USE.OFFLINE || use === USE.FAKE_OFFLINE;
     if (use !== USE.FREE && use !== USE.UNLISTED && !(offline && mode === ISOLATE.OFFLINE)) return false;
-    pfn += headOf(k, index) + (1 << orderOf(k.mm.use[index]!)) - index;
   }
   return true;
 };
@@ -257,14 +252,17 @@ export const testPagesIsolated = (
 export const offlineIsolatedPages = (k: Kernel, startPfn: number, n: number): number => {
   const zone = zoneOfIndex(k, k.mm.indexOf(startPfn));
   let taken = 0;
-  for (let pfn = startPfn; pfn < startPfn + n; ) {
+  for (let pfn = startPfn, next = pfn; pfn < startPfn + n; pfn = next) {
     const index = k.mm.indexOf(pfn);
-    const order = orderOf(k.mm.use[index]!);
     if (isFree(k, index)) {
+      const order = orderOf(k.mm.use[index]!);
+      next = pfn + (1 << order);
       removeFreeBlock(k, index, order, USE.OFFLINE);
       taken += 1 << order;
-    } else if (useOf(k.mm.use[index]!) === USE.UNLISTED) taken += 1 << order;
-    pfn += 1 << order;
+    } else {
+      next = k.mm.endOfUseAt(pfn, startPfn + n);
+      if (useOf(k.mm.use[index]!) === USE.UNLISTED) taken += next - pfn;
+    }
   }
   k.mm.setPages(startPfn, n, USE.OFFLINE);
   k.zones.managed[zone]! -= taken;

@@ -39,7 +39,8 @@ const memberSpan = (k: Kernel, zone: number): readonly [number, number] => {
   const { mm, geometry } = k;
   let start = Number.POSITIVE_INFINITY;
   let end = 0;
-  for (let block = mm.zone.indexOf(zone); block !== -1; block = mm.zone.indexOf(zone, block + 1)) {
+  for (let block = 0; block < mm.zone.length; block++) {
+    if (mm.zone[block] !== zone) continue;
     const pfn = mm.pfnOf(block * geometry.pagesPerBlock);
     start = Math.min(start, pfn);
     end = Math.max(end, pfn + geometry.pagesPerBlock);
