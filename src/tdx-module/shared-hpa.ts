@@ -8,7 +8,7 @@ import type { TdxModule } from "./module.ts";
  * @source TDX module 1.5.25, checks of a shared host address
  */
 export const sharedHpa = (m: TdxModule, lo: number, hi: number, alignment: number): number => {
-  if ((lo & (alignment - 1)) !== 0 || hi >= 2 ** (m.platform.maxPa - 32)) return -1;
+  if ((lo & (alignment - 1)) !== 0 || hi >>> (m.platform.maxPa - 32) !== 0) return -1;
   if (hi >>> m.hpaShift >= m.platform.firstPrivateHkid) return -1;
-  return (hi & (2 ** m.hpaShift - 1)) * 2 ** 32 + lo;
+  return (hi & ((1 << m.hpaShift) - 1)) * 2 ** 32 + lo;
 };

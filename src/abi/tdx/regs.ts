@@ -51,7 +51,7 @@ export const getNumber = (regs: Regs, r: number): number => regs[2 * r + 1]! * 2
 
 /** Writes a non-negative integer below 2^53. */
 export const setNumber = (regs: Regs, r: number, value: number): void => {
-  assert(Number.isInteger(value) && 0 <= value && value < 2 ** 53, () => `${value} fits 53 bits`);
+  assert(Number.isSafeInteger(value) && value >= 0, "a register is given an integer that fits 53 bits");
   regs[2 * r] = loHalf(value);
   regs[2 * r + 1] = hiHalf(value);
 };

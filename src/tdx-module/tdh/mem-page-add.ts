@@ -67,5 +67,5 @@ const sourceFrame = (m: TdxModule, regs: Regs): number => {
   const hi = regs[2 * R9 + 1]!;
   const hkid = hi >>> m.hpaShift;
   if ((lo & 0xfff) !== 0 || hkid >= m.platform.firstPrivateHkid) return -1;
-  return (lo >>> 12) + (hi & (2 ** m.hpaShift - 1)) * 2 ** 20;
+  return (lo >>> 12) + (hi & ((1 << m.hpaShift) - 1)) * 2 ** 20;
 };

@@ -22,7 +22,7 @@ const BAD_METADATA = status("PAGE_METADATA_INCORRECT", "RCX");
 export const tdhPhymemPageWbinvd = (m: TdxModule, regs: Regs): Status => {
   const lo = regs[2 * RCX]!;
   const hi = regs[2 * RCX + 1]!;
-  const keyMask = 2 ** (m.platform.maxPa - 32) - 2 ** m.hpaShift;
+  const keyMask = (1 << (m.platform.maxPa - 32)) - (1 << m.hpaShift);
   const bare = (hi & ~keyMask) >>> 0;
   if ((lo & 0xfff) !== 0 || bare >>> m.hpaShift !== 0) return INVALID;
   const frame = (lo >>> 12) + bare * 2 ** 20;
