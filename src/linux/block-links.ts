@@ -1,6 +1,6 @@
 const EMPTY = 0;
 /** Groups with blocks of every order that a machine has after boot; more of them make the pool grow. */
-const TYPICAL_GROUPS = 4;
+const TYPICAL_GROUPS = 8;
 
 /**
  * The list links of free blocks. A block is named by its page index >> order, and a link is such a name; what

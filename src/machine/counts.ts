@@ -46,6 +46,6 @@ export class Counts {
 
 const named = (counts: Float64Array, name: (leaf: number) => string): { [leaf: string]: number } => {
   const result: { [leaf: string]: number } = {};
-  for (const [leaf, count] of counts.entries()) if (count > 0) result[name(leaf)] = count;
+  for (let leaf = 0; leaf < counts.length; leaf++) if (counts[leaf]! > 0) result[name(leaf)] = counts[leaf]!;
   return result;
 };
