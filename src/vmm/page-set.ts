@@ -167,8 +167,9 @@ export class PageSet {
     }
     const slot = (state > 0 ? state : this.open(unit, before)) - 1;
     const base = slot * UNIT_PAGES;
+    const held = countSet(this.bits, base + first, base + end);
     (put ? setRange : clearRange)(this.bits, base + first, base + end);
-    const after = countSet(this.bits, base, base + pages);
+    const after = before - held + (put ? end - first : 0);
     this.counts[slot] = after;
     this.words[COUNT]! += after - before;
     if (after === 0) this.close(unit, EMPTY);
