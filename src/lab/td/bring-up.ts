@@ -30,11 +30,14 @@ export interface KernelEntered {
 
 /** Lets a fresh guest run up to the decompressor's jump into the kernel. */
 export const runToKernel = async (gdb: GdbClient, kernel: GuestKernel): Promise<KernelEntered> => {
-  await gdb.setBreakpoint("hardware", kernel.lastJump);
-  const stop = await gdb.resume();
+  // One write: the guest runs at once, whatever else is done before this goes on.
+  const [, stop] = await gdb.batch(() =>
+    Promise.all([gdb.setBreakpoint("hardware", kernel.lastJump), gdb.resume()]),
+  );
   if (stop.kind !== "stopped") throw new LabError("QEMU ended before the kernel was entered");
-  await gdb.clearBreakpoint("hardware", kernel.lastJump);
-  const registers = await gdb.readRegisters();
+  const [, registers] = await gdb.batch(() =>
+    Promise.all([gdb.clearBreakpoint("hardware", kernel.lastJump), gdb.readRegisters()]),
+  );
   return { entry: Number(registers.read("rax")), bootParams: Number(registers.read("r15")) };
 };
 
@@ -75,18 +78,33 @@ export interface BringUp {
   readonly unaccepted: readonly Span[];
 }
 
+const ramOf = ({ machine }: TrustDomain): readonly Span[] =>
+  machine.config.layout.ram.map(({ start, size }) => ({ start, end: start + size }));
+
+/**
+ * Accepts what firmware accepts whatever the guest uses until its kernel is entered: it takes time, and the guest needs
+ * none of it before that.
+ */
+export const acceptAhead = ({ td, unaccepted }: Pick<BringUp, "td" | "unaccepted">): readonly Span[] => {
+  const certain = difference(ramOf(td), unusedUnits(unaccepted, []));
+  for (const { start, end } of certain) td.acceptForFirmware(start, end);
+  return certain;
+};
+
 /**
  * Makes a stopped guest a TD: its firmware accepts memory, and the stub leaves its tables.
+ *
+ * @param accepted what firmware has accepted already
  */
 export const makeTd = async (
   { ram, td, kernel, design, unaccepted }: BringUp,
+  accepted: readonly Span[],
   at: KernelEntered,
 ): Promise<{ readonly place: Placement; readonly handOver: LabHandOver }> => {
   const place = placementOf(ram, kernel, at.entry);
   const image = { start: place.physical, end: place.physical + kernel.initSize };
   const left = unusedUnits(unaccepted, [image, ...(await populated(ram))]);
-  const all = td.machine.config.layout.ram.map(({ start, size }) => ({ start, end: start + size }));
-  for (const { start, end } of difference(all, left)) td.acceptForFirmware(start, end);
+  for (const { start, end } of difference(ramOf(td), [...left, ...accepted])) td.acceptForFirmware(start, end);
   td.machine.forgetFirmware();
   const handOver = labHandOver(
     ram,

@@ -11,6 +11,7 @@ import type { Span } from "../span.ts";
 import { GdbClient } from "../wire/gdb-client.ts";
 import { hookTdcalls } from "./breakpoint-trap.ts";
 import {
+  acceptAhead,
   announceTdx,
   type KernelEntered,
   makeTd,
@@ -104,8 +105,12 @@ export class TdGuest {
   private async bringUp(): Promise<void> {
     const { kernel, design, unaccepted, window, enforcement } = this.options;
     const { ram } = this.qemu;
-    const at = await runToKernel(this.control.gdb, kernel);
-    const { place, handOver } = await makeTd({ ram, td: this.td, kernel, design, unaccepted }, at);
+    const entered = runToKernel(this.control.gdb, kernel);
+    const parts = { ram, td: this.td, kernel, design, unaccepted };
+    // Firmware accepts while the guest unpacks its kernel.
+    const accepted = acceptAhead(parts);
+    const at = await entered;
+    const { place, handOver } = await makeTd(parts, accepted, at);
     this.place = place;
     this.handOver = handOver;
     await this.trapTdcalls();
