@@ -104,7 +104,8 @@ export const makeTd = async (
   const place = placementOf(ram, kernel, at.entry);
   const image = { start: place.physical, end: place.physical + kernel.initSize };
   const left = unusedUnits(unaccepted, [image, ...(await populated(ram))]);
-  for (const { start, end } of difference(ramOf(td), [...left, ...accepted])) td.acceptForFirmware(start, end);
+  for (const { start, end } of difference(ramOf(td), [...left, ...accepted]))
+    td.acceptForFirmware(start, end);
   td.machine.forgetFirmware();
   const handOver = labHandOver(
     ram,
