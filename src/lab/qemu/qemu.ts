@@ -39,6 +39,11 @@ export class Qemu {
     });
   }
 
+  /** Number of the process. */
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /**
    * Starts QEMU.
    *
