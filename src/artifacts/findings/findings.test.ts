@@ -121,6 +121,15 @@ describe("a TDX host", () => {
       'warning tdx-host-refuses-hot-add: hot-pluggable 0x100000000-0x1ffffffff was no RAM at boot: onlining it gives -EPERM for each of its memory blocks (32 of 128M), or, with the check at hot-add, -EINVAL once and "virt/tdx: Reject hot-adding memory range: 0x100000000-0x200000000 for TDX compatibility."; devdax stays possible',
     );
   });
+  it("has no convertible ranges that contradict each other", () => {
+    const cmr = (start: string, end: string): string => `virt/tdx: CMR: [${start}, ${end})\n`;
+    expect(found(cmr("0x100000", "0x80000000") + cmr("0x70000000", "0x90000000"))).toContain(
+      "error cmr-list-contradicts: convertible memory range: expected no overlap with [0x100000, 0x80000000) of 0:1, found [0x70000000, 0x90000000)",
+    );
+    expect(ids(cmr("0x100000", "0x80000000") + cmr("0x100000000", "0x200000000"))).not.toContain(
+      "error cmr-list-contradicts",
+    );
+  });
   it("needs its RAM to be convertible", () => {
     expect(found(CMR + RAM + e820(4 * GIB, 5 * GIB))).toEqual([
       "error ram-outside-cmr: 0x100000000-0x13fffffff of the RAM (1G) is in no CMR: TDX does not initialise",

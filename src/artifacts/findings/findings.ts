@@ -28,6 +28,7 @@ import {
   SRAT_SOURCES,
 } from "./memory-map-rules.ts";
 import {
+  CMRS_CONTRADICT,
   HOT_ADD_REFUSED,
   RAM_OUTSIDE_CMR,
   RESERVED_AREAS,
@@ -55,6 +56,7 @@ export const FINDING_RULES: readonly FindingRule[] = [
   RESERVED_AREAS,
   TDMRS,
   RESERVED_AREAS_SEEN,
+  CMRS_CONTRADICT,
   RAM_OUTSIDE_CMR,
   RMP_EDGES,
   ADDED_NOT_ACCEPTED,

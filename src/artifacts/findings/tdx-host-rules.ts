@@ -1,3 +1,5 @@
+import { checkCmrs } from "../../tdx-host/check-ranges.ts";
+import { HostInputError } from "../../tdx-host/host-input-error.ts";
 import type { Place, Range } from "../facts.ts";
 import { contains, difference, intersection, total, union } from "../map/ranges.ts";
 import type { Survey } from "../map/survey.ts";
@@ -80,6 +82,29 @@ export const RESERVED_AREAS_SEEN: FindingRule = {
       }),
     ),
   ],
+};
+
+export const CMRS_CONTRADICT: FindingRule = {
+  id: "cmr-list-contradicts",
+  severity: "error",
+  what: "convertible memory ranges that overlap, do not ascend or are more than 32",
+  source: "TDX module: TDH.SYS.INIT checks the list that the firmware's check (MCHECK) leaves",
+  judge: (survey) => {
+    const cmrs = survey.of("cmr");
+    const places = cmrs.map(({ at }) => `${at.source}:${at.line ?? at.offset ?? 0}`);
+    try {
+      checkCmrs(cmrs.map(({ start, end }, i) => ({ start, end, where: places[i]! })));
+      return [];
+    } catch (error) {
+      if (!(error instanceof HostInputError)) throw error;
+      const index = Math.max(
+        0,
+        places.findIndex((place) => error.message.startsWith(`${place}: `)),
+      );
+      const { at, ...range } = cmrs[index]!;
+      return [{ text: error.message.replace(`${places[index]}: `, ""), range, at: [at] }];
+    }
+  },
 };
 
 export const RAM_OUTSIDE_CMR: FindingRule = {
