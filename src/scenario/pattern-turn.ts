@@ -1,14 +1,4 @@
-import {
-  absorb,
-  advances,
-  bytesOf,
-  type Item,
-  LONGEST_PATTERN,
-  type Pattern,
-  type Row,
-  rowOf,
-  sameDeed,
-} from "./fold.ts";
+import { absorb, advances, bytesOf, type Item, type Pattern, type Row, rowOf, sameDeed } from "./fold.ts";
 import type { TraceEvent } from "./world.ts";
 
 /**
@@ -20,10 +10,10 @@ export class PatternTurn {
   /** The same item if it is a pattern of single deeds. */
   private pattern: Pattern | undefined;
   private at = 0;
-  private readonly steps = new Float64Array(LONGEST_PATTERN);
-  private readonly times = new Float64Array(LONGEST_PATTERN);
-  private readonly starts = new Float64Array(LONGEST_PATTERN);
-  private readonly ends = new Float64Array(LONGEST_PATTERN);
+  private readonly steps: number[] = [];
+  private readonly times: number[] = [];
+  private readonly starts: number[] = [];
+  private readonly ends: number[] = [];
 
   get begun(): boolean {
     return this.at > 0;
