@@ -37,18 +37,18 @@ const PAGE = 65_536;
 const I32 = 0x7f;
 const NOTHING = 0x40;
 const END = 0x0b;
-const [TABLE, TABLE_END, COPY, DIFFERING, LINE, NUMBER, BEGIN] = [0, 1, 2, 3, 4, 5, 6];
+const [TABLE, TABLE_END, COPY, DIFFERING, LINE, NUMBER, BEGIN, NEXT] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 const get = (local: number): number[] => [0x20, local];
 const set = (local: number): number[] => [0x21, local];
-const constant = (value: number): number[] => [0x41, value];
+/** A number below 8192, as two bytes. */
+const constant = (value: number): number[] => [0x41, (value & 127) | 128, value >> 7];
+const ADD = 0x6a;
 const add = (local: number, value: number): number[] => [
-  ...get(local),
-  ...constant(value),
-  0x6a,
+  ...[...get(local), ...constant(value), ADD],
   ...set(local),
 ];
-const load = [0x28, 2, 0];
+const load = (local: number, offset: number): number[] => [...get(local), 0x28, 2, offset];
 const store = [0x36, 2, 0];
 const block = [0x02, NOTHING];
 const loop = [0x03, NOTHING];
@@ -64,16 +64,26 @@ const VECTOR_XOR = [0xfd, 0x51];
 const VECTOR_OR = [0xfd, 0x50];
 const VECTOR_ANY = [0xfd, 0x53];
 
-/** compareSlowly as code of WebAssembly, two vectors a line. */
+/** What differs between the line at a local's place and the line of the copy that lies so many bytes on. */
+const difference = (line: number, copied: number): number[] => [
+  ...[...vector(line, 0), ...vector(COPY, copied), ...VECTOR_XOR],
+  ...[...vector(line, 16), ...vector(COPY, copied + 16), ...VECTOR_XOR, ...VECTOR_OR],
+];
+
+/** compareSlowly as code of WebAssembly: two vectors a line, and two lines that agree are passed over at once. */
 const CODE = [
-  ...[1, 3, I32], // three locals beside the arguments
+  ...[1, 4, I32], // four locals beside the arguments
   ...[...get(DIFFERING), ...set(BEGIN)],
   ...[...block, ...loop],
   ...[...get(TABLE), ...get(TABLE_END), NOT_BELOW, ...branchIf(1)],
-  ...[...get(TABLE), ...load, ...set(LINE)],
-  ...[...vector(LINE, 0), ...vector(COPY, 0), ...VECTOR_XOR],
-  ...[...vector(LINE, 16), ...vector(COPY, 16), ...VECTOR_XOR],
-  ...[...VECTOR_OR, ...VECTOR_ANY, ...when],
+  ...[...load(TABLE, 0), ...set(LINE)],
+  ...block,
+  ...[...get(TABLE), ...constant(4), ADD, ...get(TABLE_END), NOT_BELOW, ...branchIf(0)],
+  ...[...load(TABLE, 4), ...set(NEXT)],
+  ...[...difference(LINE, 0), ...difference(NEXT, LINE_BYTES), ...VECTOR_OR, ...VECTOR_ANY, ...branchIf(0)],
+  ...[...add(NUMBER, 2), ...add(TABLE, 8), ...add(COPY, 2 * LINE_BYTES), ...branch(1)],
+  END,
+  ...[...difference(LINE, 0), ...VECTOR_ANY, ...when],
   ...[...get(DIFFERING), ...get(NUMBER), ...store, ...add(DIFFERING, 4)],
   END,
   ...[...add(NUMBER, 1), ...add(TABLE, 4), ...add(COPY, LINE_BYTES)],
