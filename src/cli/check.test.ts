@@ -62,6 +62,14 @@ it("a broken rule has a story that can be saved and replayed", LONG, async () =>
   expect(await main(["check", "--replay", "story.json", "--itf", "a.itf"], second)).toBe(1);
   expect(second.files.get("a.itf")).toBe(first.files.get("a.itf"));
   expect(first.out()).toContain(second.out());
+  const third = fakeSystem({ "story.json": saved });
+  expect(await main(["run", "story.json"], third)).toBe(1);
+  expect(third.out()).toBe(`${second.out()}\nbroken: ${JSON.parse(saved).violation}\n`);
+  const fourth = fakeSystem({ "story.json": saved });
+  expect(await main(["run", "story.json", "--seed", "3"], fourth)).toBe(2);
+  expect(fourth.err()).toBe(
+    "--seed: expected a scenario, found story.json, a story of tidemark check, which is played as it was found; leave the option out\n",
+  );
 });
 
 /** A system whose clock runs, and in which a signal comes at the so many-th breath. */

@@ -117,7 +117,10 @@ const addRun = (
     tidemark
       .command("run")
       .description("play a scenario and show what happened")
-      .argument("<file>", "scenario file (YAML), - for standard input, or the name of a bundled one")
+      .argument(
+        "<file>",
+        "scenario file (YAML), - for standard input, the name of a bundled one, or a story of check --save",
+      )
       .addOption(new Option("--world <name>", "where to play it").choices(PLAYGROUNDS).default("model"))
       .option("--design <name>", "design that does the guest's part of hotplug")
       .option("--platform <name>", "what makes the VM confidential: tdx or snp")

@@ -16,6 +16,7 @@ import { checkLinuxOptions, type LinuxOptions } from "./linux-options.ts";
 import { Progress } from "./progress.ts";
 import { readScenario, reason, type ScenarioOptions } from "./read-scenario.ts";
 import { screenOf } from "./screen.ts";
+import { storyText } from "./story-text.ts";
 import type { System, TextFile } from "./system.ts";
 import { VERSION } from "./version.ts";
 import type { OpenWorld, Playground, WorldName } from "./worlds.ts";
@@ -29,7 +30,7 @@ export interface RunOptions extends ScenarioOptions, LinuxOptions {
 }
 
 /**
- * `tidemark run FILE`: plays a scenario and shows what happened.
+ * `tidemark run FILE`: plays a scenario, or a story that a check saved, and shows what happened.
  *
  * @returns the exit status
  * @throws ScenarioError, UsageError: the input is wrong; WorldUnavailable: the world cannot be run
@@ -41,6 +42,8 @@ export const run = async (
   openWorld: OpenWorld,
 ): Promise<number> => {
   const { world } = options;
+  const story = storyText(file, system);
+  if (story !== undefined) return (await import("./run-story.ts")).runStory(file, story, options, system);
   checkLinuxOptions(options, world);
   if (world === "both") return (await import("./run-both.ts")).runBoth(file, options, system, openWorld);
   if (options.allDifferences === true)
