@@ -19,6 +19,10 @@ export interface ShrinkOptions<Configuration> {
   readonly smaller: (configuration: Configuration) => readonly Configuration[];
   /** How far a smaller configuration, or a shorter story, is searched for. */
   readonly limits?: Limits;
+  /** Stories that are tried to make one of a configuration shorter; without bound if absent. */
+  readonly tries?: number;
+  /** It is known that no story of the configuration has fewer steps. */
+  readonly shortest?: boolean;
 }
 
 const USUAL_LIMITS: Limits = { states: 200_000, bytes: 2 ** 28 };
@@ -31,9 +35,11 @@ export const switchesOf = (actors: readonly number[]): number =>
 class Shortening {
   best: Replayed;
   private readonly system: System;
+  private left: number;
 
-  constructor(system: System, tokens: Tokens, violation: number) {
+  constructor(system: System, tokens: Tokens, violation: number, tries: number) {
     this.system = system;
+    this.left = tries;
     this.best = replay(system, tokens);
     assert(this.best.violation === violation, "a story that is shrunk ends in its violation");
   }
@@ -41,6 +47,7 @@ class Shortening {
   /** @returns whether it is better, and is now the best */
   try(tokens: Tokens): boolean {
     const { best } = this;
+    if (this.left-- <= 0) return false;
     const other = replay(this.system, tokens);
     if (other.violation !== best.violation || other.taken.length > best.taken.length) return false;
     const fewer = other.taken.length < best.taken.length;
@@ -107,32 +114,52 @@ const shortest = (system: System, violation: number, limits: Limits & { readonly
   return path === undefined || path.length > limits.depth ? undefined : path;
 };
 
-const shorten = <C>(configuration: C, system: System, tokens: Tokens, violation: number): Story<C> => {
-  const shortening = new Shortening(system, tokens, violation);
+/** A story, and how often its actor changes. */
+type Shortened<C> = Story<C> & { readonly switches: number };
+
+const shorten = <C>(
+  configuration: C,
+  system: System,
+  { tokens, violation }: Pick<Story<C>, "tokens" | "violation">,
+  tries: number,
+): Shortened<C> => {
+  const shortening = new Shortening(system, tokens, violation, tries);
   shortening.shorten();
-  const { taken, path, atRest } = shortening.best;
-  return { configuration, tokens: taken, path, violation, atRest };
+  const { taken, path, atRest, actors } = shortening.best;
+  return { configuration, tokens: taken, path, violation, atRest, switches: switchesOf(actors) };
 };
 
 /**
- * Shrinks a story: first the configuration, as far as a smaller one has the violation too; then to the fewest steps;
- * then to the fewest switches from one actor to another. The same story comes out every time.
+ * Shrinks a story: first to the fewest steps, then to the fewest switches from one actor to another; then the configuration,
+ * as far as a smaller one has the violation in no more of either. The same story comes out every time.
  *
- * A smaller configuration is searched breadth first within `limits`, no deeper than the story is long. So is the
- * one that is left: only if that search is cut short may there be a story with fewer steps.
+ * What has fewer steps is searched for breadth first within `limits`: only if that search is cut short may there be a
+ * story with fewer. A smaller configuration is tried with the story as it is, and searched if that comes to nothing.
  */
 export const shrink = <C>(story: Story<C>, options: ShrinkOptions<C>): Story<C> => {
-  const { open, smaller, limits = USUAL_LIMITS } = options;
+  const { open, smaller, limits = USUAL_LIMITS, shortest: isShortest = false } = options;
+  const { tries = Number.POSITIVE_INFINITY } = options;
   const { violation } = story;
-  let best = shorten(story.configuration, open(story.configuration), story.tokens, violation);
-  const tryIn = (configuration: C, depth: number): boolean => {
-    const system = open(configuration);
+  const searched = (configuration: C, system: System, depth: number): Shortened<C> | undefined => {
     const path = shortest(system, violation, { ...limits, depth });
-    if (path === undefined) return false;
-    best = shorten(configuration, system, tokensOf(system, path), violation);
+    return path && shorten(configuration, system, { tokens: tokensOf(system, path), violation }, tries);
+  };
+  let best = shorten(story.configuration, open(story.configuration), story, tries);
+  if (!isShortest)
+    best = searched(best.configuration, open(best.configuration), best.tokens.length - 1) ?? best;
+  const tryIn = (configuration: C): boolean => {
+    const system = open(configuration);
+    const same = replay(system, best.tokens).violation === violation;
+    const other = same
+      ? shorten(configuration, system, best, tries)
+      : searched(configuration, system, best.tokens.length);
+    const [steps, most] = [other?.tokens.length ?? Number.POSITIVE_INFINITY, best.tokens.length];
+    if (other === undefined || steps > most || (steps === most && other.switches > best.switches))
+      return false;
+    best = other;
     return true;
   };
-  while (smaller(best.configuration).some((configuration) => tryIn(configuration, best.tokens.length)));
-  tryIn(best.configuration, best.tokens.length - 1);
-  return best;
+  while (smaller(best.configuration).some(tryIn));
+  const { switches, ...shrunk } = best;
+  return shrunk;
 };

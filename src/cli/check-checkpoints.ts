@@ -2,6 +2,8 @@ import { rmSync } from "node:fs";
 import { z } from "zod";
 import { type CheckedMachine, replayMachine } from "../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../check/machine/configuration.ts";
+import type { Story } from "../check/story/story.ts";
+import { readStory, storyFile } from "../check/story/story-file.ts";
 import { keepMachine, type MachineKeep, programIdentity } from "../check-run/machine-search.ts";
 import type { SearchSettings } from "./check-options.ts";
 import { UsageError } from "./exit-status.ts";
@@ -21,7 +23,8 @@ const RESULT = z.strictObject({
   bytes: count,
   omission: count,
   broken: z.array(z.string()),
-  story: z.strictObject({ path: z.array(z.int().min(0).max(65_535)), atRest: z.boolean() }).nullable(),
+  /** As `--save` writes it. */
+  story: z.string().nullable(),
 });
 type Result = z.infer<typeof RESULT>;
 const RESULTS = z.strictObject({ format: z.literal(FORMAT), done: z.record(z.string(), RESULT) });
@@ -70,8 +73,12 @@ export class Checkpoints {
     const result = this.done.get(configuration.name);
     if (result === undefined || result.identity !== this.identityOf(configuration)) return undefined;
     const { identity, story, ...counts } = result;
-    const told = story && (await replayMachine(configuration, story.path, story.atRest));
-    return { configuration, ...counts, story: told };
+    return { configuration, ...counts, story: story === null ? null : await this.told(story) };
+  }
+
+  private async told(text: string): Promise<Story> {
+    const { configuration, path, atRest } = readStory(this.path, text);
+    return replayMachine(configuration, path, atRest);
   }
 
   /** @throws CheckpointError if there is one of another search */
@@ -87,7 +94,7 @@ export class Checkpoints {
       this.partial = true;
       return;
     }
-    const told = story && { path: [...story.path], atRest: story.atRest };
+    const told = story && storyFile(story.configuration, story);
     const identity = this.identityOf(configuration);
     this.done.set(configuration.name, {
       identity,

@@ -56,5 +56,6 @@ const addSearchOptions = (command: Command): Command =>
     .option("--walks <n>", "walks and pct: walks of a configuration", "1000")
     .option("--steps <n>", "walks and pct: steps after which a walk ends", "2000")
     .option("--changes <n>", "pct: changes of priority in a walk", "2")
+    .option("--shrink", "make stories smaller: fewest steps, then switches of actor, then machines")
     .option("--checkpoint <file>", "keep what is known in a file, and go on from one that is there")
     .option("--checkpoint-every <s>", "seconds between two checkpoints", "30");

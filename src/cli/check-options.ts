@@ -27,6 +27,7 @@ export interface CheckOptions {
   readonly walks: string;
   readonly steps: string;
   readonly changes: string;
+  readonly shrink?: boolean;
   readonly checkpoint?: string;
   readonly checkpointEvery: string;
   readonly json?: boolean;
@@ -47,6 +48,8 @@ export interface SearchSettings {
   readonly walker: Walker;
   readonly walks: number;
   readonly steps: number;
+  /** Whether stories are made as small as they get. */
+  readonly shrink: boolean;
 }
 
 const MIB = 2 ** 20;
@@ -80,7 +83,7 @@ export const settingsOf = (options: CheckOptions): SearchSettings => {
   refuseCombinations(options, walks);
   const changes = whole("--changes", options.changes, 0, 1000);
   return {
-    ...{ search, limits, exact },
+    ...{ search, limits, exact, shrink: options.shrink === true },
     threads: options.threads === undefined ? cores : whole("--threads", options.threads, 1, MOST_THREADS),
     seed: whole("--seed", options.seed, 0, 2 ** 32 - 1),
     walker: search === "pct" ? { kind: "pct", changes } : { kind: "uniform" },

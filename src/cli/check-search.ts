@@ -1,7 +1,9 @@
 import { type CheckedMachine, checkMachine } from "../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../check/machine/configuration.ts";
+import { shrinkStory } from "../check/machine/shrink-machine.ts";
 import { type WalkedMachine, walkMachine } from "../check/machine/walk-machine.ts";
 import type { Counts } from "../check/result.ts";
+import type { Story } from "../check/story/story.ts";
 import { type MachineSearchOptions, machineDive, machineSearch } from "../check-run/machine-search.ts";
 import type { Checkpoints } from "./check-checkpoints.ts";
 import type { SearchSettings } from "./check-options.ts";
@@ -64,12 +66,21 @@ export class Search {
         return this.goesOn();
       },
     };
-    const checked = await checkMachine(configuration, {
+    const searched = await checkMachine(configuration, {
       search: settings.search === "depth" ? machineDive(options) : machineSearch(options),
       knowledge: keep?.knowledge,
     });
+    const checked = { ...searched, story: this.shrunk(searched.story) };
     if (keep !== undefined) checkpoints?.note(checked, keep);
     return checked;
+  }
+
+  /** What is told of what was found. Breadth first finds no longer story than need be. */
+  private shrunk(story: Story | null): Story | null {
+    const { shrink, search } = this.settings;
+    if (story === null || !shrink || this.stopped !== undefined) return story;
+    this.progress.say(`${story.configuration.name}: shrinking the story`);
+    return shrinkStory(story, search === "breadth");
   }
 
   /** Walks in place of a search. @returns undefined if a signal came before it began */
@@ -90,7 +101,7 @@ export class Search {
       },
     });
     progress.clear();
-    return { ...walked, ms: system.clock() - begun };
+    return { ...walked, story: this.shrunk(walked.story), ms: system.clock() - begun };
   }
 
   /** Hears signals. After one it waits no more: what is known is to be printed at once. */

@@ -106,10 +106,10 @@ const shown = (
 ): string => {
   if (options.json === true)
     return renderJson({ checked: checked.map(({ ms, ...result }) => result), notSearched });
-  const stories = checked.flatMap(({ configuration, story }) =>
+  const stories = checked.flatMap(({ story }) =>
     story === null
       ? []
-      : [options.mermaid === true ? renderMermaid(story) : renderStory(configuration.name, story)],
+      : [options.mermaid === true ? renderMermaid(story) : renderStory(story.configuration.name, story)],
   );
   const left = notSearched.length === 0 ? "" : `not searched: ${notSearched.join(", ")}\n`;
   const goOn = search.stopped === undefined ? "" : howToGoOn(options);

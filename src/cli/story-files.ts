@@ -1,5 +1,4 @@
 import { replayMachine } from "../check/machine/check-machine.ts";
-import type { MachineConfiguration } from "../check/machine/configuration.ts";
 import { storyItf } from "../check/story/itf.ts";
 import { renderMermaid, renderStory } from "../check/story/render-check.ts";
 import type { Story } from "../check/story/story.ts";
@@ -11,9 +10,8 @@ import { EXIT, UsageError } from "./exit-status.ts";
 import { reason } from "./read-scenario.ts";
 import type { System } from "./system.ts";
 
-/** A configuration and what breaks in it. */
+/** A search and what breaks in it. */
 export interface Told {
-  readonly configuration: MachineConfiguration;
   readonly story: Story | null;
 }
 
@@ -21,7 +19,8 @@ export interface Told {
 export const saveFirst = (checked: readonly Told[], { save, itf }: CheckOptions, system: System): void => {
   const first = checked.find(({ story }) => story !== null);
   if (first === undefined || first.story === null) return;
-  const { configuration, story } = first;
+  const { story } = first;
+  const { configuration } = story;
   if (save !== undefined) write("--save", save, storyFile(configuration, story), system);
   if (itf !== undefined) write("--itf", itf, storyItf(configuration.name, story), system);
 };

@@ -20,6 +20,25 @@ const MOST_BEGINNINGS = 64;
 /** Kinds of moves: steps of the kernel's procedures, of the VMM's, and what begins from outside. */
 export const MOVE_KINDS = 2 * MOST_PLACES + MOST_BEGINNINGS;
 
+/** FNV-1a, 31 bits. @source Fowler, Noll, Vo: the constants */
+const numberOfName = (name: string): number => {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+  return hash >>> 1;
+};
+
+const tokensOf = ({ tasks, kernel }: Machine, programs: Programs): Uint32Array => {
+  const people = programs.all.map((_, program) => programs.text(program)[0]);
+  const names = [
+    ...tasks.actors.map(({ name }) => name),
+    ...people.map((who, program) => `${who} ${people.slice(0, program).filter((one) => one === who).length}`),
+    ...kernel.virtioMem.map((_, device) => `timer ${device}`),
+  ];
+  const tokens = Uint32Array.from(names, numberOfName);
+  assert(new Set(tokens).size === names.length, "actors differ in their tokens");
+  return tokens;
+};
+
 /** A machine and what may happen to it next: any actor that is ready may go, whatever the clocks say. */
 export class MachineMoves {
   readonly machine: Machine;
@@ -35,6 +54,8 @@ export class MachineMoves {
   private readonly logLines: number;
   private readonly actors: number;
   private readonly faults: number;
+  /** By actor, program and timer: its name as a number below 2^31. */
+  private readonly tokens: Uint32Array;
 
   /** @param growth what is known to grow @throws NotModelled for a machine that the model cannot be */
   constructor(configuration: MachineConfiguration, growth: Growth) {
@@ -57,6 +78,7 @@ export class MachineMoves {
     this.forgetPast();
     this.logLines = this.machine.log.length;
     grow(this.machine, growth);
+    this.tokens = tokensOf(this.machine, this.programs);
     this.arena = gather(this.machine, [this.programs]);
   }
 
@@ -215,8 +237,11 @@ export class MachineMoves {
     return this.choices() > index ? this.list[index]! >> 1 : 0;
   }
 
+  /** Who acts, by name, so that it means the same where there are fewer vCPUs or people; and whether the fault strikes. */
   token(index: number): number {
-    return this.choices() > index ? this.list[index]! : 0;
+    if (this.choices() <= index) return 0;
+    const choice = this.list[index]!;
+    return this.tokens[choice >> 1]! * 2 + (choice & 1);
   }
 
   label(index: number): string {

@@ -25,6 +25,13 @@ export const numberOf = (invariant: InvariantId): number =>
 export const violationId = (violation: number): string =>
   INVARIANTS[violation - 1]?.id ?? ENDS[violation - 1 - INVARIANTS.length]![0];
 
+/** Number of a violation that was told; 0 if nothing is told so. */
+export const numberOfText = (text: string): number => {
+  for (let violation = 1; violation <= INVARIANTS.length + ENDS.length; violation++)
+    if (violationText(violation) === text) return violation;
+  return 0;
+};
+
 export const violationText = (violation: number): string => {
   const says = INVARIANTS[violation - 1]?.says ?? ENDS[violation - 1 - INVARIANTS.length]![1];
   return `${violationId(violation)}: ${says}`;

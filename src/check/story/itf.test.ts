@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { SMALLEST } from "../machine/standard-configurations.ts";
 import { storyItf } from "./itf.ts";
 import type { Story } from "./story.ts";
 
@@ -12,6 +13,7 @@ const row = (step: number, actor: string, what: string, place = "", after = "") 
 });
 
 const STORY: Story = {
+  configuration: { ...SMALLEST, name: "small", design: "tide" },
   path: [0, 1, 0],
   atRest: false,
   broken: true,

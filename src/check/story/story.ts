@@ -1,6 +1,7 @@
 import { assert } from "../../assert.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { TraceEvent } from "../../machine/trace.ts";
+import type { MachineConfiguration } from "../machine/configuration.ts";
 import { MachineSystem } from "../machine/system.ts";
 import { numberOf, violationText } from "../machine/violations.ts";
 import type { Violation } from "../result.ts";
@@ -30,6 +31,8 @@ export interface StoryEffect {
 
 /** A run of a machine that ends in a broken rule. */
 export interface Story {
+  /** The machine in which it happens. */
+  readonly configuration: MachineConfiguration;
   readonly path: readonly number[];
   readonly atRest: boolean;
   /** Rule, and which of its terms is false. */
@@ -75,6 +78,7 @@ export const storyOf = (system: MachineSystem, path: readonly number[], atRest: 
   machine.trace.raw = undefined;
   const broken = result > TAKEN;
   return {
+    configuration: system.configuration,
     path,
     atRest,
     broken,
