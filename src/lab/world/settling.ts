@@ -1,7 +1,7 @@
 import { OST_EJECT_STATUS, OST_EVENT, OST_STATUS, ostStatusName } from "../../abi/acpi/ost.ts";
 import { formatSize } from "../../scenario/quantity.ts";
 import type { QmpClient } from "../wire/qmp-client.ts";
-import { awaited, type Pace, Patience, type Watched } from "./patience.ts";
+import { awaited, DRIVER_PACE, type Pace, Patience, type Watched } from "./patience.ts";
 
 /** A guest whose answers to what is done to its machine are waited for. */
 export interface Asked extends Watched {
@@ -95,7 +95,7 @@ export const deviceSettled = async (
   asked: Asked,
   id: string,
   sizes: () => Promise<DeviceSizes>,
-  pace?: Pace,
+  pace: Pace = DRIVER_PACE,
 ): Promise<void> => {
   const patience = new Patience(asked, pace);
   for (;;) {
