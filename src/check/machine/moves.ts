@@ -9,6 +9,7 @@ import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
 import { type Growth, grow } from "./fields.ts";
 import { gather } from "./gather.ts";
 import { Programs } from "./programs.ts";
+import { lookAtRest, waitOf } from "./rest-look.ts";
 import { numberOf, VIOLATION } from "./violations.ts";
 
 const NO_FAULT = -1;
@@ -155,7 +156,7 @@ export class MachineMoves {
       this.armed = NO_FAULT;
     }
     this.normalise();
-    return this.verdict();
+    return this.judged();
   }
 
   /** One step of an actor. @returns false if it is blocked, or if the fault that was to strike had no occasion to */
@@ -217,12 +218,17 @@ export class MachineMoves {
     return machine.kernel.cpus.panicked ? VIOLATION.PANIC : TAKEN;
   }
 
+  /** What is wrong now. Where nobody has anything left to do, all that there is is looked at. */
+  private judged(): number {
+    const result = this.verdict();
+    if (result !== TAKEN || this.machine.scheduler.activeCount[0] !== 0) return result;
+    const seen = lookAtRest(this.machine);
+    return this.verdict() || seen;
+  }
+
   atRest(): number {
-    const { machine } = this;
-    if (machine.halted) return TAKEN;
-    if (machine.scheduler.activeCount[0] !== 0) return VIOLATION.DEADLOCK;
-    machine.checkAtRest();
-    return this.verdict();
+    if (this.machine.halted) return TAKEN;
+    return this.machine.scheduler.activeCount[0] === 0 ? this.judged() : waitOf(this.machine);
   }
 
   /** What a choice does, whoever does it: a number below MOVE_KINDS. */

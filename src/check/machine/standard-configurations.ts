@@ -8,6 +8,8 @@ const user = (vcpu: number, ...deeds: readonly Deed[]): Program => ({
   when: "any time",
 });
 const heap: Deed = { do: "allocate", units: 1, as: "heap" };
+/** Pinned memory comes from the boot memory below the device. */
+const pinned = { do: "allocate", units: 2, as: "kernel", pinned: true } as const;
 
 /** Two units of boot memory, a virtio-mem device of two units behind them, two vCPUs; nobody does anything yet. */
 export const SMALLEST: Omit<MachineConfiguration, "name" | "design"> = {
@@ -52,12 +54,7 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
   "read-across": {
     programs: [
       operator(resize(2), resize(0)),
-      user(
-        1,
-        { do: "allocate", units: 2, as: "kernel", pinned: true },
-        { do: "read", across: 2 },
-        { do: "read", across: 2 },
-      ),
+      user(1, pinned, { do: "read", across: 2 }, { do: "read", across: 2 }),
     ],
   },
   "unplug-busy": {
@@ -72,6 +69,24 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
     staticUnits: 4,
     device: { kind: "dimm", units: 4 },
     fault: { call: "create_memory_block_devices", answer: "-ENOMEM" },
+  },
+  "dimm-above-use": {
+    ...DIMM,
+    programs: [operator({ do: "plug" }, { do: "unplug" }, { do: "plug" }), user(1, pinned)],
+  },
+  "accepts-meet": {
+    device: { kind: "virtio-mem", units: 4 },
+    before: [resize(4)],
+    programs: [user(0, heap), user(1, { do: "allocate", units: 1, as: "cache" })],
+  },
+  "accept-beside-unplug": {
+    device: { kind: "virtio-mem", units: 4 },
+    before: [resize(4)],
+    programs: [operator(resize(2)), user(1, heap)],
+  },
+  "moved-or-freed": {
+    before: [resize(2), heap],
+    programs: [operator(resize(0)), user(1, { do: "free", as: "heap" })],
   },
   "three-vcpus": {
     vcpus: 3,

@@ -6,6 +6,8 @@ const ENDS = [
   ["killed", "the VMM ended the guest"],
   ["deadlock", "tasks have work and none of them can ever go on"],
   ["not modelled", "the run met something that is not modelled"],
+  ["unmapped", "memory in use is not in the direct map"],
+  ["no room", "offlining finds no room for what is in use there, and tries for ever"],
 ] as const;
 
 const after = (place: number): number => 1 + INVARIANTS.length + place;
@@ -15,6 +17,8 @@ export const VIOLATION = {
   KILLED: after(1),
   DEADLOCK: after(2),
   NOT_MODELLED: after(3),
+  UNMAPPED: after(4),
+  NO_ROOM: after(5),
 } as const;
 
 /** Number of a broken invariant, from 1. */

@@ -83,8 +83,12 @@ export class Watch {
 
   /** The full form: every unit of all memory. Tests hold the incremental form against it. */
   checkAll(): void {
-    for (const { start, end } of this.machine.memory)
-      for (let unit = start; unit < end; unit++) this.checkUnit(unit, UNIT_RULES);
+    for (const range of this.machine.memory) this.checkRange(range);
+  }
+
+  /** The full form for some units. */
+  checkRange({ start, end }: UnitRange): void {
+    for (let unit = start; unit < end; unit++) this.checkUnit(unit, UNIT_RULES);
   }
 
   private checkRanges(ranges: DirtyRanges, rules: typeof UNIT_RULES): void {
