@@ -1,0 +1,113 @@
+import { mutantsOf, on } from "./mutant.ts";
+
+export const HOTPLUG_MUTANTS = [
+  ...mutantsOf("linux/virtio-mem/online-page.ts", [
+    [
+      "onlines-unplugged-sub-block",
+      "wrong condition",
+      "return count === 1 || vm.allUnplugged(block, first, count) ? NONE : MIXED;",
+      "return FULL;",
+      on("sub-blocks"),
+    ],
+  ]),
+  ...mutantsOf("linux/virtio-mem/request.ts", [
+    [
+      "refused-unplug-counts",
+      "guard dropped",
+      "if (f.result === 0) vm.setPlugged(",
+      "vm.setPlugged(",
+      on("unplug-busy"),
+    ],
+    [
+      "unplug-is-always-acked",
+      "wrong state",
+      "return f.callIf(hook, at.hooked, f.get(v.addr), f.get(v.size), response);\n  },\n  hooked: (_k, f) => f.returns(f.result < 0 ? f.result : f.get(unplug.v.error)),",
+      "return f.callIf(hook, at.hooked, f.get(v.addr), f.get(v.size), 0);\n  },\n  hooked: (_k, f) => f.returns(f.result < 0 ? f.result : f.get(unplug.v.error)),",
+      on("unplug-busy"),
+    ],
+    [
+      "unplug-before-release",
+      "order",
+      "return f.callIf(k.design.hooks.virtioUnplug, at.allowed,",
+      "return f.callIf(undefined, at.allowed,",
+      on("grow-shrink"),
+    ],
+  ]),
+  ...mutantsOf("linux/virtio-mem/fake-offline.ts", [
+    [
+      "fake-offline-leaves-pages-in-use",
+      "step left out",
+      "markOffline(k, pfn, f.get(v.pages), subBlockSize / k.geometry.pageSize);",
+      "pfn + subBlockSize;",
+      on("sub-blocks"),
+    ],
+    [
+      "contiguous-hook-left-out",
+      "step left out",
+      "return f.callIf(k.design.hooks.fakeOnlineContiguous, at.accepted,",
+      "return f.callIf(undefined, at.accepted,",
+      on("unplug-busy"),
+    ],
+  ]),
+  ...mutantsOf("linux/virtio-mem/sbm-unplug-online.ts", [
+    [
+      "unplugs-pages-in-use",
+      "error swallowed",
+      "if (f.result !== 0) return f.returns(f.result);\n    const device",
+      "const device",
+      on("moved-or-freed"),
+    ],
+  ]),
+  ...mutantsOf("linux/virtio-mem/sbm-unplug.ts", [
+    [
+      "mutex-kept-after-unplug",
+      "lock",
+      "dropMutex(k, f, f.get(unplug.v.device));\n  return f.returns(answer);",
+      "return f.returns(answer);",
+      on("grow-shrink"),
+    ],
+  ]),
+  ...mutantsOf("linux/memory-hotplug/add-memory.ts", [
+    [
+      "failed-add-not-undone",
+      "step left out",
+      "const hook = k.design.hooks.addMemoryFailed;",
+      "const hook = undefined;",
+      on("dimm-add-fails"),
+    ],
+    [
+      "hotplug-lock-kept-after-add",
+      "lock",
+      "k.locks.release(DEVICE_HOTPLUG_LOCK, f.task);",
+      "",
+      on("grow-shrink"),
+    ],
+  ]),
+  ...mutantsOf("linux/memory-hotplug/offline-block.ts", [
+    [
+      "offline-block-too-soon",
+      "guard dropped",
+      "return f.result === 0 ? at.test : at.stuck;",
+      "return finish(k, f);",
+      on("moved-or-freed"),
+    ],
+  ]),
+  ...mutantsOf("linux/memory-hotplug/remove-memory.ts", [
+    [
+      "release-before-unmap",
+      "step left out",
+      "if (k.blocks.stateOf(block) === BLOCK.OFFLINE) k.blocks.remove(block);\n  archRemoveMemory(k, start, size);",
+      "if (k.blocks.stateOf(block) === BLOCK.OFFLINE) k.blocks.remove(block);",
+      on("dimm"),
+    ],
+  ]),
+  ...mutantsOf("linux/acpi-memory/hotplug-event.ts", [
+    [
+      "ejected-before-removal",
+      "order",
+      "return f.call(detachMemoryDevice, eject.at.detached, f.get(eject.v.slot));",
+      "return eject.at.detached;",
+      on("dimm"),
+    ],
+  ]),
+];

@@ -1,0 +1,218 @@
+import { mutantsOf, on } from "./mutant.ts";
+
+export const LINUX_MUTANTS = [
+  ...mutantsOf("linux/accepting-list.ts", [
+    [
+      "overlap-misses-last-unit",
+      "off by one",
+      "!(this.ends[task]! <= start)",
+      "!(this.ends[task]! <= start + 1)",
+      on("accepts-meet"),
+    ],
+    [
+      "overlap-misses-first-unit",
+      "off by one",
+      "!(this.starts[task]! >= end)",
+      "!(this.starts[task]! >= end - 1)",
+      on("accepts-meet"),
+    ],
+    [
+      "no-entry-in-accepting-list",
+      "step left out",
+      "this.starts[task] = start;\n    this.ends[task] = end;\n  }\n\n  remove",
+      "this.ends[task] = end;\n  }\n\n  remove",
+      on("accepts-meet"),
+    ],
+    [
+      "leaving-is-one-unit-less",
+      "off by one",
+      "unit < this.leavingEnds[task]!",
+      "unit < this.leavingEnds[task]! - 1",
+      on("grow-shrink"),
+    ],
+  ]),
+  ...mutantsOf("linux/unaccepted-memory.ts", [
+    [
+      "accept-ignores-overlap",
+      "guard dropped",
+      "if (k.accepting.overlaps(f.get(v.first), f.get(v.end))) return BLOCKED;",
+      "",
+      on("accepts-meet"),
+    ],
+    [
+      "accept-without-guard",
+      "guard dropped",
+      "end % table.unitSize === 0 && !k.accepting.isLeaving(end / table.unitSize)) end",
+      "false) end",
+      on("two-blocks"),
+    ],
+    [
+      "guard-though-it-leaves",
+      "guard dropped",
+      " && !k.accepting.isLeaving(end / table.unitSize)",
+      "",
+      on("accept-beside-unplug"),
+    ],
+    [
+      "bit-cleared-before-accept",
+      "order",
+      "f.set(v.runEnd, stop);",
+      "f.set(v.runEnd, stop); table.markAccepted(runStart, stop);",
+      on("grow-shrink"),
+    ],
+    [
+      "bit-of-next-unit-cleared",
+      "off by one",
+      "k.table!.markAccepted(f.get(v.runStart), f.get(v.runEnd));",
+      "k.table!.markAccepted(f.get(v.runStart), f.get(v.runEnd) + 1);",
+      on("replug"),
+    ],
+    [
+      "run-ignores-plugged",
+      "wrong condition",
+      "plugged === undefined\n    ? findNextClear(unaccepted, end, from)",
+      "plugged !== undefined\n    ? findNextClear(unaccepted, end, from)",
+      on("two-blocks"),
+    ],
+    [
+      "accept-skips-first-unit",
+      "off by one",
+      "f.set(v.runEnd, f.get(v.first));",
+      "f.set(v.runEnd, f.get(v.first) + 1);",
+      on("grow-shrink"),
+    ],
+    ["accept-stays-registered", "lock", "k.accepting.remove(f.task);", "", on("grow-shrink")],
+    [
+      "accept-unregisters-early",
+      "lock",
+      "f.set(v.runStart, runStart);",
+      "f.set(v.runStart, runStart); k.accepting.remove(f.task);",
+      on("accepts-meet"),
+    ],
+    [
+      "contains-check-ignores-bits",
+      "wrong condition",
+      "if (isUnaccepted(table, Math.floor(at / table.unitSize))) return true;",
+      "",
+      on("replug"),
+    ],
+  ]),
+  ...mutantsOf("linux/unaccepted-table.ts", [
+    [
+      "clears-one-bit-less",
+      "off by one",
+      "clearRange(this.unaccepted, start, end);",
+      "clearRange(this.unaccepted, start, end - 1);",
+      on("grow-shrink"),
+    ],
+    [
+      "sets-one-bit-more",
+      "off by one",
+      "setRange(this.unaccepted, start, end);",
+      "setRange(this.unaccepted, start, end + 1);",
+      on("replug"),
+    ],
+  ]),
+  ...mutantsOf("linux/coco/tdx-accept.ts", [
+    [
+      "accept-error-swallowed",
+      "error swallowed",
+      "if (status === 0 || (warningsPass && !hasErrorBit(k, f.vcpu))) {",
+      "if (status === 0 || !warningsPass) {",
+      on("grow-shrink", { fault: { call: "TDG.MEM.PAGE.ACCEPT", answer: "OPERAND_BUSY" } }),
+    ],
+    [
+      "release-error-swallowed",
+      "error swallowed",
+      "if (status === 0) {",
+      "if (status >= 0) {",
+      on("replug", { fault: { call: "TDG.MEM.PAGE.RELEASE", answer: "OPERAND_BUSY" } }),
+    ],
+    [
+      "failed-release-is-not-restored",
+      "step left out",
+      "if (level < 0) return f.call(tdxAcceptMemory, label.restored, f.get(v.start), at);",
+      "if (level < 0) return f.returns(platformResult(PLATFORM_OUTCOME.FAILED, f.get(v.start)));",
+      on("replug", { fault: { call: "TDG.MEM.PAGE.RELEASE", answer: "OPERAND_BUSY" } }),
+    ],
+  ]),
+  ...mutantsOf("linux/coco/tdx-accept-missing.ts", [
+    [
+      "accepts-what-is-accepted",
+      "wrong condition",
+      "if ((hi(regs, RCX) & RESULT_PENDING_HI) !== 0) return at.accept;",
+      "if ((hi(regs, RCX) & RESULT_PENDING_HI) === 0) return at.accept;",
+      on("dimm-no-release", { fault: { call: "MapGPA", answer: "INVALID_OPERAND" } }),
+    ],
+  ]),
+  ...mutantsOf("linux/page-allocator/free-core.ts", [
+    [
+      "frees-unaccepted",
+      "guard dropped",
+      "if (!rangeContainsUnacceptedMemory(k, start, size)) {",
+      "if (order >= 0) {",
+      on("replug"),
+    ],
+    [
+      "defers-small-blocks",
+      "wrong condition",
+      'if (order < maxOrder || k.options.accept === "eager") return',
+      'if (k.options.accept === "eager") return',
+      on("two-blocks", {
+        programs: [
+          { by: "operator", deeds: [{ do: "resize", to: 3 }], when: "at rest" },
+          { by: { user: 1 }, deeds: [{ do: "allocate", units: 4, as: "heap" }], when: "any time" },
+        ],
+      }),
+    ],
+    ["eager-defers", "wrong condition", ' || k.options.accept === "eager"', "", on("replug-eager")],
+  ]),
+  ...mutantsOf("linux/page-allocator/unaccepted-list.ts", [
+    [
+      "unaccepted-count-stays",
+      "step left out",
+      "zones.unaccepted[zone]! -= geometry.pagesPerChunk;",
+      "",
+      on("accepts-meet"),
+    ],
+    [
+      "chunk-accepted-in-part",
+      "off by one",
+      "f.call(acceptMemory, at.accepted, k.mm.pfnOf(index) * pageSize, pagesPerChunk * pageSize);",
+      "f.call(acceptMemory, at.accepted, k.mm.pfnOf(index) * pageSize, pageSize);",
+      on("accepts-meet"),
+    ],
+    [
+      "chunk-free-before-accept",
+      "order",
+      "f.set(v.index, index);",
+      "f.set(v.index, index); freeBlock(k, index, maxOrder, true); if (index >= 0) return f.call(acceptMemory, at.take, k.mm.pfnOf(index) * pageSize, pagesPerChunk * pageSize);",
+      on("accepts-meet"),
+    ],
+  ]),
+  ...mutantsOf("linux/page-allocator/isolation.ts", [
+    [
+      "offline-pages-in-use",
+      "guard dropped",
+      "if (use !== USE.FREE && use !== USE.UNLISTED && !(offline && mode === ISOLATE.OFFLINE)) return false;",
+      "",
+      on("moved-or-freed"),
+    ],
+  ]),
+  ...mutantsOf("linux/page-allocator/migrate.ts", [
+    [
+      "moves-what-was-freed",
+      "guard dropped",
+      "if (!isStill(k, pfn, order)) freePages(k, f.result, order);",
+      "if (pfn < 0) freePages(k, f.result, order);",
+      on("moved-or-freed"),
+    ],
+    [
+      "moves-nothing",
+      "step left out",
+      "if (use === USE.MOVABLE) {",
+      "if (use === USE.IN_TRANSIT) {",
+      on("moved-or-freed"),
+    ],
+  ]),
+];

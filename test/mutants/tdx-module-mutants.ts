@@ -1,0 +1,125 @@
+import { mutantsOf, on } from "./mutant.ts";
+
+export const TDX_MODULE_MUTANTS = [
+  ...mutantsOf("tdx-module/tdg/mem-page-accept.ts", [
+    [
+      "accept-leaves-pending",
+      "step left out",
+      "m.pages.zero(pages, level === 0 ? 1 : CHUNKS);\n  sept.mapPending();",
+      "m.pages.zero(pages, level === 0 ? 1 : CHUNKS);",
+      on("grow-shrink"),
+    ],
+    [
+      "accept-does-not-zero",
+      "step left out",
+      "m.pages.zero(pages, level === 0 ? 1 : CHUNKS);",
+      "",
+      on("replug"),
+    ],
+    [
+      "second-accept-passes",
+      "guard dropped",
+      "if (state === SEPT_MAPPED) return ALREADY_ACCEPTED[lo & 7]!;",
+      "if (state === SEPT_MAPPED) return SUCCESS;",
+      { scenario: "zeropad-stray-accept" },
+    ],
+  ]),
+  ...mutantsOf("tdx-module/tdg/mem-page-release.ts", [
+    [
+      "release-leaves-mapped",
+      "wrong state",
+      "sept.setLeaf(SEPT_PENDING, pages);",
+      "sept.setLeaf(SEPT_MAPPED, pages);",
+      on("grow-shrink"),
+    ],
+    [
+      "release-without-feature",
+      "guard dropped",
+      'if (!td.hasConfigFlag("PAGE_RELEASE")) {',
+      'if (td.hasConfigFlag("PAGE_RELEASE")) {',
+      on("grow-shrink"),
+    ],
+    [
+      "release-of-any-size",
+      "guard dropped",
+      "|| sept.level !== level) return refuse",
+      ") return refuse",
+      { scenario: "shared-page-release" },
+    ],
+  ]),
+  ...mutantsOf("tdx-module/tdh/mem-page-aug.ts", [
+    [
+      "aug-maps-accepted",
+      "wrong state",
+      "td.sept.setLeaf(SEPT_PENDING, m.frame);",
+      "td.sept.setLeaf(4, m.frame);",
+      on("grow-shrink"),
+    ],
+    [
+      "aug-leaves-frame-free",
+      "step left out",
+      "m.pamt.take(m.frame, level === 0 ? SIZE_4K : SIZE_2M, PAGE_TYPE.REG, td.number + 1);",
+      "",
+      on("replug"),
+    ],
+  ]),
+  ...mutantsOf("tdx-module/tdh/mem-page-remove.ts", [
+    ["remove-leaves-entry", "step left out", "td.sept.setLeaf(SEPT_FREE, 0);", "", on("replug")],
+    ["remove-keeps-frame", "step left out", "m.pamt.free(frame, level);", "", on("replug")],
+  ]),
+  ...mutantsOf("tdx-module/tdh/mem-range-block.ts", [
+    [
+      "unreleased-page-can-be-blocked",
+      "guard dropped",
+      'const pinned = state === SEPT_MAPPED && td.hasConfigFlag("PAGE_RELEASE");',
+      "const pinned = false;",
+      { config: "replug", design: "notifier", rules: ["I39"] },
+    ],
+  ]),
+  ...mutantsOf("tdx-module/tdh/mem-track.ts", [
+    ["track-without-a-new-epoch", "step left out", "td.words[TD_WORD.TD_EPOCH]!++;", "", on("replug")],
+  ]),
+  ...mutantsOf("tdx-module/sept-rules.ts", [
+    [
+      "block-accepts-on-the-way",
+      "wrong state",
+      'PENDING: "PENDING_BLOCKED",',
+      'PENDING: "BLOCKED",',
+      on("replug"),
+    ],
+    [
+      "aug-over-anything",
+      "guard dropped",
+      '"TDH.MEM.PAGE.AUG": ["FREE", "REMOVED"],',
+      '"TDH.MEM.PAGE.AUG": SEPT_STATES,',
+      { scenario: "linux/kept-pages-replug" },
+    ],
+  ]),
+  ...mutantsOf("tdx-module/host-walk.ts", [
+    [
+      "blocked-test-inverted",
+      "wrong condition",
+      "if (IS_BLOCKED[td.sept.stateHere] !== 1) return",
+      "if (IS_BLOCKED[td.sept.stateHere] === 1) return",
+      on("replug"),
+    ],
+  ]),
+  ...mutantsOf("tdx-module/tdg/mem-page-attr-rd.ts", [
+    [
+      "attributes-deny-pending",
+      "wrong state",
+      "mappingResult(regs, sept.level, lo, hi, state === SEPT_PENDING);",
+      "mappingResult(regs, sept.level, lo, hi, state !== SEPT_PENDING);",
+      on("dimm-no-release"),
+    ],
+  ]),
+  ...mutantsOf("tdx-module/access.ts", [
+    [
+      "pending-page-is-reached",
+      "guard dropped",
+      "if (td.sept.stateHere === SEPT_MAPPED) return ACCESS_OK;",
+      "if (td.sept.stateHere === SEPT_MAPPED || td.sept.stateHere === SEPT_PENDING) return ACCESS_OK;",
+      { scenario: "bugs/B18-never-accepted" },
+    ],
+  ]),
+];
