@@ -3,6 +3,7 @@ import { LabError } from "../lab/lab-error.ts";
 import { oneLine } from "../scenario/scenario-error.ts";
 import { addBoot, startGuest } from "./boot-command.ts";
 import type { StartGuest } from "./booted-guest.ts";
+import { addCampaign } from "./campaign-command.ts";
 import { addCheck } from "./check-command.ts";
 import type { CompareOptions } from "./compare.ts";
 import { EXIT } from "./exit-status.ts";
@@ -82,6 +83,7 @@ const program = (
   addRun(tidemark, system, world, finish);
   addCompare(tidemark, system, world, finish);
   addCheck(tidemark, system, finish);
+  addCampaign(tidemark, system, finish);
   addInspect(tidemark, system, finish);
   addPlan(tidemark, system, finish);
   addBoot(tidemark, system, guest, finish);

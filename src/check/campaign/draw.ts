@@ -1,0 +1,142 @@
+import { FAULT_CALLS } from "../../machine/faults/fault-calls.ts";
+import { Prng } from "../../machine/prng.ts";
+import type { Deed, MachineConfiguration, Program } from "../machine/configuration.ts";
+
+/**
+ * What a machine may have beside the plainest one. Each seed first draws which of these exist at all: where everything is
+ * possible at once, what needs one thing often and another never is hardly met.
+ *
+ * @source Groce, Zhang, Eide, Chen, Regehr: Swarm Testing, ISSTA 2012
+ */
+const FEATURES = [
+  "dimm",
+  "eager",
+  "memmap on memory",
+  "no release",
+  "kept",
+  "ahead",
+  "large blocks",
+  "fault",
+  "free",
+  "pinned",
+  "read",
+  "by hand",
+  "at any time",
+] as const;
+type Feature = (typeof FEATURES)[number];
+
+/** Bounds of what is drawn. */
+const MOST = {
+  vcpus: 4,
+  staticBlocks: 4,
+  deviceBlocks: 16,
+  operatorDeeds: 6,
+  userDeeds: 4,
+  units: 4,
+} as const;
+
+const FAULTS = FAULT_CALLS.flatMap(({ name, survivable }) =>
+  survivable.map((answer) => ({ call: name, answer })),
+);
+
+/** Draws one machine. */
+class Draw {
+  private readonly prng: Prng;
+  private readonly features: ReadonlySet<Feature>;
+
+  constructor(prng: Prng) {
+    this.prng = prng;
+    this.features = new Set(FEATURES.filter(() => prng.below(2) === 1));
+  }
+
+  has(feature: Feature): boolean {
+    return this.features.has(feature);
+  }
+
+  /** 1 to `most`. */
+  some(most: number): number {
+    return 1 + this.prng.below(most);
+  }
+
+  one<T>(all: readonly T[]): T {
+    return all[this.prng.below(all.length)]!;
+  }
+
+  list<T>(most: number, draw: () => T): T[] {
+    return Array.from({ length: this.some(most) }, draw);
+  }
+
+  fault(): MachineConfiguration["fault"] {
+    return this.has("fault") ? this.one(FAULTS) : null;
+  }
+}
+
+const operatorDeed = (draw: Draw, units: number): Deed => {
+  if (draw.has("dimm")) return { do: draw.one(["plug", "unplug"]) };
+  return { do: "resize", to: draw.some(units + 1) - 1 };
+};
+
+/** What a user may do next. What is freed was allocated by the same user before: its task has finished with it. */
+const userDeed = (draw: Draw, vcpu: number, all: number, blocks: number): Deed => {
+  const as = `user ${vcpu}`;
+  const units = draw.some(MOST.units);
+  const deeds: Deed[] = [{ do: "allocate", units, as }];
+  if (draw.has("free")) deeds.push({ do: "free", as });
+  if (draw.has("pinned")) deeds.push({ do: "allocate", units, as, pinned: true });
+  if (draw.has("read")) deeds.push({ do: "read", across: draw.some(all - 1) });
+  if (draw.has("by hand")) deeds.push({ do: draw.one(["online", "offline"]), block: draw.some(blocks) - 1 });
+  return draw.one(deeds);
+};
+
+const programsOf = (
+  draw: Draw,
+  vcpus: number,
+  staticUnits: number,
+  units: number,
+  blocks: number,
+): Program[] => {
+  const operator: Program = {
+    by: "operator",
+    deeds: draw.list(MOST.operatorDeeds, () => operatorDeed(draw, units)),
+    when: draw.has("at any time") ? "any time" : "at rest",
+  };
+  const users = Array.from({ length: vcpus - 1 }, (_, n): Program => {
+    const vcpu = n + 1;
+    const deeds = draw.list(MOST.userDeeds, () => userDeed(draw, vcpu, staticUnits + units, blocks));
+    return { by: { user: vcpu }, deeds, when: "any time" };
+  });
+  return [operator, ...users];
+};
+
+/** The machine of a seed: always the same one, larger than those of the standard configurations. */
+export const drawnConfiguration = (
+  design: string,
+  seed: number,
+  rules: readonly string[] = [],
+): MachineConfiguration => {
+  const draw = new Draw(new Prng(seed));
+  const blockUnits = draw.has("large blocks") ? 4 : 2;
+  const vcpus = draw.some(MOST.vcpus - 1) + 1;
+  const staticUnits = blockUnits * draw.some(MOST.staticBlocks);
+  const blocks = draw.some(MOST.deviceBlocks);
+  const units = blockUnits * blocks;
+  return {
+    name: `seed ${seed}`,
+    design,
+    vcpus,
+    staticUnits,
+    blockUnits,
+    device: { kind: draw.has("dimm") ? "dimm" : "virtio-mem", units },
+    accept: draw.has("eager") ? "eager" : "lazy",
+    memmapOnMemory: draw.has("memmap on memory"),
+    pageRelease: !draw.has("no release"),
+    discard: draw.has("kept") ? "none" : "both",
+    unplugged: "allocate",
+    aug: draw.has("ahead") ? "ahead" : "fault",
+    revert: [],
+    before: [],
+    programs: programsOf(draw, vcpus, staticUnits, units, blocks),
+    fault: draw.fault(),
+    rules,
+  };
+};
