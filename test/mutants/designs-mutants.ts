@@ -151,24 +151,10 @@ export const DESIGNS_MUTANTS = [
   ]),
   ...mutantsOf("designs/tide/core.ts", [
     [
-      "tide-dimm-no-guard",
-      "guard dropped",
-      "adopted: (_k, f) => f.call(acceptGuard, add.at.guarded, f.get(add.v.start), f.get(add.v.size)),",
-      "adopted: () => add.at.guarded,",
-      on("dimm-above-use"),
-    ],
-    [
       "tide-dimm-stays-plugged",
       "step left out",
       "setPlugged(k, f.get(remove.v.start), f.get(remove.v.size), false);",
       "",
-      on("dimm"),
-    ],
-    [
-      "tide-dimm-not-released",
-      "step left out",
-      "return f.call(leave, remove.at.left, f.get(remove.v.start), f.get(remove.v.size));",
-      "return remove.at.left;",
       on("dimm"),
     ],
     [
@@ -178,7 +164,6 @@ export const DESIGNS_MUTANTS = [
       "if (first <= end) return f.returns(0);\n    const stop",
       on("sub-blocks"),
     ],
-    ["tide-still-leaving", "step left out", "k.accepting.left(f.task);", "", on("dimm-above-use")],
   ]),
   ...mutantsOf("designs/tide/tide.ts", [
     [

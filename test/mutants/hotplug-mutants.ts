@@ -44,8 +44,8 @@ export const HOTPLUG_MUTANTS = [
     [
       "contiguous-hook-left-out",
       "step left out",
-      "return f.callIf(k.design.hooks.fakeOnlineContiguous, at.accepted,",
-      "return f.callIf(undefined, at.accepted,",
+      "      k.design.hooks.fakeOnlineContiguous,\n",
+      "      undefined,\n",
       on("unplug-busy"),
     ],
   ]),
@@ -90,15 +90,6 @@ export const HOTPLUG_MUTANTS = [
       "return f.result === 0 ? at.test : at.stuck;",
       "return finish(k, f);",
       on("moved-or-freed"),
-    ],
-  ]),
-  ...mutantsOf("linux/memory-hotplug/remove-memory.ts", [
-    [
-      "release-before-unmap",
-      "step left out",
-      "if (k.blocks.stateOf(block) === BLOCK.OFFLINE) k.blocks.remove(block);\n  archRemoveMemory(k, start, size);",
-      "if (k.blocks.stateOf(block) === BLOCK.OFFLINE) k.blocks.remove(block);",
-      on("dimm"),
     ],
   ]),
   ...mutantsOf("linux/acpi-memory/hotplug-event.ts", [

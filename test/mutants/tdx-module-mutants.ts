@@ -10,18 +10,11 @@ export const TDX_MODULE_MUTANTS = [
       on("grow-shrink"),
     ],
     [
-      "accept-does-not-zero",
-      "step left out",
-      "m.pages.zero(pages, level === 0 ? 1 : CHUNKS);",
-      "",
-      on("replug"),
-    ],
-    [
       "second-accept-passes",
       "guard dropped",
       "if (state === SEPT_MAPPED) return ALREADY_ACCEPTED[lo & 7]!;",
       "if (state === SEPT_MAPPED) return SUCCESS;",
-      { scenario: "zeropad-stray-accept" },
+      { scenario: "bugs/B19-replug-fails" },
     ],
   ]),
   ...mutantsOf("tdx-module/tdg/mem-page-release.ts", [
@@ -37,30 +30,7 @@ export const TDX_MODULE_MUTANTS = [
       "guard dropped",
       'if (!td.hasConfigFlag("PAGE_RELEASE")) {',
       'if (td.hasConfigFlag("PAGE_RELEASE")) {',
-      on("grow-shrink"),
-    ],
-    [
-      "release-of-any-size",
-      "guard dropped",
-      "|| sept.level !== level) return refuse",
-      ") return refuse",
-      { scenario: "shared-page-release" },
-    ],
-  ]),
-  ...mutantsOf("tdx-module/tdh/mem-page-aug.ts", [
-    [
-      "aug-maps-accepted",
-      "wrong state",
-      "td.sept.setLeaf(SEPT_PENDING, m.frame);",
-      "td.sept.setLeaf(4, m.frame);",
-      on("grow-shrink"),
-    ],
-    [
-      "aug-leaves-frame-free",
-      "step left out",
-      "m.pamt.take(m.frame, level === 0 ? SIZE_4K : SIZE_2M, PAGE_TYPE.REG, td.number + 1);",
-      "",
-      on("replug"),
+      { scenario: "tide-sub-blocks" },
     ],
   ]),
   ...mutantsOf("tdx-module/tdh/mem-page-remove.ts", [
@@ -86,13 +56,6 @@ export const TDX_MODULE_MUTANTS = [
       'PENDING: "PENDING_BLOCKED",',
       'PENDING: "BLOCKED",',
       on("replug"),
-    ],
-    [
-      "aug-over-anything",
-      "guard dropped",
-      '"TDH.MEM.PAGE.AUG": ["FREE", "REMOVED"],',
-      '"TDH.MEM.PAGE.AUG": SEPT_STATES,',
-      { scenario: "linux/kept-pages-replug" },
     ],
   ]),
   ...mutantsOf("tdx-module/host-walk.ts", [

@@ -131,5 +131,4 @@ export const VMM_MUTANTS = [
       on("replug-no-release-kept"),
     ],
   ]),
-  ...mutantsOf("vmm/retire.ts", []),
 ];
