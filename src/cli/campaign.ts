@@ -1,7 +1,5 @@
-import { type ShrunkFailure, shrinkFailure } from "../check/campaign/shrink-failure.ts";
-import { searchMachine } from "../check/machine/search-machine.ts";
+import { type ShrunkFailure, shrinkFailure, toldFailure } from "../check/campaign/shrink-failure.ts";
 import { grouped, renderStory } from "../check/story/render-check.ts";
-import { confirmedStory } from "../check/story/story.ts";
 import { storyFile } from "../check/story/story-file.ts";
 import { CAMPAIGN_MODULE } from "../check-run/campaign-thread.ts";
 import { type CampaignCounts, type CampaignResult, runCampaign } from "../check-run/run-campaign.ts";
@@ -55,10 +53,7 @@ const toldOf = async (
   system: System,
 ): Promise<ShrunkFailure | undefined> => {
   if (failure === null) return undefined;
-  if (!shrink) {
-    const story = await searchMachine(failure.configuration, (machine) => confirmedStory(machine, failure));
-    return { failure, story };
-  }
+  if (!shrink) return toldFailure(failure);
   const between = async (tried: number): Promise<boolean> => {
     progress.say(`seed ${failure.seed} breaks ${failure.broken}: smaller machines tried: ${tried}`);
     await system.breathe();

@@ -37,15 +37,6 @@ export const TDX_MODULE_MUTANTS = [
     ["remove-leaves-entry", "step left out", "td.sept.setLeaf(SEPT_FREE, 0);", "", on("replug")],
     ["remove-keeps-frame", "step left out", "m.pamt.free(frame, level);", "", on("replug")],
   ]),
-  ...mutantsOf("tdx-module/tdh/mem-range-block.ts", [
-    [
-      "unreleased-page-can-be-blocked",
-      "guard dropped",
-      'const pinned = state === SEPT_MAPPED && td.hasConfigFlag("PAGE_RELEASE");',
-      "const pinned = false;",
-      { config: "replug", design: "notifier", rules: ["I39"] },
-    ],
-  ]),
   ...mutantsOf("tdx-module/tdh/mem-track.ts", [
     ["track-without-a-new-epoch", "step left out", "td.words[TD_WORD.TD_EPOCH]!++;", "", on("replug")],
   ]),

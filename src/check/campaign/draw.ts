@@ -25,11 +25,12 @@ const FEATURES = [
 ] as const;
 type Feature = (typeof FEATURES)[number];
 
-/** Bounds of what is drawn. */
+/** Bounds of what is drawn. All units lie in one memory section of 128 MiB. */
 const MOST = {
   vcpus: 4,
+  allUnits: 64,
   staticBlocks: 4,
-  deviceBlocks: 16,
+  deviceBlocks: 24,
   operatorDeeds: 6,
   userDeeds: 4,
   units: 4,
@@ -118,7 +119,8 @@ export const drawnConfiguration = (
   const blockUnits = draw.has("large blocks") ? 4 : 2;
   const vcpus = draw.some(MOST.vcpus - 1) + 1;
   const staticUnits = blockUnits * draw.some(MOST.staticBlocks);
-  const blocks = draw.some(MOST.deviceBlocks);
+  const room = Math.floor((MOST.allUnits - staticUnits) / blockUnits);
+  const blocks = draw.some(Math.min(MOST.deviceBlocks, room));
   const units = blockUnits * blocks;
   return {
     name: `seed ${seed}`,

@@ -16,23 +16,29 @@ export interface ShrunkFailure {
 
 export interface ShrinkOptions {
   readonly plan: CampaignPlan;
+  /** Smaller machines that are tried at most. */
+  readonly tries?: number;
   /** Called before each machine that is tried. @returns false to be content with what there is */
-  readonly between?: (tried: number, smallest: MachineConfiguration) => Promise<boolean>;
+  readonly between?: (tried: number) => Promise<boolean>;
 }
 
 /** States that are met to find a story with fewer steps than any walk had. */
-const STATES = 20_000;
+const STATES = 5000;
 const BYTES = 2 ** 28;
+/** Walks of each kind through a smaller machine. */
+const WALKS = 3;
+/** Machines that are tried, unless told otherwise. */
+const USUAL_TRIES = 100;
 
 /** Walks through another machine, up to the first that breaks the same rule. */
 const foundAgain = (
   configuration: MachineConfiguration,
   { seed, violation, broken }: CampaignFailure,
-  { walks, steps }: CampaignPlan,
+  { steps }: CampaignPlan,
 ): Promise<CampaignFailure | undefined> =>
   searchMachine(configuration, (system) => {
     for (const walker of walkersOf(seed)) {
-      const { violations } = walkRandomly(system, { walker, firstSeed: seed, walks, steps });
+      const { violations } = walkRandomly(system, { walker, firstSeed: seed, walks: WALKS, steps });
       const found = violations.find((other) => other.violation === violation);
       if (found === undefined) continue;
       return { seed, configuration, violation, broken, path: found.path, atRest: found.atRest };
@@ -57,26 +63,33 @@ const shortened = (failure: CampaignFailure): Promise<ShrunkFailure> =>
     };
   });
 
+/** The story as it is. */
+export const toldFailure = (failure: CampaignFailure): Promise<ShrunkFailure> =>
+  searchMachine(failure.configuration, (system) => ({ failure, story: confirmedStory(system, failure) }));
+
 /**
  * Shrinks a failure: the machine, as long as walks through a smaller one break the same rule; then its story. The same
- * comes out every time.
+ * comes out every time, unless it is stopped.
  *
  * @missing a promise that no smaller machine has it: walks may miss it
  */
 export const shrinkFailure = async (
   failure: CampaignFailure,
-  { plan, between = async () => true }: ShrinkOptions,
+  { plan, tries = USUAL_TRIES, between = async () => true }: ShrinkOptions,
 ): Promise<ShrunkFailure> => {
   let best = failure;
+  let stopped = false;
   let tried = 0;
   const smallerOne = async (): Promise<CampaignFailure | undefined> => {
     for (const configuration of smallerConfigurations(best.configuration)) {
-      if (!(await between(tried++, best.configuration))) return undefined;
+      if (tried === tries) return undefined;
+      stopped = !(await between(tried++));
+      if (stopped) return undefined;
       const found = await foundAgain(configuration, failure, plan);
       if (found !== undefined) return found;
     }
     return undefined;
   };
   for (let next = await smallerOne(); next !== undefined; next = await smallerOne()) best = next;
-  return shortened(best);
+  return stopped ? toldFailure(best) : shortened(best);
 };

@@ -1,0 +1,70 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { openMachine } from "../machine/system.ts";
+import { readStory, storyFile } from "../story/story-file.ts";
+import { drawnConfiguration } from "./draw.ts";
+import { playSeed } from "./play-seed.ts";
+import { shrinkFailure } from "./shrink-failure.ts";
+import { smallerConfigurations } from "./smaller.ts";
+
+const seeds = fc.nat(2 ** 40);
+const PLAN = { design: "tide", rules: [], walks: 2, steps: 300 };
+
+describe("the machine of a seed", () => {
+  it("is the same every time, and one that a story's file can hold", () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const configuration = drawnConfiguration("tide", seed);
+        expect(drawnConfiguration("tide", seed)).toEqual(configuration);
+        const story = { path: [], atRest: false, violation: "", why: "", broken: false, rows: [] };
+        expect(readStory("s", storyFile(configuration, story)).configuration).toEqual(configuration);
+      }),
+    );
+  });
+  it("frees only what the same user allocated", () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        for (const { by, deeds } of drawnConfiguration("tide", seed).programs)
+          for (const deed of deeds)
+            if (deed.do === "free") expect(by !== "operator" && deed.as === `user ${by.user}`).toBe(true);
+      }),
+    );
+  });
+  it("boots, whatever is drawn", { timeout: 600_000 }, () => {
+    for (let seed = 0; seed < 5; seed++)
+      expect(() => openMachine(drawnConfiguration("tide", seed))).not.toThrow();
+  });
+});
+
+describe("smaller machines", () => {
+  it("end: each has fewer vCPUs, units, deeds or features", () => {
+    fc.assert(
+      fc.property(seeds, fc.nat(1000), (seed, choice) => {
+        let here = drawnConfiguration("tide", seed);
+        for (let step = 0; ; step++) {
+          const smaller = smallerConfigurations(here);
+          if (smaller.length === 0) return;
+          expect(step).toBeLessThan(300);
+          here = smaller[(choice + step) % smaller.length]!;
+          for (const { by } of here.programs) if (by !== "operator") expect(by.user).toBeLessThan(here.vcpus);
+        }
+      }),
+    );
+  });
+});
+
+describe("a seed", { timeout: 600_000 }, () => {
+  it("has one outcome", async () => {
+    expect(await playSeed(PLAN, 4)).toEqual(await playSeed(PLAN, 4));
+  });
+  it("that breaks a rule is shrunk to a story that breaks it in a machine of its own", async () => {
+    const plan = { ...PLAN, design: "none", rules: ["I1"] };
+    let seed = 1;
+    let { failure } = await playSeed(plan, seed);
+    while (failure === null) failure = (await playSeed(plan, ++seed)).failure;
+    const shrunk = await shrinkFailure(failure, { plan, tries: 5 });
+    expect(shrunk.story.broken).toBe(true);
+    expect(shrunk.failure.path.length).toBeLessThanOrEqual(failure.path.length);
+    expect(shrunk.failure.configuration.vcpus).toBeLessThanOrEqual(failure.configuration.vcpus);
+  });
+});
