@@ -16,7 +16,15 @@ describe("the machine of a seed", () => {
       fc.property(seeds, (seed) => {
         const configuration = drawnConfiguration("tide", seed);
         expect(drawnConfiguration("tide", seed)).toEqual(configuration);
-        const story = { path: [], atRest: false, violation: "", why: "", broken: false, rows: [] };
+        const story = {
+          configuration,
+          path: [],
+          atRest: false,
+          violation: "",
+          why: "",
+          broken: false,
+          rows: [],
+        };
         expect(readStory("s", storyFile(configuration, story)).configuration).toEqual(configuration);
       }),
     );
