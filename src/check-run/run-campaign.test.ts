@@ -23,12 +23,12 @@ buildSync({
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const module = pathToFileURL(outfile);
-const TIDE = { design: "tide", rules: [], walks: 2, steps: 300 };
+const TIDE = { design: "tide", rules: [], walks: 2, steps: 200 };
 
 it("comes to the same on one thread, on two, and on none of its own", LONG, async () => {
-  const range = { plan: TIDE, first: 1, last: 6 };
+  const range = { plan: TIDE, first: 4, last: 5 };
   const here = await runCampaign({ ...range, threads: 1 });
-  expect(here).toMatchObject({ seeds: 6, walks: 12, failure: null, next: null });
+  expect(here).toMatchObject({ seeds: 2, walks: 4, failure: null, next: null });
   expect(await runCampaign({ ...range, threads: 1, module })).toEqual(here);
   expect(await runCampaign({ ...range, threads: 2, module })).toEqual(here);
 });
@@ -43,12 +43,12 @@ it("ends at the first seed that fails, whoever played it", LONG, async () => {
 
 it("that is stopped says with which seed to go on, and the two parts are the whole", LONG, async () => {
   const stop = new AbortController();
-  const range = { plan: TIDE, first: 1, last: 6, threads: 1 };
+  const range = { plan: TIDE, first: 4, last: 5, threads: 1 };
   const begun = await runCampaign({
     ...range,
     signal: stop.signal,
     progress: ({ seeds }) => {
-      if (seeds === 2) stop.abort();
+      if (seeds === 1) stop.abort();
     },
   });
   expect(begun).toMatchObject({ failure: null });
