@@ -40,6 +40,13 @@ const tokensOf = ({ tasks, kernel }: Machine, programs: Programs): Uint32Array =
   return tokens;
 };
 
+/** Room for every section that there may ever be: a number of rooms that grows is no flat state. */
+const reserveSections = ({ kernel: { mm }, config: { layout } }: Machine): void => {
+  const bytes = mm.geometry.pagesPerSection * mm.geometry.pageSize;
+  const areas = [...layout.ram, ...(layout.deviceMemory === undefined ? [] : [layout.deviceMemory])];
+  mm.reserve(areas.reduce((sections, { size }) => sections + Math.ceil(size / bytes), 0));
+};
+
 /** A machine and what may happen to it next: any actor that is ready may go, whatever the clocks say. */
 export class MachineMoves {
   readonly machine: Machine;
@@ -65,6 +72,7 @@ export class MachineMoves {
     this.machine = new Machine(machineConfigOf(configuration));
     const { booted, why } = boot(this.machine);
     assert(booted, () => `the machine of ${configuration.name} boots: ${why}`);
+    reserveSections(this.machine);
     this.programs = new Programs(this.machine, configuration);
     for (const deed of configuration.before) {
       this.programs.perform(deed, undefined);
