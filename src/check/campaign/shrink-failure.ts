@@ -25,6 +25,8 @@ export interface ShrinkOptions {
 /** States that are met to find a story with fewer steps than any walk had. */
 const STATES = 5000;
 const BYTES = 2 ** 28;
+/** Shorter stories that are tried: each replays hundreds of steps. */
+const STORIES = 400;
 /** Walks of each kind through a smaller machine. */
 const WALKS = 3;
 /** Machines that are tried, unless told otherwise. */
@@ -54,7 +56,7 @@ const shortened = (failure: CampaignFailure): Promise<ShrunkFailure> =>
     const limits = { states: STATES, bytes: BYTES };
     const best = shrink(
       { configuration, tokens, path, violation, atRest },
-      { open: () => system, smaller: () => [], limits },
+      { open: () => system, smaller: () => [], limits, tries: STORIES },
     );
     const found = { violation, path: best.path, atRest: best.atRest };
     return {
@@ -71,7 +73,7 @@ export const toldFailure = (failure: CampaignFailure): Promise<ShrunkFailure> =>
  * Shrinks a failure: the machine, as long as walks through a smaller one break the same rule; then its story. The same
  * comes out every time, unless it is stopped.
  *
- * @missing a promise that no smaller machine has it: walks may miss it
+ * @missing a promise that no smaller machine has it: walks may miss it; and that no story is shorter, after 400 were tried
  */
 export const shrinkFailure = async (
   failure: CampaignFailure,
