@@ -62,13 +62,15 @@ const toldOf = async (
   return shrinkFailure(failure, { plan, between });
 };
 
+const several = (count: number, what: string): string => `${grouped(count)} ${what}${count === 1 ? "" : "s"}`;
+
 const countsText = ({ seeds, walks, steps, rested, notModelled }: CampaignCounts): string =>
   [
-    `${grouped(seeds)} seeds`,
-    `${grouped(walks)} walks`,
-    `${grouped(steps)} steps`,
-    `${grouped(rested)} walks came to rest`,
-    ...(notModelled > 0 ? [`${grouped(notModelled)} seeds met what is not modelled`] : []),
+    several(seeds, "seed"),
+    several(walks, "walk"),
+    several(steps, "step"),
+    `${several(rested, "walk")} came to rest`,
+    ...(notModelled > 0 ? [`${several(notModelled, "seed")} met what is not modelled`] : []),
   ].join(", ");
 
 const shown = (
@@ -94,7 +96,7 @@ const shown = (
 const machineText = ({ failure: { configuration } }: ShrunkFailure): string => {
   const { name, vcpus, staticUnits, device, fault } = configuration;
   const parts = [
-    `${vcpus} vCPUs`,
+    several(vcpus, "vCPU"),
     `${staticUnits * 2}M of boot memory`,
     `${device.units * 2}M ${device.kind}`,
   ];

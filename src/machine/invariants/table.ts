@@ -1,6 +1,7 @@
 /**
  * The invariants, by the numbers that reports use. `step`: has to hold after every step. `rest`: has to hold
- * whenever nobody has anything left to do. How each is looked at is told by `checked`.
+ * whenever nobody has anything left to do. How each is looked at is told by `checked`; what is `construction` no machine looks
+ * at: the code allows nothing else, and tests of its part hold it.
  *
  * @source Linux drivers/firmware/efi/unaccepted_memory.c, mm/page_alloc.c, drivers/virtio/virtio_mem.c; TDX module
  *   ABI; the review of RFC v1 and v2 of "Support memory hotplug/unplug for TDX CoCo guests"
@@ -41,7 +42,12 @@ const rows = [
   ["I21", "step", "units", "free and allocated pages are accepted"],
   ["I22", "step", "units", "memory that memblock hands out is accepted"],
   ["I23", "step", "construction", "accept is not called with a zone lock held"],
-  ["I24", "rest", "rest", "while chunks are listed, accepted free pages reach the promo watermark"],
+  [
+    "I24",
+    "step",
+    "construction",
+    "an allocation leaves promo accepted free pages in a zone that lists chunks",
+  ],
   ["I25", "step", "rest", "accept_memory=eager keeps every list empty"],
   ["I26", "step", "units", "only whole chunks of the largest order are deferred"],
   ["I27", "step", "construction", "adding and removing memory is serialised by device_hotplug_lock"],
