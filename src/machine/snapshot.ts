@@ -61,11 +61,17 @@ class StateWalk implements MachineState {
 }
 
 /**
- * Finds all that is mutable in a machine by walking from it. What never changes (its configuration, the procedures) is
- * left out, and so is the trace, which tells of the machine and is no part of it.
+ * Finds all that is mutable in a machine by walking from it, and from the host that its configuration names. What never
+ * changes (the rest of the configuration, the procedures) is left out, and so is the trace, which tells of the machine and
+ * is no part of it.
  */
 export const stateOf = (machine: Machine): MachineState =>
-  new StateWalk(machine, [machine.config, machine.trace, KERNEL_PROCEDURES, VMM_PROCEDURES]);
+  new StateWalk(Object.freeze([machine, machine.config.host]), [
+    machine.config,
+    machine.trace,
+    KERNEL_PROCEDURES,
+    VMM_PROCEDURES,
+  ]);
 
 const bytesOf = (buffer: ArrayBufferLike): Uint8Array => new Uint8Array(buffer);
 
