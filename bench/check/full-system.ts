@@ -1,6 +1,7 @@
 import { BreadthFirst } from "../../src/check/breadth-first.ts";
 import type { Deed, MachineConfiguration, Program } from "../../src/check/machine/configuration.ts";
 import { searchMachine } from "../../src/check/machine/search-machine.ts";
+import { SMALLEST } from "../../src/check/machine/standard-configurations.ts";
 
 const resize = (to: number): Deed => ({ do: "resize", to });
 const allocates = (user: number, as: string): Program => ({
@@ -13,26 +14,15 @@ const allocates = (user: number, as: string): Program => ({
 const FULL_SYSTEM: MachineConfiguration = {
   name: "full-system",
   design: "bitmaps",
+  ...SMALLEST,
   vcpus: 4,
-  staticUnits: 2,
-  blockUnits: 2,
   device: { kind: "virtio-mem", units: 8 },
-  accept: "lazy",
-  memmapOnMemory: false,
-  pageRelease: true,
-  discard: "both",
-  unplugged: "allocate",
-  aug: "fault",
-  revert: [],
-  before: [],
   programs: [
     { by: "operator", deeds: [resize(8), resize(0)], when: "at rest" },
     allocates(1, "heap"),
     allocates(2, "cache"),
     allocates(3, "data"),
   ],
-  fault: null,
-  rules: [],
 };
 
 /** What a search of the machine itself came to in its time. Seconds are of the processor. */
