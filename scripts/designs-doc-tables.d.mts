@@ -6,17 +6,7 @@ export interface Comparison {
   readonly set: readonly string[];
   readonly designs: readonly string[];
 }
-export interface Claim {
-  readonly design: string;
-  readonly claim: string;
-  readonly by: string;
-  readonly scenario: string;
-  readonly set: readonly string[];
-  /** What the run shows. */
-  readonly shown: "reproduced" | "contradicted";
-}
 export const DESIGNS_PATH: string;
-export const CLAIMS: readonly Claim[];
 export const keyOf: (comparison: Comparison) => string;
 export const comparisons: () => Comparison[];
 /** The document with every generated part made anew from the results, by the keys of the comparisons. */
