@@ -1,6 +1,8 @@
 import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
+import type { VirtioMemDevice } from "../../vmm/virtio-mem-device.ts";
+import type { Span } from "../span.ts";
 import { type AnsweredRequest, DeviceLog } from "./device-log.ts";
 import type { DeviceMirror } from "./device-mirror.ts";
 
@@ -64,3 +66,14 @@ export class DeviceWatcher {
 export const tookMemory = ({ type, response }: AnsweredRequest): boolean =>
   response === VIRTIO_MEM_RESPONSE.ACK &&
   (type === VIRTIO_MEM_REQUEST.UNPLUG || type === VIRTIO_MEM_REQUEST.UNPLUG_ALL);
+
+/** The memory that a request took away. UNPLUG_ALL does not name its device: the regions of all of them. */
+export const takenBy = (
+  { type, addr, blocks }: AnsweredRequest,
+  devices: readonly Pick<VirtioMemDevice, "addr" | "regionSize" | "blockSize">[],
+): Span[] => {
+  if (type === VIRTIO_MEM_REQUEST.UNPLUG_ALL)
+    return devices.map((device) => ({ start: device.addr, end: device.addr + device.regionSize }));
+  const device = devices.find((each) => each.addr <= addr && addr < each.addr + each.regionSize);
+  return device === undefined ? [] : [{ start: addr, end: addr + blocks * device.blockSize }];
+};

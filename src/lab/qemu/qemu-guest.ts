@@ -16,7 +16,7 @@ import { WorkDirectory } from "./work-directory.ts";
 /** How long QEMU may take until it listens on its sockets. It says sooner when it cannot start. */
 const START_MS = 120_000;
 /** How long a QEMU that has closed a connection may take to be gone. */
-const END_MS = 5_000;
+const END_MS = 60_000;
 
 const filesIn = ({ path, ramPath }: WorkDirectory): LabFiles => ({
   gdb: join(path, "gdb"),

@@ -1,4 +1,3 @@
-import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import type { Design } from "../../linux/design.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { agentOver } from "../agent/connect-agent.ts";
@@ -7,24 +6,24 @@ import { Vigil } from "../agent/vigil.ts";
 import { DesignHost } from "../design/design-host.ts";
 import type { AnsweredRequest } from "../devices/device-log.ts";
 import { DeviceMirror } from "../devices/device-mirror.ts";
-import { DeviceWatcher, tookMemory } from "../devices/device-watcher.ts";
+import { DeviceWatcher, takenBy, tookMemory } from "../devices/device-watcher.ts";
 import { Enforcer, type OnViolation } from "../enforce/enforcer.ts";
 import type { LabViolation } from "../enforce/violation.ts";
 import { RamFile } from "../guest-ram/ram-file.ts";
 import { KexecFollower } from "../kexec/kexec-follower.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
-import type { Span } from "../span.ts";
 import { judgePageCall } from "../td/deeds.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
 import { GuestTable } from "../td/guest-table.ts";
 import { TdGuest } from "../td/td-guest.ts";
 import type { PageCall } from "../td/trust-domain.ts";
+import { ConnectionEnded } from "../wire/connection-ended.ts";
 import { hangOf, signsOfLife } from "./hang.ts";
 import { hookDesign } from "./hook-design.ts";
 import { StoppedPlaces } from "./stopped-places.ts";
 
 /** How long the rest of a machine may take to end once a part of it has. */
-const END_MS = 20_000;
+const END_MS = 120_000;
 
 /** What a guest in the lab is made of. */
 export interface LabPlan {
@@ -79,7 +78,7 @@ export class LabSession {
   over = false;
   /** Names places in the kernel that runs now. */
   places: StoppedPlaces;
-  /** The agent's line is closed: the guest is over, or will be at once. */
+  /** A line to the guest is closed, or nobody serves it: it is over, or will be at once. */
   private lost = false;
   private readonly isGone: Promise<void>;
   private tellGone: () => void = () => {};
@@ -220,7 +219,10 @@ export class LabSession {
     this.td.run();
     const ended = this.td.ended.then(
       () => undefined,
-      (error: Error) => this.qemu.explain(error),
+      (error: Error) => {
+        this.lost = true;
+        return this.qemu.explain(error);
+      },
     );
     void ended.then((failure) => this.conclude(failure));
     const vigil = new Vigil({
@@ -257,8 +259,13 @@ export class LabSession {
     }
   }
 
-  /** Whether the guest is over. Where the first sign of it was seen, the rest is waited for. */
-  async isOver(): Promise<boolean> {
+  /**
+   * Whether the guest is over. Where the first sign of it was seen, the rest is waited for.
+   *
+   * @param error that was met, which may be such a sign
+   */
+  async isOver(error?: unknown): Promise<boolean> {
+    if (error instanceof ConnectionEnded && error.reason === "closed by peer") this.lost = true;
     if (this.lost && !this.over) {
       const patience = new Promise<void>((resolve) => setTimeout(resolve, END_MS).unref());
       await Promise.race([this.isGone, patience]);
@@ -278,17 +285,9 @@ export class LabSession {
   /** After QEMU took memory away, nothing there may be touched, and its content is gone. */
   private async afterRequest(request: AnsweredRequest): Promise<void> {
     if (!tookMemory(request)) return;
-    for (const { start, end } of this.taken(request)) {
+    for (const { start, end } of takenBy(request, this.td.td.machine.vmm.devices)) {
       this.td.content.discarded(start, end);
       if (this.plan.enforcement === "exact") await this.td.watch.forbid(start, end);
     }
-  }
-
-  private taken({ type, addr, blocks }: AnsweredRequest): Span[] {
-    const { devices } = this.td.td.machine.vmm;
-    if (type === VIRTIO_MEM_REQUEST.UNPLUG_ALL)
-      return devices.map((device) => ({ start: device.addr, end: device.addr + device.regionSize }));
-    const device = devices.find((each) => each.addr <= addr && addr < each.addr + each.regionSize);
-    return device === undefined ? [] : [{ start: addr, end: addr + blocks * device.blockSize }];
   }
 }

@@ -6,8 +6,14 @@ import { TdEnded } from "../td/trust-domain.ts";
 
 const PANIC = /Kernel panic - not syncing: [^\r\n]*/;
 
+/** What tells of a guest whether it lives. */
+export interface Fated extends Pick<LabSession, "over" | "failure"> {
+  readonly qemu: Pick<LabSession["qemu"], "consoleText">;
+  readonly kexec: Pick<LabSession["kexec"], "consoleStart">;
+}
+
 /** Whether the guest lives, by what the console of the kernel that runs said last and how serving it ended. */
-export const fateOf = (session: LabSession | undefined): Fate => {
+export const fateOf = (session: Fated | undefined): Fate => {
   if (session === undefined) return { state: "off", why: "" };
   const panic = PANIC.exec(session.qemu.consoleText().slice(session.kexec.consoleStart))?.[0];
   if (panic !== undefined) return { state: "panicked", why: panic };

@@ -6,15 +6,13 @@ import { type Outcome, SUCCESS } from "../../scenario/world.ts";
 import { MIB, PAGE_SIZE } from "../../units.ts";
 import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
 import { handleEject } from "../../vmm/eject.ts";
-import { VmmError } from "../../vmm/vmm-error.ts";
-import { AgentError } from "../agent/agent.ts";
 import type { AutoOnline, OnlineKind } from "../agent/guest.ts";
 import { Cleanup } from "../cleanup.ts";
 import type { LabSession } from "../session/lab-session.ts";
 import type { Span } from "../span.ts";
 import { QmpRefused } from "../wire/qmp-refused.ts";
 import { crash, startAnother } from "./another-kernel.ts";
-import { fateOf } from "./guest-fate.ts";
+import { ended, guarded } from "./guest-outcome.ts";
 import { accessMemory, readAcross } from "./kernel-access.ts";
 import { type DeviceSizes, deviceSettled, dimmGone, dimmTaken } from "./settling.ts";
 
@@ -46,39 +44,6 @@ const driverSettled = (session: LabSession, id: string): Promise<void> =>
     assert(device !== undefined, () => `${id} is a virtio-mem device`);
     return device;
   });
-
-const ended = (session: LabSession, otherwise: string): Outcome => {
-  const { state, why } = fateOf(session);
-  const status = state === "panicked" ? "PANIC" : state === "killed" ? "TD_KILLED" : otherwise;
-  return { status, detail: why };
-};
-
-/** The guest's and QEMU's refusals are outcomes; a guest that ended meanwhile is one too. */
-const guarded = async (session: LabSession, deed: () => Promise<Outcome>): Promise<Outcome> => {
-  try {
-    return await deed();
-  } catch (error) {
-    if (await session.isOver()) return ended(session, "ENDED");
-    if (error instanceof QmpRefused || error instanceof VmmError)
-      return { status: "GenericError", detail: error.message };
-    if (error instanceof AgentError) return { status: errnoOf(error.message), detail: error.message };
-    throw error;
-  }
-};
-
-/** What the shell says of an errno, and its name. */
-const ERRNO_TEXTS: readonly (readonly [text: string, name: string])[] = [
-  ["Device or resource busy", "-EBUSY"],
-  ["Invalid argument", "-EINVAL"],
-  ["Cannot allocate memory", "-ENOMEM"],
-  ["No space left on device", "-ENOMEM"],
-  ["MemAvailable is", "-ENOMEM"],
-  ["Operation not permitted", "-EPERM"],
-  ["No such file or directory", "-ENOENT"],
-];
-
-const errnoOf = (message: string): string =>
-  ERRNO_TEXTS.find(([text]) => message.includes(text))?.[1] ?? "FAILED";
 
 /** Does one action, and waits for what follows from it. */
 export const performAction = (session: LabSession, action: Action): Promise<Outcome> =>

@@ -144,6 +144,37 @@ it("a device that has what was asked for, in whole blocks, is done once the gues
   expect([guest.looks, guest.remarks]).toEqual([6, []]);
 });
 
+it("a device that gets its memory after its driver was looked for is not done before that has been found idle", async () => {
+  let plugged = 0;
+  guest.onLook = (look) => {
+    // The worker is looked for before the guest's memory: here it begins in between.
+    if (look === 2) [plugged, guest.works] = [64 * MIB, true];
+    if (look === 6) guest.works = false;
+  };
+  await deviceSettled(
+    guest,
+    "vm0",
+    sizes(() => plugged),
+    PACE,
+  );
+  expect([guest.looks, guest.remarks]).toEqual([7, []]);
+});
+
+it("a driver that has begun when it was looked for the last time is given more time", async () => {
+  let plugged = 0;
+  guest.onLook = (look) => {
+    if (look === 1 + PACE.quietLooks) [plugged, guest.works] = [64 * MIB, true];
+    if (look === 7) guest.works = false;
+  };
+  await deviceSettled(
+    guest,
+    "vm0",
+    sizes(() => plugged),
+    PACE,
+  );
+  expect(guest.remarks).toEqual([]);
+});
+
 it("a device that has less is remarked once its driver asks for nothing more", async () => {
   guest.onLook = (look) => {
     if (look === 4) guest.devices.requests++;

@@ -87,7 +87,11 @@ export interface DeviceSizes {
 }
 
 /**
- * Waits until the driver of a virtio-mem device has what was asked for, or asks for nothing more for now.
+ * Waits until the driver of a virtio-mem device has what was asked for and has ended its work on it, or asks for nothing
+ * more for now.
+ *
+ * A device has its memory before the guest does: the driver plugs first, then adds and onlines the block, all in one go
+ * of its worker. So a worker that is found idle counts only if it is looked for after the device had what was asked for.
  *
  * @param sizes the device as it is now
  */
@@ -98,11 +102,17 @@ export const deviceSettled = async (
   pace: Pace = DRIVER_PACE,
 ): Promise<void> => {
   const patience = new Patience(asked, pace);
+  let now = await sizes();
   for (;;) {
+    const before = now;
     const state = await patience.look();
-    const { requestedSize, pluggedSize, blockSize } = await sizes();
+    now = await sizes();
+    const { requestedSize, pluggedSize, blockSize } = now;
+    if (asked.over) return;
+    // What the driver did in between shows that it was not idle.
+    if (state === "working" || before.pluggedSize !== pluggedSize) continue;
     const wanted = requestedSize - (requestedSize % blockSize);
-    if (asked.over || (pluggedSize === wanted && state !== "working")) return;
+    if (pluggedSize === wanted) return;
     if (state !== "spent") continue;
     asked.remarks.push(
       `${id}: ${formatSize(wanted)} are asked for, the guest has ${formatSize(pluggedSize)} and asks for nothing now`,
