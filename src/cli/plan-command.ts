@@ -10,6 +10,7 @@ Examples:
   tidemark plan --memory 64G --hotplug 4T --vcpus 32 --design bitmaps
   tidemark plan --memory 8G --hotplug 8G --device dimm --dimms 4 --vmm libvirt
   tidemark plan --memory 64G --hotplug 1T --json | jq .boot.lazy.ns
+  tidemark plan --memory 64G --hotplug 64G --platform snp --design tide --vmm libvirt
   tidemark plan --memory 4G --hotplug 8G --design tide --scenario machine.yaml && tidemark run machine.yaml
 `;
 
@@ -22,7 +23,7 @@ export const addPlan = (tidemark: Command, system: System, finish: (status: numb
     .option("--hotplug <size>", "memory that may come while it runs", "0")
     .option("--vcpus <n>", "virtual CPUs", "2")
     .option("--nodes <n>", "NUMA nodes", "1")
-    .option("--platform <name>", "who keeps its memory private: tdx", "tdx")
+    .option("--platform <name>", "who keeps its memory private: tdx or snp", "tdx")
     .option("--design <name>", "design that does the guest's part of hotplug", "none")
     .option("--accept <mode>", "accept_memory= of the guest, for plug and unplug: lazy or eager", "lazy")
     .option("--device <kind>", "how memory comes: virtio-mem or dimm", "virtio-mem")
@@ -30,7 +31,7 @@ export const addPlan = (tidemark: Command, system: System, finish: (status: numb
     .option("--dimms <n>", "DIMMs that the memory comes in", "1")
     .option("--discard <what>", "what unplug throws away: none, shared-only, both", "shared-only")
     .option("--unaccepted <which>", "RAM that firmware leaves unaccepted: above-4g or all", "above-4g")
-    .option("--extension-pages <n>", "pages that the TDX module's extensions ask for", "12800")
+    .option("--extension-pages <n>", "pages that the TDX module's extensions ask for; 12800 if absent")
     .option("--vmm <name>", "print the snippet for qemu, libvirt or kubevirt only; all of them if absent")
     .addOption(
       new Option("--json", "print one JSON document (docs/schema/plan-report.schema.json)").conflicts("vmm"),

@@ -27,7 +27,7 @@ export interface PlanTexts {
   readonly dimms: string;
   readonly discard: string;
   readonly unaccepted: string;
-  readonly extensionPages: string;
+  readonly extensionPages?: string;
 }
 
 const UNIT = 2 * MIB;
@@ -86,10 +86,21 @@ export const planRequest = (texts: PlanTexts): PlanRequest => {
     dimms: wholeOf("--dimms", texts.dimms, 1, 256),
     discard: nameOf("--discard", texts.discard, PLAN_DISCARDS, "none, shared-only or both"),
     unaccepted: nameOf("--unaccepted", texts.unaccepted, PLAN_FIRMWARE, "above-4g or all"),
-    extensionPages: wholeOf("--extension-pages", texts.extensionPages, 0, 1e9),
+    extensionPages: 0,
   };
   checkTogether(request, texts);
-  return request;
+  return { ...request, extensionPages: extensionPagesOf(request, texts.extensionPages) };
+};
+
+/** Pages that the posted patches' module asks for. */
+const EXTENSION_PAGES = 12800;
+
+const extensionPagesOf = ({ platform }: PlanRequest, text: string | undefined): number => {
+  if (platform === "tdx")
+    return text === undefined ? EXTENSION_PAGES : wholeOf("--extension-pages", text, 0, 1e9);
+  return text === undefined
+    ? 0
+    : refuse("--extension-pages", text, "nothing without --platform tdx: only its module takes pages");
 };
 
 /** Options that do not go together. */

@@ -94,10 +94,38 @@ const limit = z.strictObject({
   source: z.string(),
 });
 
+const tdHost = z.strictObject({
+  pamt: bytes.meta({ description: "Metadata for all memory that the TD may have" }),
+  pamtDynamic: bytes.meta({ description: "With dynamic PAMT, mapped in 2 MiB pages" }),
+  pamtDynamicSmall: bytes.meta({ description: "With dynamic PAMT, mapped in 4 KiB pages" }),
+  sept: bytes.meta({ description: "Secure-EPT tables, 2 MiB pages" }),
+  septSmall: bytes.meta({ description: "Secure-EPT tables, 4 KiB pages" }),
+  control: bytes.meta({ description: "TDR, TDCS and TDVPS" }),
+  shared: bytes.meta({ description: "Bounce buffers" }),
+});
+
+const snpHost = z.strictObject({
+  rmp: bytes.meta({ description: "RMP entries for all memory that the guest may have" }),
+  nested: bytes.meta({ description: "Nested page tables, 2 MiB pages" }),
+  nestedSmall: bytes.meta({ description: "Nested page tables, 4 KiB pages" }),
+  control: bytes.meta({ description: "Context page and VMSAs" }),
+  shared: bytes.meta({ description: "Bounce buffers" }),
+});
+
+const extensions = z.strictObject({
+  pages: count,
+  bytes,
+  lists: count,
+  blocksContiguous: count,
+  blocksScattered: count,
+});
+
 /** The document that `plan --json` prints. */
 export const planSchema = z.strictObject({
   format: z.literal("tidemark-plan"),
-  formatVersion: z.literal(1),
+  formatVersion: z
+    .literal([1, 2])
+    .meta({ description: "2 for an SEV-SNP guest, whose host has other figures" }),
   tidemark: z.string().meta({ description: "Version" }),
   request,
   machine,
@@ -108,22 +136,8 @@ export const planSchema = z.strictObject({
   }),
   plug: timing.nullable().meta({ description: "All devices, one after the other; null without hotplug" }),
   unplug: timing.nullable(),
-  host: z.strictObject({
-    pamt: bytes.meta({ description: "Metadata for all memory that the TD may have" }),
-    pamtDynamic: bytes.meta({ description: "With dynamic PAMT, mapped in 2 MiB pages" }),
-    pamtDynamicSmall: bytes.meta({ description: "With dynamic PAMT, mapped in 4 KiB pages" }),
-    sept: bytes.meta({ description: "Secure-EPT tables, 2 MiB pages" }),
-    septSmall: bytes.meta({ description: "Secure-EPT tables, 4 KiB pages" }),
-    control: bytes.meta({ description: "TDR, TDCS and TDVPS" }),
-    shared: bytes.meta({ description: "Bounce buffers" }),
-  }),
-  extensions: z.strictObject({
-    pages: count,
-    bytes,
-    lists: count,
-    blocksContiguous: count,
-    blocksScattered: count,
-  }),
+  host: z.union([tdHost, snpHost]),
+  extensions: extensions.nullable().meta({ description: "null where no TDX module is" }),
   limits: z.array(limit),
   snippets: z.strictObject({ qemu: z.string(), libvirt: z.string(), kubevirt: z.string() }),
   scenario: z.string().meta({ description: "The scenario of the machine, which `run` plays" }),

@@ -1,3 +1,4 @@
+import type { ExtensionPoolFacts, SnpOverhead, TdOverhead } from "../plan/host-overhead.ts";
 import type { Limit, LimitSeverity } from "../plan/limits.ts";
 import type { Range } from "../plan/machine-facts.ts";
 import type { PlanReport, Timing, VmmName } from "../plan/plan-report.ts";
@@ -54,7 +55,7 @@ const titleOf = ({ request }: PlanReport): string => {
   const { memory, hotplug, vcpus, nodes, platform, design, device } = request;
   const cpus = `${vcpus} vCPU${vcpus === 1 ? "" : "s"}${nodes === 1 ? "" : `, ${nodes} nodes`}`;
   const growth = hotplug === 0 ? "no hotplug" : `${formatSize(hotplug)} more by ${device}, design ${design}`;
-  return `${formatSize(memory)} ${platform.toUpperCase()} guest, ${cpus}, ${growth}`;
+  return `${formatSize(memory)} ${platform === "snp" ? "SEV-SNP" : "TDX"} guest, ${cpus}, ${growth}`;
 };
 
 const rangeText = ({ start, end }: Range): string =>
@@ -120,29 +121,36 @@ const timingLines = (label: string, timing: Timing, screen: Screen, paint: Paint
 
 const count = (n: number): string => String(Number.isInteger(n) ? n : Number(n.toFixed(2)));
 
-const hostLines = ({ host, extensions }: PlanReport, screen: Screen): string[] => [
+const hostLines = (report: PlanReport, screen: Screen): string[] => {
+  const { host, extensions } = report;
+  return [
+    ...("rmp" in host ? snpHostLines(host, screen) : tdHostLines(host, screen)),
+    ...row("shared", `${roughSize(host.shared)} of bounce buffers`, screen),
+    ...(extensions === null ? [] : row("extension pool", poolText(extensions), screen)),
+  ];
+};
+
+const bothSizes = (large: number, small: number): string =>
+  `${roughSize(large)} with 2 MiB mappings, ${roughSize(small)} with 4 KiB mappings`;
+
+const tdHostLines = (host: TdOverhead, screen: Screen): string[] => [
   ...row("metadata", `${roughSize(host.pamt)} of PAMT for all memory`, screen),
-  ...row(
-    "dynamic PAMT",
-    `${roughSize(host.pamtDynamic)} with 2 MiB mappings, ${roughSize(host.pamtDynamicSmall)} with 4 KiB mappings`,
-    screen,
-  ),
-  ...row(
-    "secure EPT",
-    `${roughSize(host.sept)} with 2 MiB mappings, ${roughSize(host.septSmall)} with 4 KiB`,
-    screen,
-  ),
+  ...row("dynamic PAMT", bothSizes(host.pamtDynamic, host.pamtDynamicSmall), screen),
+  ...row("secure EPT", bothSizes(host.sept, host.septSmall), screen),
   ...row("control pages", roughSize(host.control), screen),
-  ...row("shared", `${roughSize(host.shared)} of bounce buffers`, screen),
-  ...row(
-    "extension pool",
-    extensions.pages === 0
-      ? "none"
-      : `${extensions.pages} pages (${roughSize(extensions.bytes)}) once for the host, if an add-on feature wants them: ` +
-          `${extensions.lists} lists, ${extensions.blocksContiguous} to ${extensions.blocksScattered} blocks of 2M broken up`,
-    screen,
-  ),
 ];
+
+const snpHostLines = (host: SnpOverhead, screen: Screen): string[] => [
+  ...row("metadata", `${roughSize(host.rmp)} of RMP for all memory, reserved when the host boots`, screen),
+  ...row("nested tables", bothSizes(host.nested, host.nestedSmall), screen),
+  ...row("control pages", `${roughSize(host.control)}: the guest's context and a VMSA for each vCPU`, screen),
+];
+
+const poolText = ({ pages, bytes, lists, blocksContiguous, blocksScattered }: ExtensionPoolFacts): string =>
+  pages === 0
+    ? "none"
+    : `${pages} pages (${roughSize(bytes)}) once for the host, if an add-on feature wants them: ` +
+      `${lists} lists, ${blocksContiguous} to ${blocksScattered} blocks of 2M broken up`;
 
 const limitLines = ({ severity, what, text }: Limit, screen: Screen, paint: Paint): string[] => {
   const [first = "", ...rest] = row(severity, printable(`${what}: ${text}`), screen);

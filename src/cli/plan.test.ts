@@ -21,6 +21,7 @@ it("--json is one document that follows its schema to the letter", async () => {
     "--memory 2G --json",
     "--memory 2G --hotplug 1G --device dimm --dimms 2 --design tide --json",
     "--memory 64G --hotplug 1T --vcpus 8 --json",
+    "--memory 4G --hotplug 1G --platform snp --design tide --json",
   ]) {
     const { out, err } = await planned(line);
     expect(err).toBe("");
@@ -28,22 +29,25 @@ it("--json is one document that follows its schema to the letter", async () => {
   }
 });
 
-it("the scenario that it writes runs in the virtual times that it says", async () => {
-  const line = "--memory 3G --hotplug 2G --vcpus 3 --design tide --discard both --accept eager";
-  const { system, out, status } = await planned(`${line} --scenario m.yaml --json`);
-  expect(status).toBe(0);
-  const plan = planSchema.parse(JSON.parse(out));
-  const text = system.files.get("m.yaml") ?? "";
-  const runner = fakeSystem({ "m.yaml": text });
-  expect(await main(["run", "m.yaml", "--json"], runner, openWorld)).toBe(0);
-  const { played } = JSON.parse(runner.out()) as { played: { startNs: number; endNs: number }[] };
-  const spent = (from: number, to: number) => played[to]!.endNs - played[from]!.startNs;
-  expect([plan.boot.eager.ns, plan.plug?.ns, plan.unplug?.ns]).toEqual([
-    spent(0, 0),
-    spent(1, 2),
-    spent(3, 4),
-  ]);
-});
+it.each(["tdx", "snp"])(
+  "the scenario that it writes for %s runs in the virtual times that it says",
+  async (platform) => {
+    const line = `--memory 3G --hotplug 2G --vcpus 3 --platform ${platform} --design tide --discard both --accept eager`;
+    const { system, out, status } = await planned(`${line} --scenario m.yaml --json`);
+    expect(status).toBe(0);
+    const plan = planSchema.parse(JSON.parse(out));
+    const text = system.files.get("m.yaml") ?? "";
+    const runner = fakeSystem({ "m.yaml": text });
+    expect(await main(["run", "m.yaml", "--json"], runner, openWorld)).toBe(0);
+    const { played } = JSON.parse(runner.out()) as { played: { startNs: number; endNs: number }[] };
+    const spent = (from: number, to: number) => played[to]!.endNs - played[from]!.startNs;
+    expect([plan.boot.eager.ns, plan.plug?.ns, plan.unplug?.ns]).toEqual([
+      spent(0, 0),
+      spent(1, 2),
+      spent(3, 4),
+    ]);
+  },
+);
 
 describe("what is wrong is told in one line, with exit status 2", () => {
   it.each([
@@ -52,7 +56,8 @@ describe("what is wrong is told in one line, with exit status 2", () => {
     ["--memory 4097M", /expected a multiple of 2M, .*nearest: 4G and 4098M/],
     ["--memory 4G --vcpus 0", /expected a whole number from 1 to 512/],
     ["--memory 4G --design bitmap", /did you mean bitmaps\?|bitmaps/],
-    ["--memory 4G --platform sev", /expected a platform that is modelled.*tdx/],
+    ["--memory 4G --platform sev", /expected a platform that is modelled.*tdx or snp/],
+    ["--memory 4G --platform snp --extension-pages 5", /only its module takes pages/],
     ["--memory 4G --accept lasy", /lazy/],
     ["--memory 4G --vmm qemuu", /qemu/],
     ["--memory 4G --device dim", /dimm/],

@@ -14,6 +14,18 @@ export const BILL_ROWS = {
   release: { what: "releases (TDG.MEM.PAGE.RELEASE)", costs: { release2M: 1 } },
   seamcall: { what: "SEAMCALLs of the host outside a fault", costs: { seamcall: 1 } },
   request: { what: "virtio-mem requests", costs: { virtioRequest: 1 } },
+  pvalidate2M: { what: "PVALIDATEs of 2 MiB", costs: { pvalidate2M: 1 } },
+  pvalidate4K: { what: "PVALIDATEs of 4 KiB", costs: { pvalidate4K: 1 } },
+  fault2M: {
+    what: "PVALIDATEs of 2 MiB that the host has to back",
+    costs: { pvalidate2M: 1, nestedFault: 1 },
+  },
+  fault4K: {
+    what: "PVALIDATEs of 4 KiB that the host has to back",
+    costs: { pvalidate4K: 1, nestedFault: 1 },
+  },
+  vmgexit: { what: "requests to the host (VMGEXIT)", costs: { vmgexit: 1 } },
+  rmp: { what: "RMPUPDATEs and PSMASHs of the host outside a fault", costs: { rmpUpdate: 1 } },
   acpi: { what: "accesses of ACPI registers", costs: { acpiAccess: 1 } },
   touch: { what: "first touches of a page", costs: { pageTouch: 1 } },
 } as const satisfies Record<string, { what: string; costs: { readonly [name in CostName]?: number } }>;
@@ -38,7 +50,14 @@ const isRequest = (what: string): boolean => / (PLUG|UNPLUG|UNPLUG_ALL|STATE)$/.
 /** The row that an event of the trace was charged to; undefined for one that costs nothing or is part of another. */
 const rowOf = ({ actor, what, status }: TraceEvent, isFault: boolean): BillRowName | undefined => {
   if (what.startsWith("TDH.")) return isFault ? undefined : "seamcall";
+  if (what.startsWith("RMPUPDATE ") || what === "PSMASH") return isFault ? undefined : "rmp";
   if (actor.startsWith("vmm")) return isRequest(what) ? "request" : undefined;
+  if (what.startsWith("VMGEXIT ")) return "vmgexit";
+  if (what.startsWith("PVALIDATE ")) {
+    const isSmall = what.endsWith("4K");
+    if (status === "#NPF") return isSmall ? "fault4K" : "fault2M";
+    return isSmall ? "pvalidate4K" : "pvalidate2M";
+  }
   if (!what.startsWith("TDG.")) return undefined;
   if (status === "TDVMCALL") return "vmcall";
   if (status === "TD_EXIT") return "exit";
@@ -47,26 +66,45 @@ const rowOf = ({ actor, what, status }: TraceEvent, isFault: boolean): BillRowNa
   return what.startsWith("TDG.MEM.PAGE.RELEASE") ? "release" : "refused";
 };
 
+/** Answers that say why a vCPU left the guest: it called the host, or a page has to be backed. */
+const CALLS_HOST: ReadonlySet<string> = new Set(["TDVMCALL", "VMEXIT"]);
+const FAULTS: ReadonlySet<string> = new Set(["TD_EXIT", "#NPF"]);
+/** Who is no vCPU, nor the VMM's thread of one. */
+const NO_VCPU = -1;
+
 /** Counts what the events of one phase were charged to. */
 export class Counting {
-  private counts = new Map<BillRowName, number>();
-  /** vCPUs whose last exit was a TDVMCALL: what the host does for it is charged call by call. */
+  /** By vCPU, with what the host does for it. */
+  private counts = new Map<number, Map<BillRowName, number>>();
+  /** vCPUs whose last exit was a call to the host: what the host does for it is charged call by call. */
   private readonly called = new Set<number>();
 
   add(event: TraceEvent): void {
     const { actor, vcpu, status } = event;
-    if (status === "TDVMCALL" && vcpu !== null) this.called.add(vcpu);
-    if (status === "TD_EXIT" && vcpu !== null) this.called.delete(vcpu);
+    if (vcpu !== null && CALLS_HOST.has(status)) this.called.add(vcpu);
+    if (vcpu !== null && FAULTS.has(status)) this.called.delete(vcpu);
     const [, thread] = /^vmm@vcpu(\d+)$/.exec(actor) ?? [];
     const row = rowOf(event, thread !== undefined && !this.called.has(Number(thread)));
-    if (row !== undefined) this.counts.set(row, (this.counts.get(row) ?? 0) + (event.count ?? 1));
+    if (row === undefined) return;
+    const who = thread === undefined ? (vcpu ?? NO_VCPU) : Number(thread);
+    const rows = this.counts.get(who) ?? new Map<BillRowName, number>();
+    this.counts.set(who, rows.set(row, (rows.get(row) ?? 0) + (event.count ?? 1)));
   }
 
-  /** What was counted since the last call. */
+  /** What was counted since the last call, of all together. */
   take(): Counted {
-    const counted = Object.fromEntries(this.counts);
+    const sum = new Map<BillRowName, number>();
+    for (const rows of this.counts.values())
+      for (const [row, count] of rows) sum.set(row, (sum.get(row) ?? 0) + count);
     this.counts = new Map();
-    return counted;
+    return Object.fromEntries(sum);
+  }
+
+  /** What was counted since the last call, of the vCPU that had the most to do. */
+  takeSlowest(): Counted {
+    const all = [...this.counts.values()].map((rows): Counted => Object.fromEntries(rows));
+    this.counts = new Map();
+    return all.reduce((most, one) => (spentNs(one, rowNs) > spentNs(most, rowNs) ? one : most), {});
   }
 }
 
@@ -102,22 +140,13 @@ export const serialBill = (ns: number, counted: Counted, hasAcpi: boolean): Bill
   };
 };
 
-/** TDCALLs of the boot CPU that answer at once: VP.INFO, three VM.RD, two VM.WR. @source linux/coco/tdx-setup.ts */
-const SETUP_CALLS = 6;
-/** A few pages of firmware are no memory of the kernel, which makes its share of the work that much less. */
-const FIRMWARE_NS = 1000;
-
 /**
- * The bill of a boot: what its slowest vCPU did. Accepts run on many at a time; what is left over is waiting for others.
+ * The bill of a boot: what its slowest vCPU did. What is left over is waiting for others.
  *
  * @param memoryGiB boot memory, divided by the vCPUs
  */
-export const bootBill = (ns: number, memoryGiB: number, acceptBytes: 4096 | 2097152): Bill => {
-  const accept = acceptBytes === 4096 ? "accept4K" : "accept2M";
-  const base: Counted = { fixed: 1, memory: memoryGiB, refused: SETUP_CALLS };
-  const rest = ns - spentNs(base, rowNs);
-  const accepts = Math.max(0, Math.floor((rest + FIRMWARE_NS) / (rowNs(accept) + rowNs("exit"))));
-  const counted: Counted = { ...base, [accept]: accepts, exit: accepts };
+export const bootBill = (ns: number, memoryGiB: number, did: Counted): Bill => {
+  const counted: Counted = { fixed: 1, memory: memoryGiB, ...did };
   return { ns, counted, restNs: ns - spentNs(counted, rowNs) };
 };
 

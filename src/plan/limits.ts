@@ -120,8 +120,20 @@ const memmap: Rule = ({ request: { hotplug, device, dimms }, facts, freeAfterBoo
   };
 };
 
-const address: Rule = ({ facts: { ram, window } }) => {
+/** On SEV-SNP an RMP entry has 39 bits for the page of the guest, and the C-bit lies above. */
+const snpAddress = (end: number): Limit => ({
+  id: "address-width",
+  severity: end > PRIVATE_52 ? "error" : "ok",
+  what: "guest-physical addresses",
+  value: end,
+  limit: PRIVATE_52,
+  text: `memory ends at ${roughSize(end)}, an RMP entry takes addresses of 51 bits`,
+  source: "RMP entry, Family 19h: guest page in bits 50:12",
+});
+
+const address: Rule = ({ request: { platform }, facts: { ram, window } }) => {
   const end = Math.max(window?.end ?? 0, ...ram.map((range) => range.end));
+  if (platform === "snp") return snpAddress(end);
   const wide = end > PRIVATE_48;
   return {
     id: "address-width",

@@ -38,7 +38,8 @@ export interface Timing {
 /** Everything that a plan says. This is the document that `plan --json` prints. */
 export interface PlanReport {
   readonly format: "tidemark-plan";
-  readonly formatVersion: 1;
+  /** 2 for an SEV-SNP guest, whose host has other figures. */
+  readonly formatVersion: 1 | 2;
   readonly tidemark: string;
   readonly request: PlanRequest;
   readonly machine: MachineFacts;
@@ -46,7 +47,8 @@ export interface PlanReport {
   readonly plug: Timing | null;
   readonly unplug: Timing | null;
   readonly host: HostOverhead;
-  readonly extensions: ExtensionPoolFacts;
+  /** null where no TDX module is. */
+  readonly extensions: ExtensionPoolFacts | null;
   readonly limits: readonly Limit[];
   readonly snippets: { readonly [vmm in VmmName]: string };
   /** The scenario of the machine, which `run` plays. */

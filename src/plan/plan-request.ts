@@ -3,7 +3,7 @@ export const PLAN_DEVICES = ["virtio-mem", "dimm"] as const;
 export type PlanDevice = (typeof PLAN_DEVICES)[number];
 
 /** Who keeps the guest's memory from the host. */
-export const PLAN_PLATFORMS = ["tdx"] as const;
+export const PLAN_PLATFORMS = ["tdx", "snp"] as const;
 export type PlanPlatform = (typeof PLAN_PLATFORMS)[number];
 
 export const PLAN_ACCEPTS = ["lazy", "eager"] as const;
@@ -34,7 +34,7 @@ export interface PlanRequest {
   readonly discard: PlanDiscard;
   /** RAM that firmware leaves unaccepted. */
   readonly unaccepted: PlanFirmware;
-  /** Pages that the host gives the TDX module for its extensions. */
+  /** Pages that the host gives the TDX module for its extensions; 0 where there is no such module. */
   readonly extensionPages: number;
 }
 

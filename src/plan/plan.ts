@@ -58,9 +58,10 @@ export const makePlan = async (request: PlanRequest, options: PlanOptions): Prom
     ...(runs.unplug === undefined ? [] : [{ what: "unplug", ...runs.unplug }]),
   ];
   const { free, broken, lazy, eager, plug, unplug, notModelled } = runs;
+  const isTd = request.platform === "tdx";
   return {
     format: "tidemark-plan",
-    formatVersion: 1,
+    formatVersion: isTd ? 1 : 2,
     tidemark: options.version,
     request,
     machine: facts,
@@ -68,7 +69,7 @@ export const makePlan = async (request: PlanRequest, options: PlanOptions): Prom
     plug: plug === undefined ? null : timing(plug),
     unplug: unplug === undefined ? null : timing(unplug),
     host: hostOverhead(request, facts),
-    extensions: extensionPool(request),
+    extensions: isTd ? extensionPool(request) : null,
     limits: limitsOf({ request, facts, freeAfterBoot: free, phases, broken, notModelled }),
     snippets: {
       qemu: qemuSnippet(request),

@@ -37,12 +37,13 @@ const stepsText = ({ device, hotplug }: PlanRequest, { plugged, devices }: RunSi
 
 /** The scenario of a planned machine, which `tidemark run` plays. */
 export const scenarioText = (request: PlanRequest, size: RunSize, accept = request.accept): string => {
-  const { design, discard, hotplug } = request;
+  const { design, discard, hotplug, platform } = request;
   const growth =
     hotplug === 0 ? "" : `, grows by ${formatSize(size.plugged * size.devices)} and shrinks again`;
   return `${[
     "name: plan",
-    `title: A TD of ${formatSize(size.memory)} boots${growth}`,
+    `title: ${platform === "tdx" ? "A TD" : "An SNP guest"} of ${formatSize(size.memory)} boots${growth}`,
+    ...(platform === "tdx" ? [] : [`platform: ${platform}`]),
     ...machineText(request, size),
     `guest: {accept: ${accept}, design: ${design}}`,
     `vmm: {discard: ${discard}}`,

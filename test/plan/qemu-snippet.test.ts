@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { PlanRequest } from "../../src/plan/plan-request.ts";
+import { PLAN_PLATFORMS, type PlanRequest } from "../../src/plan/plan-request.ts";
 import { PLAIN, qemuOptions, qmpCommands } from "../../src/plan/snippets/qemu.ts";
 
 const GIB = 2 ** 30;
@@ -49,7 +49,11 @@ const converse = (
 const refusals = (answers: readonly string[]): string[] => answers.filter((line) => line.includes('"error"'));
 
 it.skipIf(!hasQemu)("the snippet of a machine without hotplug starts in QEMU (skipped without QEMU)", () => {
-  for (const wanted of [request({}), request({ nodes: 2, memory: 3 * GIB })]) {
+  for (const wanted of [
+    request({}),
+    request({ nodes: 2, memory: 3 * GIB }),
+    request({ nodes: 2, memory: 3 * GIB, platform: "snp" }),
+  ]) {
     const { errors, answers } = converse(wanted, []);
     expect([errors, refusals(answers)]).toEqual(["", []]);
   }
@@ -67,15 +71,28 @@ it.skipIf(!hasQemu)("a virtio-mem device of the plan is there in QEMU, and takes
 });
 
 it.skipIf(!hasQemu)("DIMMs of the plan are plugged in QEMU one by one", () => {
-  const wanted = request({ hotplug: 4 * GIB, device: "dimm", dimms: 4 });
-  const plugs = qmpCommands(wanted).filter((line) => !line.includes("device_del"));
-  const { errors, answers } = converse(wanted, [...plugs, '{"execute":"query-memory-devices"}']);
-  expect([errors, refusals(answers)]).toEqual(["", []]);
-  expect(answers.join("\n").match(/"id": "dimm\d"/g)?.length).toBe(4);
+  for (const platform of PLAN_PLATFORMS) {
+    const wanted = request({ hotplug: 4 * GIB, device: "dimm", dimms: 4, platform });
+    const plugs = qmpCommands(wanted).filter((line) => !line.includes("device_del"));
+    const { errors, answers } = converse(wanted, [...plugs, '{"execute":"query-memory-devices"}']);
+    expect([errors, refusals(answers)]).toEqual(["", []]);
+    expect(answers.join("\n").match(/"id": "dimm\d"/g)?.length).toBe(4);
+  }
 });
 
 it("a TD is told to QEMU as its documentation says", () => {
   const options = qemuOptions(request({}));
   expect(options.find(([option]) => option === "-machine")?.[1]).toContain("confidential-guest-support=tdx0");
   expect(options).toContainEqual(["-object", '{"qom-type":"tdx-guest","id":"tdx0"}']);
+});
+
+it("an SNP guest is told to QEMU as its documentation says, its memory shared between QEMU and KVM", () => {
+  const options = qemuOptions(request({ platform: "snp", hotplug: GIB }));
+  expect(options.find(([option]) => option === "-machine")?.[1]).toContain("confidential-guest-support=sev0");
+  const objects = options.filter(([option]) => option === "-object").map(([, value]) => value);
+  expect(objects).toEqual([
+    "sev-snp-guest,id=sev0,cbitpos=51,reduced-phys-bits=1,policy=0x30000",
+    "memory-backend-memfd,id=ram0,size=2G,share=on,reserve=off",
+    "memory-backend-memfd,id=vmem0,size=1G,share=on,reserve=off",
+  ]);
 });

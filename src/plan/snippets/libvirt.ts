@@ -1,5 +1,5 @@
 import { KIB } from "../../units.ts";
-import type { PlanRequest } from "../plan-request.ts";
+import type { PlanPlatform, PlanRequest } from "../plan-request.ts";
 
 const kib = (bytes: number): string => String(bytes / KIB);
 
@@ -51,13 +51,48 @@ const later = (request: PlanRequest): string[] => {
   ];
 };
 
+/** What a domain says of the platform that keeps its memory private. */
+const PLATFORMS: {
+  readonly [platform in PlanPlatform]: {
+    readonly backing: readonly string[];
+    readonly firmware: string;
+    readonly features: readonly string[];
+    readonly security: readonly string[];
+  };
+} = {
+  tdx: {
+    backing: [],
+    firmware: "OVMF.inteltdx.fd",
+    features: ["    <ioapic driver='qemu'/>"],
+    security: ["  <launchSecurity type='tdx'>", "    <policy>0x10000000</policy>", "  </launchSecurity>"],
+  },
+  snp: {
+    backing: [
+      "  <memoryBacking>",
+      "    <source type='memfd'/>",
+      "    <access mode='shared'/>",
+      "  </memoryBacking>",
+    ],
+    firmware: "OVMF.amdsev.fd",
+    features: [],
+    security: [
+      "  <launchSecurity type='sev-snp'>",
+      "    <cbitpos>51</cbitpos>",
+      "    <reducedPhysBits>1</reducedPhysBits>",
+      "    <policy>0x00030000</policy>",
+      "  </launchSecurity>",
+    ],
+  },
+};
+
 /**
  * The domain of a planned machine.
  *
- * @source libvirt formatdomain: launchSecurity of type tdx (11.6), memory devices, maxMemory
+ * @source libvirt formatdomain: launchSecurity of type tdx (11.6) and sev-snp (10.5), memory devices, maxMemory
  */
 export const libvirtSnippet = (request: PlanRequest): string => {
-  const { memory, hotplug, vcpus, device, dimms } = request;
+  const { memory, hotplug, vcpus, device, dimms, platform } = request;
+  const { backing, firmware, features, security } = PLATFORMS[platform];
   // libvirt counts a virtio-mem device that is there at boot as memory, all of which is not yet requested.
   const memoryBytes = device === "virtio-mem" ? memory + hotplug : memory;
   const slots = device === "dimm" ? dimms : 1;
@@ -69,23 +104,22 @@ export const libvirtSnippet = (request: PlanRequest): string => {
       : [`  <maxMemory slots='${slots}' unit='KiB'>${kib(memory + hotplug)}</maxMemory>`]),
     `  <memory unit='KiB'>${kib(memoryBytes)}</memory>`,
     `  <currentMemory unit='KiB'>${kib(memory)}</currentMemory>`,
+    ...backing,
     `  <vcpu>${vcpus}</vcpu>`,
     "  <os>",
     "    <type arch='x86_64' machine='q35'>hvm</type>",
-    "    <loader type='rom'>/usr/share/edk2/ovmf/OVMF.inteltdx.fd</loader>",
+    `    <loader type='rom'>/usr/share/edk2/ovmf/${firmware}</loader>`,
     "  </os>",
     "  <features>",
     "    <acpi/>",
-    "    <ioapic driver='qemu'/>",
+    ...features,
     "  </features>",
     "  <cpu mode='host-passthrough'>",
     "    <numa>",
     ...cells(request),
     "    </numa>",
     "  </cpu>",
-    "  <launchSecurity type='tdx'>",
-    "    <policy>0x10000000</policy>",
-    "  </launchSecurity>",
+    ...security,
     "  <devices>",
     "    <console type='pty'/>",
     ...(hotplug > 0 && device === "virtio-mem" ? virtioMem(request) : []),

@@ -1,19 +1,51 @@
 import { formatSize } from "../../scenario/quantity.ts";
-import type { PlanRequest } from "../plan-request.ts";
+import type { PlanPlatform, PlanRequest } from "../plan-request.ts";
 
 /** Words of a QEMU command line, one option with its value a row. */
 export type QemuOptions = readonly (readonly [option: string, value?: string])[];
 
-/** How a TD is told to QEMU. */
-const CONFIDENTIAL: QemuOptions = [
-  ["-accel", "kvm"],
-  ["-cpu", "host"],
-  ["-object", '{"qom-type":"tdx-guest","id":"tdx0"}'],
-  ["-machine", "q35,kernel-irqchip=split,confidential-guest-support=tdx0,memory-backend=ram0"],
-  ["-bios", "OVMF.inteltdx.fd"],
-];
+/** How a machine that keeps its memory private is told to QEMU, and what its RAM lies in. */
+export interface QemuPlatform {
+  readonly options: QemuOptions;
+  /** Kind of memory backend, with what it needs. */
+  readonly backend: (size: string, id: string) => string;
+  readonly qomType: { readonly "qom-type": string; readonly share?: boolean };
+}
 
-/** The same machine where there is no TDX: what can be tried anywhere. */
+const RAM_BACKEND = {
+  backend: (size: string, id: string) => `memory-backend-ram,id=${id},size=${size},reserve=off`,
+  qomType: { "qom-type": "memory-backend-ram" },
+};
+const MEMFD_BACKEND = {
+  backend: (size: string, id: string) => `memory-backend-memfd,id=${id},size=${size},share=on,reserve=off`,
+  qomType: { "qom-type": "memory-backend-memfd", share: true },
+};
+
+/** @source QEMU 10.1 documentation of TDX; QEMU 9.1, sev-snp-guest: the C-bit is bit 51 on EPYC from the third generation on */
+export const QEMU_PLATFORMS: { readonly [platform in PlanPlatform]: QemuPlatform } = {
+  tdx: {
+    options: [
+      ["-accel", "kvm"],
+      ["-cpu", "host"],
+      ["-object", '{"qom-type":"tdx-guest","id":"tdx0"}'],
+      ["-machine", "q35,kernel-irqchip=split,confidential-guest-support=tdx0,memory-backend=ram0"],
+      ["-bios", "OVMF.inteltdx.fd"],
+    ],
+    ...RAM_BACKEND,
+  },
+  snp: {
+    options: [
+      ["-accel", "kvm"],
+      ["-cpu", "EPYC-v4"],
+      ["-object", "sev-snp-guest,id=sev0,cbitpos=51,reduced-phys-bits=1,policy=0x30000"],
+      ["-machine", "q35,confidential-guest-support=sev0,vmport=off,memory-backend=ram0"],
+      ["-bios", "OVMF.amdsev.fd"],
+    ],
+    ...MEMFD_BACKEND,
+  },
+};
+
+/** The same machine where nothing keeps memory private: what can be tried anywhere. */
 export const PLAIN: QemuOptions = [
   ["-accel", "tcg"],
   ["-machine", "q35,memory-backend=ram0"],
@@ -41,16 +73,19 @@ const nodeBytes = ({ memory, nodes }: PlanRequest, node: number): number => {
   return node === nodes - 1 ? memory - share * (nodes - 1) : share;
 };
 
+const backendOf = ({ platform }: PlanRequest): QemuPlatform => QEMU_PLATFORMS[platform];
+
 const ramOptions = (request: PlanRequest): QemuOptions =>
   Array.from({ length: request.nodes }, (_, node): readonly [string, string] => [
     "-object",
-    `memory-backend-ram,id=ram${node},size=${formatSize(nodeBytes(request, node))},reserve=off`,
+    backendOf(request).backend(formatSize(nodeBytes(request, node)), `ram${node}`),
   ]);
 
-const deviceOptions = ({ hotplug, device, blockSize }: PlanRequest): QemuOptions => {
+const deviceOptions = (request: PlanRequest): QemuOptions => {
+  const { hotplug, device, blockSize } = request;
   if (hotplug === 0 || device === "dimm") return [];
   return [
-    ["-object", `memory-backend-ram,id=vmem0,size=${formatSize(hotplug)},reserve=off`],
+    ["-object", backendOf(request).backend(formatSize(hotplug), "vmem0")],
     [
       "-device",
       `virtio-mem-pci,id=vm0,memdev=vmem0,node=0,block-size=${formatSize(blockSize)},requested-size=0`,
@@ -69,7 +104,10 @@ const perNode = (options: QemuOptions, { nodes }: PlanRequest): QemuOptions =>
  *
  * @source QEMU 10.1 documentation of TDX and virtio-mem; -help of QEMU 7.2
  */
-export const qemuOptions = (request: PlanRequest, platform: QemuOptions = CONFIDENTIAL): QemuOptions => [
+export const qemuOptions = (
+  request: PlanRequest,
+  platform: QemuOptions = QEMU_PLATFORMS[request.platform].options,
+): QemuOptions => [
   ...perNode(platform, request),
   ["-smp", String(request.vcpus)],
   ["-m", sizeText(request)],
@@ -84,7 +122,8 @@ export const qemuOptions = (request: PlanRequest, platform: QemuOptions = CONFID
 const quoted = (value: string): string => (/^[\w.,:=/@+-]+$/.test(value) ? value : `'${value}'`);
 
 /** QMP commands that make the machine grow and shrink. */
-export const qmpCommands = ({ hotplug, device, dimms }: PlanRequest): string[] => {
+export const qmpCommands = (request: PlanRequest): string[] => {
+  const { hotplug, device, dimms } = request;
   if (hotplug === 0) return [];
   const command = (execute: string, args: object): string => JSON.stringify({ execute, arguments: args });
   if (device === "virtio-mem") {
@@ -96,7 +135,7 @@ export const qmpCommands = ({ hotplug, device, dimms }: PlanRequest): string[] =
   const numbers = Array.from({ length: dimms }, (_, n) => n);
   return [
     ...numbers.flatMap((n) => [
-      command("object-add", { "qom-type": "memory-backend-ram", id: `mem${n}`, size, reserve: false }),
+      command("object-add", { ...backendOf(request).qomType, id: `mem${n}`, size, reserve: false }),
       command("device_add", { driver: "pc-dimm", id: `dimm${n}`, memdev: `mem${n}`, node: 0 }),
     ]),
     ...numbers.reverse().map((n) => command("device_del", { id: `dimm${n}` })),
