@@ -81,7 +81,7 @@ export class LinuxWorld implements World {
   /** @throws WorldUnavailable if something is missing on this machine; NotModelled for what this world cannot be */
   async start(scenario: Scenario): Promise<void> {
     this.scenario = scenario;
-    this.config = linuxConfigOf(scenario);
+    this.config = linuxConfigOf(scenario, this.options.kernel?.image !== undefined);
     this.tools = await asUnavailable(() =>
       findLabTools({ line: scenario.guest.kernel, ...this.options.kernel }, needsOf(scenario)),
     );
