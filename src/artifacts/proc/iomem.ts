@@ -2,10 +2,14 @@ import { kept } from "../fact-sink.ts";
 import { inclusiveRange } from "../facts.ts";
 import { type LineContext, type LineReader, placeOf } from "../text/line-reader.ts";
 
-const ROW = /^((?:[>|]\s?)*)( *)([0-9a-f]{8,16})-([0-9a-f]{8,16}) : (.*?)\s*$/;
+/** Quote marks, the file's name as grep -H or -r prints it, a line number of grep -n or cat -n, and the row. */
+const ROW =
+  /^((?:[>|]\s?)*)(?:[^\s:]*iomem:)?(?:\d{1,6}:|\s*\d{1,6}\t)?([ \t]*)([0-9a-f]{8,16})-([0-9a-f]{8,16}) : (.*?)\s*$/;
+/** What someone wrote behind a row. */
+const REMARK = /\s+(?:<-+|#+|\/\/)(?:\s.*)?$/;
 
 /**
- * /proc/iomem, or pieces of it. Two spaces a level as the kernel indents, though some who paste it use three.
+ * /proc/iomem, or pieces of it. Two spaces a level as the kernel indents, though some who paste it use three, or tabs.
  *
  * A reader without privilege sees zeros for every address: that is told once, and no ranges are taken from it.
  */
@@ -37,8 +41,9 @@ export class Iomem implements LineReader {
       );
       return;
     }
-    const depth = this.depthOf(indent!.length);
-    context.sink.fact({ kind: "iomem", ...range, name: kept(name!), depth }, placeOf(context));
+    const depth = this.depthOf(indent!.replaceAll("\t", "  ").length);
+    const said = kept(name!.replace(REMARK, ""));
+    context.sink.fact({ kind: "iomem", ...range, name: said, depth }, placeOf(context));
   }
 
   isOpen(): boolean {

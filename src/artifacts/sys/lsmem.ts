@@ -1,8 +1,13 @@
 import { kept } from "../fact-sink.ts";
+import type { Place } from "../facts.ts";
 import { type FactBody, inclusiveRange } from "../facts.ts";
 import { type LineContext, type LineReader, placeOf, unquoted } from "../text/line-reader.ts";
+import { type LsmemCells, LsmemHeading, type LsmemRowCells, pairedCells } from "./lsmem-table.ts";
 
-const ROW = /^\s*0x([0-9a-f]{16})-0x([0-9a-f]{16})\s+(.*?)\s*$/;
+const RANGE = /^\s*0x([0-9a-f]{8,16})-0x([0-9a-f]{8,16})(?:\s|$)/;
+/** A row that stands alone: only lsmem prints a range, a size and a state. */
+const BARE_ROW = /^\s*0x[0-9a-f]{16}-0x[0-9a-f]{16}\s+[\d.]+[BKMGTP]?\s+(?:online|offline|on->off)\b/;
+const PAIRS = /^\s*RANGE="0x([0-9a-f]{8,16})-0x([0-9a-f]{8,16})"/;
 const TOTAL = /Total (online|offline) memory: +(\d+(?:\.\d+)?)([BKMGTP]?)\b/;
 const BLOCK = /Memory block size: +(\d+(?:\.\d+)?)([BKMGTP]?)\s*$/;
 const FACTORS: { readonly [suffix: string]: number } = {
@@ -15,28 +20,21 @@ const FACTORS: { readonly [suffix: string]: number } = {
   P: 2 ** 50,
 };
 
-const COLUMNS = ["RANGE", "SIZE", "STATE", "REMOVABLE", "BLOCK", "NODE", "ZONES"] as const;
-type Column = (typeof COLUMNS)[number];
-
 /** Bytes of a size as lsmem rounds it: one digit behind the point. */
 export const lsmemBytes = (amount: string, suffix: string): number =>
   Math.round(Number(amount) * (FACTORS[suffix] ?? 1));
 
 const isTrue = (text: string | undefined): boolean | undefined =>
-  text === undefined ? undefined : text === "yes" || text === "1";
+  text === "yes" ? true : text === "no" ? false : undefined;
 
 const isNode = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,5}$/.test(text) ? Number(text) : undefined;
 
 /** A row as lsmem gives it, by column. */
-export const lsmemFact = (
-  first: string,
-  last: string,
-  cell: (column: Column) => string | undefined,
-): FactBody | undefined => {
+export const lsmemFact = (first: string, last: string, cell: LsmemCells): FactBody | undefined => {
   const range = inclusiveRange(first, last);
   if (range === undefined) return undefined;
-  const text = (column: Column): string | undefined => {
+  const text = (column: Parameters<LsmemCells>[0]): string | undefined => {
     const said = cell(column);
     return said === undefined ? undefined : kept(said);
   };
@@ -50,54 +48,97 @@ export const lsmemFact = (
   };
 };
 
-/** The table that lsmem prints, whichever columns were asked for. What someone wrote behind a row is left alone. */
+/**
+ * What lsmem prints: the table with whichever columns were asked for, also without a heading, wrapped by a mailer or with empty cells;
+ * raw and as pairs. What someone wrote behind a row is left alone.
+ */
 export class Lsmem implements LineReader {
   readonly kind = "lsmem";
   readonly absent = "no heading RANGE SIZE of lsmem";
-  readonly literals = ["RANGE ", "Total online memory:", "Total offline memory:", "Memory block size: "];
-  private columns: readonly Column[] | undefined;
+  readonly literals = [
+    ...["RANGE ", 'RANGE="0x', "-0x00000"],
+    ...["Total online memory:", "Total offline memory:", "Memory block size: "],
+  ];
+  private heading: LsmemHeading | undefined;
+  /** The line before was the heading, whose rest may follow. */
+  private isHeadingLine = false;
+  /** A row whose last cells may stand on the next line. */
+  private row: { readonly range: string; readonly cells: LsmemRowCells; readonly at: Place } | undefined;
   private count = 0;
 
   line(text: string, context: LineContext): void {
     const body = unquoted(text);
-    const row = this.columns === undefined ? undefined : ROW.exec(body);
-    if (row !== undefined && row !== null) this.row(row, context);
+    if (this.heading === undefined && BARE_ROW.test(body)) this.heading = LsmemHeading.usual();
+    const isRow = this.heading !== undefined && RANGE.test(body);
+    if (!isRow && this.continues(body)) return;
+    this.flush(context);
+    if (isRow) this.begin(body, context);
     else this.around(body, context);
   }
 
   isOpen(): boolean {
-    return this.columns !== undefined;
+    return this.heading !== undefined;
   }
 
-  end(): void {}
+  end(context: LineContext): void {
+    this.flush(context);
+  }
 
   found(): number {
     return this.count;
   }
 
-  private row([, first, last, rest]: RegExpExecArray, context: LineContext): void {
-    const cells = rest!.split(/\s+/);
-    const columns = this.columns!.slice(1);
-    const cell = (column: Column): string | undefined => {
-      const at = columns.indexOf(column);
-      return at < 0 ? undefined : cells[at];
-    };
-    const fact = lsmemFact(first!, last!, cell);
+  private begin(text: string, context: LineContext): void {
+    this.isHeadingLine = false;
+    this.row = { range: text, cells: this.heading!.cells(text), at: placeOf(context) };
+  }
+
+  /** Whether a line is what a mailer cut off the one before. */
+  private continues(text: string): boolean {
+    const { row, heading } = this;
+    if (this.isHeadingLine && LsmemHeading.isRest(text)) {
+      this.heading = heading!.with(text);
+      return true;
+    }
+    const words = text.trim().split(/\s+/);
+    if (row === undefined || words[0] === "") return false;
+    const kept = row.cells.slice(0, -words.length);
+    const isRest = row.cells.length > words.length && kept.every((cell) => cell !== "");
+    if (!isRest || row.cells.slice(-words.length).some((cell) => cell !== "")) return false;
+    this.row = { ...row, cells: [...kept, ...words] };
+    return true;
+  }
+
+  private flush(context: LineContext): void {
+    const { row, heading } = this;
+    if (row === undefined) return;
+    this.row = undefined;
+    const [, first, last] = RANGE.exec(row.range)!;
+    this.tell(first!, last!, heading!.named(row.cells), row.at, context);
+  }
+
+  private tell(first: string, last: string, cell: LsmemCells, at: Place, { sink }: LineContext): void {
+    const fact = lsmemFact(first, last, cell);
     if (fact === undefined) {
-      context.sink.trouble("warning", placeOf(context), "a range up to 2^52", `0x${first}-0x${last}`);
+      sink.trouble("warning", at, "a range up to 2^52", `0x${first}-0x${last}`);
       return;
     }
     this.count++;
-    context.sink.fact(fact, placeOf(context));
+    sink.fact(fact, at);
   }
 
   private around(text: string, context: LineContext): void {
-    if (/^\s*RANGE\s+\S/.test(text)) {
-      const names = text.trim().split(/\s+/);
-      this.columns = names.flatMap((name) => COLUMNS.filter((column) => column === name));
+    this.heading = undefined;
+    this.isHeadingLine = /^\s*RANGE\s+\S/.test(text);
+    if (this.isHeadingLine) {
+      this.heading = LsmemHeading.of(text);
       return;
     }
-    this.columns = undefined;
+    const paired = PAIRS.exec(text);
+    if (paired !== null) {
+      this.tell(paired[1]!, paired[2]!, pairedCells(text), placeOf(context), context);
+      return;
+    }
     const total = TOTAL.exec(text);
     const block = BLOCK.exec(text.replace(/<--.*$/, ""));
     if (total !== null) {

@@ -51,9 +51,13 @@ const ESCAPE = String.fromCharCode(27);
 const ESCAPES = new RegExp(`${ESCAPE}\\[[0-9;?]*[ -/]*[@-~]`, "g");
 const PREFIX = /^\s*(?:(?:>|\||#|\*|->|<-)\s?)+/;
 
-/** A line without terminal escapes and carriage returns. */
+/** A space that does not break, which mailers and web pages put for one that does. */
+const NO_BREAK = "\u00a0";
+
+/** A line without terminal escapes, carriage returns and spaces that do not break. */
 export const plain = (line: string): string => {
-  const text = line.endsWith("\r") ? line.slice(0, -1) : line;
+  const ended = line.endsWith("\r") ? line.slice(0, -1) : line;
+  const text = ended.includes(NO_BREAK) ? ended.replaceAll(NO_BREAK, " ") : ended;
   return text.includes(ESCAPE) ? text.replace(ESCAPES, "") : text;
 };
 

@@ -19,6 +19,18 @@ describe("/proc/iomem", () => {
       iomem(0x3_0000_0000, 0x3_4000_0000, "x", 0),
     ]);
   });
+  it("as grep prints it, numbered, and with what someone wrote behind a row", () => {
+    const rows = [
+      "/proc/iomem:100000000-2ffffffff : CXL Window 0",
+      "12:  100000000-15fffffff : Soft Reserved   ### stays when the region goes",
+      "    13\t\t100000000-13fffffff : dax0.0 <- aligned",
+    ];
+    expect(rows.flatMap((row) => factsIn(row))).toEqual([
+      iomem(0x1_0000_0000, 0x3_0000_0000, "CXL Window 0", 0),
+      iomem(0x1_0000_0000, 0x1_6000_0000, "Soft Reserved", 0),
+      iomem(0x1_0000_0000, 0x1_4000_0000, "dax0.0", 0),
+    ]);
+  });
   it("read without privilege says nothing but that", () => {
     expect(factsIn("00000000-00000000 : Reserved\n00000000-00000000 : System RAM\n")).toEqual([
       { kind: "hidden-iomem" },
@@ -90,6 +102,78 @@ describe("lsmem", () => {
       { kind: "block-size", bytes: 2 ** 27 },
       { kind: "lsmem-total", what: "online", bytes: 1.5 * 2 ** 40 },
     ]);
+  });
+  const block = (start: number, state: string, removable: boolean | undefined) => ({
+    kind: "lsmem",
+    start,
+    end: start + 2 ** 27,
+    state,
+    removable,
+    node: undefined,
+    zones: undefined,
+  });
+  const LOW = "0x0000000000000000-0x0000000007ffffff";
+  const NEXT = "0x0000000008000000-0x000000000fffffff";
+
+  it("an empty cell says nothing, and moves no other: REMOVABLE of an offline block", () => {
+    const table = [
+      "RANGE                                  SIZE   STATE REMOVABLE BLOCK NODE   ZONES",
+      `${LOW}  128M  online       yes     0    0    None`,
+      `${NEXT}  128M offline               1    1  Normal`,
+    ];
+    expect(factsIn(table.join("\n"))).toEqual([
+      { ...block(0, "online", true), node: 0, zones: "None" },
+      { ...block(2 ** 27, "offline", undefined), node: 1, zones: "Normal" },
+    ]);
+    const raw = ["RANGE SIZE STATE REMOVABLE BLOCK NODE", `${NEXT} 128M offline  1 3`];
+    expect(factsIn(raw.join("\n"))).toEqual([{ ...block(2 ** 27, "offline", undefined), node: 3 }]);
+  });
+  it("columns that are not read keep their place", () => {
+    const table = [
+      "RANGE                                 SIZE   STATE BLOCK CONFIGURED MEMMAP-ON-MEMORY NODE",
+      `${LOW} 128M  online     0        yes              yes    2`,
+      `${NEXT} 128M offline     1         no               no    3`,
+      "Memmap on memory parameter:        yes",
+    ];
+    expect(factsIn(table.join("\n"))).toEqual([
+      { ...block(0, "online", undefined), node: 2 },
+      { ...block(2 ** 27, "offline", undefined), node: 3 },
+    ]);
+  });
+  it("where white space was lost, cells are counted, and those that cannot be are none", () => {
+    const table = [
+      "RANGE SIZE STATE REMOVABLE BLOCK NODE",
+      `${LOW} 128M on->off no 0 0`,
+      `${NEXT} 128M offline 1 2`,
+    ];
+    expect(factsIn(table.join("\n"))).toEqual([
+      { ...block(0, "on->off", false), node: 0 },
+      block(2 ** 27, "offline", undefined),
+    ]);
+  });
+  it("wrapped by a mailer, heading and rows", () => {
+    const table = [
+      "> RANGE                                  SIZE  STATE REMOVABLE BLOCK",
+      "> NODE ZONES",
+      `> ${LOW}  128M online       yes     0    0`,
+      "> None",
+      `> ${NEXT}  128M online        no     1`,
+      "> 1 Movable",
+      ">",
+      "> Memory block size:       128M",
+    ];
+    expect(factsIn(table.join("\n"))).toEqual([
+      { ...block(0, "online", true), node: 0, zones: "None" },
+      { ...block(2 ** 27, "online", false), node: 1, zones: "Movable" },
+      { kind: "block-size", bytes: 2 ** 27 },
+    ]);
+  });
+  it("without a heading, as pairs, and with spaces that do not break", () => {
+    expect(factsIn(`${LOW}  128M online       yes     0\n`)).toEqual([block(0, "online", true)]);
+    const pair = `RANGE="${LOW}" SIZE="134217728" STATE="offline" REMOVABLE="" BLOCK="0" NODE="4"\n`;
+    expect(factsIn(pair)).toEqual([{ ...block(0, "offline", undefined), node: 4 }]);
+    const table = `RANGE                                  SIZE  STATE REMOVABLE BLOCK\n${LOW}  128M online       yes     0\n`;
+    expect(factsIn(table.replaceAll(" ", "\u00a0"))).toEqual([block(0, "online", true)]);
   });
   it("as JSON", () => {
     const text =

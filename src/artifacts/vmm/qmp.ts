@@ -91,6 +91,8 @@ const lsmemRows = (rows: Json | undefined): FactBody[] => {
     const fact = lsmemFact(range[1]!, range[2]!, (column) => {
       const cell = row[column.toLowerCase()];
       if (typeof cell === "boolean") return cell ? "yes" : "no";
+      // lsmem of util-linux 2.30 has text there.
+      if (column === "REMOVABLE") return cell === "1" ? "yes" : cell === "0" ? "no" : String(cell);
       return cell === undefined || cell === null ? undefined : String(cell);
     });
     return fact === undefined ? [] : [fact];
