@@ -217,6 +217,23 @@ describe("--lsmem prints lsmem's columns and three more", () => {
     const { out } = await inspect(...files, "--lsmem");
     expect(out.split("\n")[2]).toMatch(/ 32 +32M +16M +16M$/);
   });
+  it("with what is plugged by the VMM's word alone, where it can only be there", async () => {
+    const blocks = (...numbers: readonly number[]): string =>
+      `block_size_bytes 0x8000000\n${numbers.map((n) => `memory${n} phys_index=0 state=online zones=Normal\n`).join("")}`;
+    const qmp = (size: number): string =>
+      `{"return": [{"type": "virtio-mem", "data": {"memaddr": 4294967296, "size": ${size}, "max-size": 1073741824, "id": "vm0"}}]}\n`;
+    const plugged = async (size: number, ...numbers: readonly number[]) => {
+      const { out } = await inspect(write("q", qmp(size)), write("b", blocks(...numbers)), "--lsmem");
+      const rows = out.split("\n\n")[0]!.split("\n").slice(1);
+      return rows.map((row) => row.split(/ +/)[5]);
+    };
+    // Blocks 0 and 1 are no device's: RAM of the boot. The device has 24 MiB of one block; then just its two blocks.
+    expect(await plugged(24 * 2 ** 20, 0, 1, 32)).toEqual(["256M", "24M"]);
+    expect(await plugged(2 ** 28, 0, 1, 32, 34)).toEqual(["256M", "128M", "128M"]);
+    // 24 MiB may lie in the one or the other; more is plugged than the guest has.
+    expect(await plugged(24 * 2 ** 20, 0, 1, 32, 34)).toEqual(["256M", "-", "-"]);
+    expect(await plugged(2 ** 28, 0, 1, 32)).toEqual(["256M", "-"]);
+  });
   it("and says what is missing where there are no blocks", async () => {
     const { status, err } = await inspect(write("dmesg", LOG), "--lsmem");
     expect([status, err.includes("expected memory blocks for --lsmem, found none")]).toEqual([2, true]);

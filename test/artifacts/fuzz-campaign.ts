@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker, workerData } from "node:worker_threads";
 import { faultOf, inputOf } from "./fuzz-input.ts";
-import { samples } from "./fuzz-samples.ts";
+import { RMP_ENTRIES, samples } from "./fuzz-samples.ts";
 
 /** What a campaign remembers between two calls. */
 interface State {
@@ -99,7 +99,7 @@ const firstLine = (text: string): string => text.split("\n", 1)[0]!;
 
 const fingerprint = (): string => {
   const hash = createHash("sha256");
-  for (const sample of samples()) hash.update(sample);
+  for (const sample of [...samples(), RMP_ENTRIES]) hash.update(sample);
   return hash.digest("hex").slice(0, 16);
 };
 

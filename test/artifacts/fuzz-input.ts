@@ -11,6 +11,7 @@ import { DecodeError } from "../../src/abi/bytes.ts";
 import { decodeMemoryMap, EFI_MEMORY_DESCRIPTOR } from "../../src/abi/efi/memory-descriptor.ts";
 import { decodeConfigurationTable, decodeEfiSystemTable } from "../../src/abi/efi/system-table.ts";
 import { unacceptedTableView } from "../../src/abi/efi/unaccepted-table.ts";
+import { RMP_HEAD_BYTES } from "../../src/abi/snp/rmp-entry.ts";
 import { decodeTdParams } from "../../src/abi/tdx/td-params.ts";
 import { decodeCmrList, decodeReservedAreas, decodeTdmrInfo } from "../../src/abi/tdx/tdmr-info.ts";
 import { VIRTIO_MEM_CONFIG } from "../../src/abi/virtio-mem/config.ts";
@@ -22,6 +23,7 @@ import { lsmemRows } from "../../src/artifacts/map/lsmem-rows.ts";
 import { survey } from "../../src/artifacts/map/survey.ts";
 import { mutated } from "../../src/artifacts/testing/mutations.ts";
 import { readArtifact } from "../../src/artifacts/testing/read-artifact.ts";
+import { RMP_ENTRIES } from "./fuzz-samples.ts";
 
 /** Bytes at an address of a memory that has only these. */
 const memoryOf =
@@ -78,7 +80,21 @@ const decodeAll = (bytes: Uint8Array): void => {
 /** Every how many inputs the decoders of src/abi get the input too, from its first byte on. */
 const ABI_EVERY = 4;
 
-export const inputOf = (samples: readonly Uint8Array[], seed: number): Uint8Array => mutated(samples, seed);
+/** Every how many inputs one is the dump of an RMP, and which of them: those that the decoders of src/abi do not get. */
+const RMP_EVERY = 16;
+const RMP_SEED = 9;
+const isRmpSeed = (seed: number): boolean => seed % RMP_EVERY === RMP_SEED;
+
+/** A damaged dump behind a head, which says nothing; some are cut inside an entry. */
+const damagedRmp = (seed: number): Uint8Array => {
+  const entries = mutated([RMP_ENTRIES], seed);
+  const dump = new Uint8Array(RMP_HEAD_BYTES + entries.length);
+  dump.set(entries, RMP_HEAD_BYTES);
+  return dump;
+};
+
+export const inputOf = (samples: readonly Uint8Array[], seed: number): Uint8Array =>
+  isRmpSeed(seed) ? damagedRmp(seed) : mutated(samples, seed);
 
 /**
  * Reads, judges and lays out one damaged artifact.
@@ -87,7 +103,9 @@ export const inputOf = (samples: readonly Uint8Array[], seed: number): Uint8Arra
  */
 export const goThrough = (input: Uint8Array, seed: number): void => {
   if (seed % ABI_EVERY === 0) decodeAll(input);
-  const { sink, source } = readArtifact(input, 1 + (seed % 997));
+  // Every other dump is one by the user's word, as with --rmp.
+  const isRmp = isRmpSeed(seed) && seed % (2 * RMP_EVERY) === RMP_SEED;
+  const { sink, source } = readArtifact(input, 1 + (seed % 997), isRmp);
   for (const { at } of sink.troubles)
     if (at.line === undefined && at.offset === undefined) throw new Error("a trouble without a place");
   if (source.kinds.length === 0 && source.not.length === 0) throw new Error("no kind, and no reason");
@@ -97,7 +115,7 @@ export const goThrough = (input: Uint8Array, seed: number): void => {
   lsmemRows(read);
 };
 
-/** Milliseconds that one input of 3 KB may take. */
+/** Milliseconds that one input of 3 KB, or an RMP of so much behind its head, may take. */
 const SLOW = 50;
 
 /** Milliseconds of the processor. */

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { readArtifact } from "../../src/artifacts/testing/read-artifact.ts";
 import { goThrough, inputOf } from "./fuzz-input.ts";
 import { samples } from "./fuzz-samples.ts";
 
@@ -30,4 +31,16 @@ it("seeds that once showed a fault show none", () => {
 
 it(`${RUNS} damaged artifacts are read without an exception, and what is wrong with each has a place`, () => {
   expect(faults(Array.from({ length: RUNS }, (_, n) => n + 1))).toEqual([]);
+});
+
+it("dumps of an RMP are among them: some whole, some that contradict themselves", () => {
+  const outcomes = new Set<string>();
+  for (let seed = 1; seed <= RUNS; seed++) {
+    const { sink } = readArtifact(inputOf(SAMPLES, seed), 2 ** 20, true);
+    if (sink.facts.some(({ kind }) => kind === "rmp-dump"))
+      outcomes.add(sink.troubles[0]?.expected ?? "whole");
+  }
+  expect([...outcomes]).toEqual(
+    expect.arrayContaining(["whole", "no reserved bit set", "a high quadword of 0"]),
+  );
 });

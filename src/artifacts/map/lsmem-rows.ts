@@ -1,4 +1,5 @@
 import type { Range } from "../facts.ts";
+import type { SurveyedDevice } from "./devices.ts";
 import { difference, intersection, roundDown, roundUp, total } from "./ranges.ts";
 import type { Survey } from "./survey.ts";
 
@@ -39,33 +40,56 @@ const piecesOf = ({ of, blocks }: Survey): Piece[] => {
   return merged;
 };
 
-/** Bytes of a device that lie in a range: all of a DIMM; of virtio-mem what its bitmap says, or the guest has added. */
+/** What the guest has added of the devices: as /proc/iomem names it, else the memory blocks that there are. */
+const addedOf = (survey: Survey): readonly Range[] => {
+  const named = survey.of("iomem").filter(({ name }) => /^System RAM \(/.test(name));
+  return named.length > 0 ? named : piecesOf(survey);
+};
+
+/**
+ * Bytes of a virtio-mem device that lie in a range. The VMM tells how many are plugged and not which: so they are known where the guest
+ * has added just as many, or has nothing of the device elsewhere.
+ */
+const virtioMemPlugged = (survey: Survey, device: SurveyedDevice, range: Range): number | undefined => {
+  const part = intersection([device.range], [range]);
+  const bitmap = survey.of("unaccepted-table").at(-1)?.plugged;
+  if (bitmap !== undefined) return total(intersection(part, bitmap));
+  if (device.size === device.range.end - device.range.start) return total(part);
+  const added = intersection([device.range], addedOf(survey));
+  if (total(added) === device.size) return total(intersection(part, added));
+  const isAllHere = added.length > 0 && difference(added, [range]).length === 0;
+  return isAllHere && device.size <= total(added) ? device.size : undefined;
+};
+
 const devicePlugged = (survey: Survey, range: Range): number | undefined => {
-  const { of, devices } = survey;
-  const bitmap = of("unaccepted-table").at(-1)?.plugged;
-  const added = of("iomem").filter(({ name }) => /^System RAM \(/.test(name));
   let bytes = 0;
-  for (const device of devices) {
+  for (const device of survey.devices) {
     const part = intersection([device.range], [range]);
     if (part.length === 0) continue;
-    if (device.type === "dimm") bytes += total(part);
-    else if (bitmap !== undefined) bytes += total(intersection(part, bitmap));
-    else if (device.size === device.range.end - device.range.start) bytes += total(part);
-    else if (device.size > 0) {
-      // Where the guest has added just as much as is plugged, that is what is plugged.
-      const known = intersection([device.range], added);
-      if (total(known) !== device.size) return undefined;
-      bytes += total(intersection(part, known));
-    }
+    const plugged = device.type === "dimm" ? total(part) : virtioMemPlugged(survey, device, range);
+    if (plugged === undefined) return undefined;
+    bytes += plugged;
   }
   return bytes;
 };
 
 const SECTION = 2 ** 27;
 
+/** RAM of the boot. Where the VMM told all devices, and nobody the RAM, it is what is there outside of them. */
+const bootRamOf = (survey: Survey): readonly Range[] | undefined => {
+  const { ram, ramSource, devices, of } = survey;
+  if (ramSource !== undefined && ramSource !== "lsmem") return ram;
+  if (of("memory-device").length === 0) return undefined;
+  return difference(
+    piecesOf(survey),
+    devices.map(({ range }) => range),
+  );
+};
+
 const pluggedOf = (survey: Survey, range: Range): number | undefined => {
-  const { ram, ramSource, devices, blockBytes } = survey;
-  if (ramSource === undefined || ramSource === "lsmem") return undefined;
+  const { devices, blockBytes } = survey;
+  const ram = bootRamOf(survey);
+  if (ram === undefined) return undefined;
   // A block with RAM of the boot is backed as a whole: firmware keeps some of it for itself.
   const block = blockBytes === undefined || blockBytes === 0 ? SECTION : blockBytes;
   const whole = ram.map(({ start, end }) => ({ start: roundDown(start, block), end: roundUp(end, block) }));
