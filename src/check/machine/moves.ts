@@ -175,7 +175,8 @@ export class MachineMoves {
     const end = frame.end;
     this.armed = fault;
     machine.step(actor);
-    if (machine.scheduler.blockedAt[actor] !== -1) return false;
+    // A panic ends its step as a wait does, and is none.
+    if (machine.scheduler.blockedAt[actor] !== -1 && !machine.halted) return false;
     if (fault !== NO_FAULT && machine.injector!.points.struck[fault] === 0) return false;
     words.fill(0, frame.end, end);
     return true;
