@@ -119,8 +119,12 @@ export const boot = (machine: Machine): BootOutcome => {
   return bootKernel(machine, given);
 };
 
-/** The kernel of a machine boots from where the decompressor jumped into it. */
-export const bootKernel = (machine: Machine, given: HandOver): BootOutcome => {
+/**
+ * The kernel of a machine boots from where the decompressor jumped into it.
+ *
+ * @param settles whether its drivers do what they find to do, or only begin
+ */
+export const bootKernel = (machine: Machine, given: HandOver, settles = true): BootOutcome => {
   const { kernel } = machine;
   const watch = machine.watch!;
   machine.watchesUnits = false;
@@ -138,7 +142,7 @@ export const bootKernel = (machine: Machine, given: HandOver): BootOutcome => {
   watch.checkAll();
   watch.forget();
   startDrivers(machine);
-  machine.settle();
+  if (settles) machine.settle();
   return machine.halted ? failed(machine) : { booted: true, why: "" };
 };
 

@@ -24,6 +24,8 @@ export interface PageStates {
   readonly tableHere: number;
   readonly mappedCount: { readonly [table: number]: number };
   endOfState(gpa: number, limit: number): number;
+  /** Whoever wrote the tables from outside calls this, if a walk remembers another. */
+  forgetWalk?(): void;
 }
 
 /** What invariants and reports need of a platform. */

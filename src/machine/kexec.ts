@@ -30,6 +30,8 @@ export interface NextKernel {
   /** A vmlinux has no decompressor, which would look at the table's version. */
   readonly image: "bzImage" | "vmlinux";
   readonly syscall: KexecSyscall;
+  /** Its drivers begin what they find to do, and are left in the middle of it. */
+  readonly stopsAtDrivers?: boolean;
 }
 
 /** How a kexec ended. */
@@ -131,7 +133,7 @@ const enter = (machine: Machine, next: NextKernel): BootOutcome => {
   machine.interrupts.restart();
   machine.watch = new Watch(watchedOf(machine), violations);
   machine.watch.forget();
-  return bootKernel(machine, given);
+  return bootKernel(machine, given, next.stopsAtDrivers !== true);
 };
 
 /**

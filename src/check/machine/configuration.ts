@@ -1,9 +1,12 @@
 import { designNamed } from "../../designs/designs.ts";
 import { geometry } from "../../linux/geometry.ts";
+import type { KernelOptions } from "../../linux/kernel.ts";
 import { type Fix, VARIANTS, withoutFixes } from "../../linux/variant.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { FAULT_CALLS } from "../../machine/faults/fault-calls.ts";
 import type { FaultPlan } from "../../machine/faults/fault-points.ts";
+import type { PlatformName } from "../../machine/guest-platform.ts";
+import type { KexecSyscall } from "../../machine/next-kernel.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { GIB, gpa, MIB } from "../../units.ts";
 import { explicitLayout, type GuestLayout } from "../../vmm/layout.ts";
@@ -22,6 +25,11 @@ export type Deed =
       readonly pinned?: boolean | undefined;
     }
   | { readonly do: "free"; readonly as: string }
+  /** What was allocated is made shared with the VMM, or private again. Where it is not one piece of memory nothing happens. */
+  | { readonly do: "share"; readonly as: string }
+  | { readonly do: "unshare"; readonly as: string }
+  /** Another kernel of the same kind is loaded and started. Before the search only: it makes another machine. */
+  | { readonly do: "kexec"; readonly syscall?: KexecSyscall | undefined }
   /**
    * The kernel reads a word of its own memory that runs into this unit, counted from the first above 4 GiB; if it has
    * none there, nothing happens.
@@ -47,7 +55,7 @@ export interface MachineConfiguration {
   readonly design: string;
   readonly vcpus: number;
   readonly staticUnits: number;
-  readonly blockUnits: 2 | 4;
+  readonly blockUnits: 2 | 4 | 64;
   readonly device: { readonly kind: "virtio-mem" | "dimm"; readonly units: number };
   readonly accept: "lazy" | "eager";
   readonly memmapOnMemory: boolean;
@@ -63,22 +71,31 @@ export interface MachineConfiguration {
   readonly fault: { readonly call: string; readonly answer: string } | null;
   /** Invariants that count. Empty: all. */
   readonly rules: readonly string[];
+  /** What makes the VM confidential; left out: TDX. */
+  readonly platform?: PlatformName | undefined;
+  /** Big-block mode of virtio-mem (force_bbm); left out: no. */
+  readonly bigBlocks?: boolean | undefined;
+  /** Zone that hot-added memory goes online to; left out: MOVABLE. */
+  readonly zone?: "kernel" | "movable" | undefined;
 }
 
 export const UNIT = 2 * MIB;
 /** Boot memory that firmware accepts: just enough for Linux to boot. */
 const LOW_MEMORY = 64 * MIB;
+/** The same where it has to start another kernel: an image may be half of it, and unpacks itself to 61 MiB. */
+const LOW_MEMORY_FOR_KEXEC = 384 * MIB;
 /** Where boot memory above 4 GiB starts. */
 export const HIGH_BASE = 4 * GIB;
 const PAGE_SHIFT = 12;
 const PAGEBLOCK_ORDER = 9;
 const MAX_ORDER = 10;
 
-const layoutOf = ({ staticUnits, device }: MachineConfiguration): GuestLayout => {
-  const memory = LOW_MEMORY + staticUnits * UNIT;
+const layoutOf = ({ staticUnits, device, before }: MachineConfiguration): GuestLayout => {
+  const low = before.some((deed) => deed.do === "kexec") ? LOW_MEMORY_FOR_KEXEC : LOW_MEMORY;
+  const memory = low + staticUnits * UNIT;
   return explicitLayout({
     ram: [
-      { start: 0, size: LOW_MEMORY },
+      { start: 0, size: low },
       { start: HIGH_BASE, size: staticUnits * UNIT },
     ],
     slots: 1,
@@ -104,16 +121,15 @@ const policyOf = ({ aug, discard, unplugged }: MachineConfiguration): Partial<Vm
   unplugged,
 });
 
-const OPTIONS = {
-  autoOnline: "online_movable",
-  unplugOnline: true,
-  forceBbm: false,
-  bbmBlockSize: 0,
-} as const;
+const optionsOf = ({ accept, memmapOnMemory, bigBlocks, zone }: MachineConfiguration): KernelOptions => ({
+  ...{ accept, memmapOnMemory, unplugOnline: true, bbmBlockSize: 0 },
+  forceBbm: bigBlocks === true,
+  autoOnline: zone === "kernel" ? "online_kernel" : "online_movable",
+});
 
 /** The machine of a configuration. @throws NotModelled for a design or a fault that there is not */
 export const machineConfigOf = (configuration: MachineConfiguration): MachineConfig => {
-  const { vcpus, device, staticUnits, accept, memmapOnMemory, pageRelease } = configuration;
+  const { vcpus, device, staticUnits, pageRelease, platform } = configuration;
   const design = designNamed(configuration.design);
   if (design === undefined) throw new NotModelled(`design ${configuration.design}`);
   const layout = layoutOf(configuration);
@@ -125,6 +141,7 @@ export const machineConfigOf = (configuration: MachineConfiguration): MachineCon
   );
   const virtioMem = { id: "vm0", size: device.units * UNIT, requestedSize: 0 };
   return {
+    ...(platform === undefined ? {} : { platform }),
     layout,
     geometry: geometry(PAGE_SHIFT, PAGEBLOCK_ORDER, MAX_ORDER, 21 + Math.log2(configuration.blockUnits)),
     nodes: 1,
@@ -137,7 +154,7 @@ export const machineConfigOf = (configuration: MachineConfiguration): MachineCon
     policy: policyOf(configuration),
     pageRelease,
     variant: withoutFixes(VARIANTS["7.3"], configuration.revert),
-    options: { ...OPTIONS, accept, memmapOnMemory },
+    options: optionsOf(configuration),
     design,
     seed: 1,
     ...(faults === undefined ? {} : { faults }),

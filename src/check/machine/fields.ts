@@ -20,6 +20,12 @@ const PASSING: ReadonlySet<string> = new Set([
   "MemMap.version",
   "Cpus.panicMessage",
   "FaultPoints.chooser",
+  "Rmp.at",
+  "Rmp.large",
+  "NestedPageTable.level",
+  "NestedPageTable.frameHere",
+  "NestedPageTable.stateHere",
+  "NestedPageTable.tableHere",
 ]);
 
 /** Objects that tell of the machine's past. */

@@ -1,11 +1,12 @@
 import { assert } from "../../assert.ts";
 import { RETRY_MIN_MS, VM } from "../../linux/virtio-mem/driver.ts";
 import { boot } from "../../machine/boot.ts";
+import type { Violation } from "../../machine/invariants/violations.ts";
 import { Machine } from "../../machine/machine.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { DISABLED, TAKEN } from "../system.ts";
 import type { Arena } from "./arena.ts";
-import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
+import { type Deed, type MachineConfiguration, machineConfigOf } from "./configuration.ts";
 import { type Growth, grow } from "./fields.ts";
 import { gather } from "./gather.ts";
 import { Programs } from "./programs.ts";
@@ -62,6 +63,9 @@ export class MachineMoves {
   private readonly logLines: number;
   private readonly actors: number;
   private readonly faults: number;
+  /** What is wrong with another kernel's start, before the search begins, or TAKEN; and what the rules said of it. */
+  private readonly early: number;
+  private readonly earlyWhy: readonly Violation[];
   /** By actor, program and timer: its name as a number below 2^31. */
   private readonly tokens: Uint32Array;
 
@@ -74,10 +78,10 @@ export class MachineMoves {
     assert(booted, () => `the machine of ${configuration.name} boots: ${why}`);
     reserveSections(this.machine);
     this.programs = new Programs(this.machine, configuration);
-    for (const deed of configuration.before) {
-      this.programs.perform(deed, undefined);
-      this.machine.settle();
-    }
+    for (const deed of configuration.before) this.doBefore(deed);
+    const jumps = configuration.before.some((deed) => deed.do === "kexec");
+    this.early = jumps ? this.verdict() : TAKEN;
+    this.earlyWhy = [...this.machine.watch!.violations.all];
     this.actors = this.machine.tasks.actors.length;
     this.faults = configuration.fault === null ? 0 : 1;
     const points = this.machine.injector?.points;
@@ -91,12 +95,20 @@ export class MachineMoves {
     this.arena = gather(this.machine, [this.programs]);
   }
 
+  /** A jump into another kernel is judged with what the rules say of it; what its drivers do is searched. */
+  private doBefore(deed: Deed): void {
+    const jumps = deed.do === "kexec";
+    if (jumps) this.forgetPast();
+    this.programs.perform(deed, undefined);
+    if (!jumps) this.machine.settle();
+  }
+
   /** Memory was written from outside: caches are stale, and what was seen since is not the past of this state. */
   moved(): void {
-    const { kernel, vmm, td, log } = this.machine;
+    const { kernel, vmm, platform, log } = this.machine;
     this.count = -1;
     kernel.mm.version++;
-    td.sept.forgetWalk();
+    platform.pages.sept.forgetWalk?.();
     log.length = this.logLines;
     this.forgetPast();
     // A move that came to nothing left its changes here.
@@ -114,7 +126,7 @@ export class MachineMoves {
     if (this.count >= 0) return this.count;
     const { machine, programs, list, actors, faults } = this;
     let count = 0;
-    if (!machine.halted) {
+    if (!machine.halted && this.early === TAKEN) {
       const { active, activeCount } = machine.scheduler;
       const mayFail = faults > 0 && machine.injector!.points.struck[0] === 0;
       for (let actor = 0; actor < actors; actor++) {
@@ -199,11 +211,12 @@ export class MachineMoves {
    * which units wait for a look of the rules while a release holds the lock. All are looked at then.
    */
   private normalise(): void {
-    const { kernel, interrupts, td, vmm } = this.machine;
+    const { kernel, interrupts, platform, vmm } = this.machine;
     const { mm, table } = kernel;
-    if (td.sept.changed.count + mm.dirty.count + (table?.dirty.count ?? 0) + vmm.changedUnits.count > 0) {
+    const { sept } = platform.pages;
+    if (sept.changed.count + mm.dirty.count + (table?.dirty.count ?? 0) + vmm.changedUnits.count > 0) {
       this.machine.watch?.forget();
-      td.sept.changed.everything();
+      sept.changed.everything();
     }
     for (let device = 0; device < kernel.virtioMem.length; device++) {
       const { words } = kernel.virtioMem[device]!;
@@ -236,6 +249,9 @@ export class MachineMoves {
   }
 
   atRest(): number {
+    for (const { invariant, start, end, why } of this.earlyWhy)
+      if (this.early !== TAKEN) this.machine.watch!.report(invariant, start, end, why);
+    if (this.early !== TAKEN) return this.early;
     if (this.machine.halted) return TAKEN;
     return this.machine.scheduler.activeCount[0] === 0 ? this.judged() : waitOf(this.machine);
   }

@@ -1,11 +1,14 @@
 import { assert } from "../../assert.ts";
+import { setMemoryDecrypted, setMemoryEncrypted } from "../../linux/coco/set-memory.ts";
 import { USE } from "../../linux/mem-map.ts";
 import { MMOP } from "../../linux/memory-block.ts";
 import { GFP } from "../../linux/page-allocator/gfp.ts";
+import { kexec } from "../../machine/kexec.ts";
 import type { Machine } from "../../machine/machine.ts";
+import type { KexecSyscall } from "../../machine/next-kernel.ts";
 import { storeBlockState } from "../../machine/operator.ts";
 import type { KernelTask } from "../../machine/tasks.ts";
-import { allocateMemory, freeOwned, readAcross } from "../../machine/workload.ts";
+import { allocatedRuns, allocateMemory, freeOwned, readAcross } from "../../machine/workload.ts";
 import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
 import { type Deed, HIGH_BASE, type MachineConfiguration, type Program, UNIT } from "./configuration.ts";
 
@@ -74,9 +77,11 @@ export class Programs {
     const task = user ?? machine.tasks.users[0]!;
     if (deed.do === "resize") machine.vmm.setRequestedSize(0, deed.to * UNIT);
     else if (deed.do === "plug" || deed.do === "unplug") this.dimm(deed.do === "plug");
-    else if (deed.do === "free") freeOwned(machine.kernel, this.ownerOf(deed.as));
+    else if (deed.do === "free") this.free(deed.as);
     else if (deed.do === "read") this.read(task, HIGH_BASE + deed.across * UNIT);
     else if (deed.do === "allocate") this.allocate(task, deed);
+    else if (deed.do === "share" || deed.do === "unshare") this.convert(task, deed);
+    else if (deed.do === "kexec") this.kexec(deed.syscall ?? "kexec_file_load");
     else if (deed.do === "online") this.store(task, deed.block, MMOP.ONLINE_MOVABLE);
     else if (deed.do === "offline") this.store(task, deed.block, MMOP.OFFLINE);
     machine.interrupts.startWork();
@@ -99,6 +104,41 @@ export class Programs {
     const owner = this.ownerOf(as) + order * OWNER_BITS;
     const flags = pinned === true ? 0 : GFP.MOVABLE;
     this.machine.start(task, allocateMemory, units * (UNIT / PAGE), flags, 0, owner);
+  }
+
+  /** What is mapped shared is leaked: a conversion of it failed, or nobody took it back. */
+  private free(name: string): void {
+    const { kernel } = this.machine;
+    const owner = this.ownerOf(name);
+    if (allocatedRuns(kernel, owner).some(({ start }) => kernel.shared.has(start))) return;
+    freeOwned(kernel, owner);
+  }
+
+  /** What could not be shared was leaked, and the VMM has it private still: nobody takes it back. */
+  private convert(task: KernelTask, deed: Deed & { readonly do: "share" | "unshare" }): void {
+    const runs = allocatedRuns(this.machine.kernel, this.ownerOf(deed.as));
+    if (runs.length !== 1) return;
+    const { start, end } = runs[0]!;
+    if (deed.do === "unshare" && this.isPrivate(start)) return;
+    const procedure = deed.do === "share" ? setMemoryDecrypted : setMemoryEncrypted;
+    this.machine.start(task, procedure, start, end - start);
+  }
+
+  private isPrivate(address: number): boolean {
+    const { vmm } = this.machine;
+    const area = vmm.map.find(address / PAGE);
+    const page = address / PAGE - vmm.map.start(area);
+    return vmm.pieceOf(area).isPrivate.next(page, page + 1) === page;
+  }
+
+  /** What becomes of it once it is loaded is for the rules to say. What its drivers do is for the search. */
+  private kexec(syscall: KexecSyscall): void {
+    const { variant, design } = this.machine.config;
+    const { error } = kexec(this.machine, {
+      ...{ variant, design, syscall },
+      ...{ image: "bzImage", stopsAtDrivers: true },
+    });
+    assert(error === 0, () => `the machine has room to load another kernel, and answers ${error}`);
   }
 
   /** Only memory that nobody can move is read by its address. */
@@ -134,7 +174,11 @@ export const deedText = (deed: Deed): string => {
     case "allocate":
       return `allocate ${deed.units * 2}M as ${deed.as}`;
     case "free":
-      return `free ${deed.as}`;
+    case "share":
+    case "unshare":
+      return `${deed.do} ${deed.as}`;
+    case "kexec":
+      return "kexec";
     case "read":
       return `read a word across 0x${(HIGH_BASE + deed.across * UNIT).toString(16)}`;
     default:

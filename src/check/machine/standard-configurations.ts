@@ -8,6 +8,7 @@ const user = (vcpu: number, ...deeds: readonly Deed[]): Program => ({
   when: "any time",
 });
 const heap: Deed = { do: "allocate", units: 1, as: "heap" };
+const ring: Deed = { do: "allocate", units: 1, as: "ring", pinned: true };
 /** Pinned memory comes from the boot memory below the device. */
 const pinned = { do: "allocate", units: 2, as: "kernel", pinned: true } as const;
 
@@ -38,6 +39,32 @@ const DIMM: Differences = {
   programs: [operator({ do: "plug" }, { do: "unplug" }, { do: "plug" }), user(1, heap)],
 };
 
+const KEXEC: Differences = {
+  before: [resize(2), heap, { do: "kexec" }],
+  programs: [operator(resize(1), resize(0)), user(1, heap)],
+};
+/** A driver's buffer lies in the device's memory: there is no room for it elsewhere. */
+const CONVERT: Differences = {
+  zone: "kernel",
+  before: [{ do: "allocate", units: 2, as: "rest", pinned: true }, resize(2), ring],
+  programs: [
+    operator(resize(0)),
+    user(1, { do: "share", as: "ring" }, { do: "unshare", as: "ring" }, { do: "free", as: "ring" }),
+  ],
+};
+const BIG_BLOCKS: Differences = {
+  bigBlocks: true,
+  device: { kind: "virtio-mem", units: 4 },
+  programs: [operator(resize(4), resize(2), resize(0)), user(1, heap)],
+};
+
+/** Only a block of 128 MiB holds its own memmap: that is 2 MiB. */
+const MEMMAP_FAILS: Differences = {
+  ...{ blockUnits: 64, staticUnits: 64, device: { kind: "dimm", units: 64 }, memmapOnMemory: true },
+  fault: { call: "arch_add_memory", answer: "-ENOMEM" },
+  programs: [operator({ do: "plug" }, { do: "unplug" }, { do: "plug" })],
+};
+
 /** What each standard configuration is, by its name: how it differs from the smallest machine. */
 const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
   "grow-shrink": { programs: [operator(resize(1), resize(0)), user(1, heap)] },
@@ -61,6 +88,41 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
     fault: { call: "virtio-mem UNPLUG", answer: "BUSY" },
     programs: [operator(resize(2), resize(0)), user(1, heap)],
   },
+  "unplug-busy-no-release": {
+    pageRelease: false,
+    fault: { call: "virtio-mem UNPLUG", answer: "BUSY" },
+    programs: [operator(resize(2), resize(0)), user(1, heap)],
+  },
+  "plug-busy": {
+    fault: { call: "virtio-mem PLUG", answer: "BUSY" },
+    programs: [operator(resize(1), resize(0)), user(1, heap)],
+  },
+  "unplugged-kills": { unplugged: "kill", programs: [operator(resize(1), resize(2)), user(1, heap)] },
+  "big-blocks": BIG_BLOCKS,
+  "big-blocks-no-release": { ...BIG_BLOCKS, pageRelease: false },
+  "big-blocks-busy": {
+    bigBlocks: true,
+    fault: { call: "virtio-mem UNPLUG", answer: "BUSY" },
+    programs: [operator(resize(2), resize(0), resize(2)), user(1, heap)],
+  },
+  convert: { ...CONVERT, pageRelease: false },
+  "convert-refused": CONVERT,
+  kexec: KEXEC,
+  "kexec-kept": { ...KEXEC, discard: "none" },
+  "kexec-no-release": { ...KEXEC, pageRelease: false },
+  "kexec-dimm": {
+    device: { kind: "dimm", units: 2 },
+    before: [{ do: "plug" }, heap, { do: "kexec" }],
+    programs: [operator({ do: "unplug" }, { do: "plug" }), user(1, heap)],
+  },
+  "kexec-dimm-as-ram": {
+    device: { kind: "dimm", units: 2 },
+    before: [{ do: "plug" }, heap, { do: "kexec", syscall: "kexec_load" }],
+    programs: [operator({ do: "unplug" }, { do: "plug" }), user(1, heap)],
+  },
+  snp: { platform: "snp", programs: replug },
+  "snp-dimm": { ...DIMM, platform: "snp" },
+  "one-vcpu": { vcpus: 1, programs: [operator(resize(2), resize(0), resize(2)), user(0, heap)] },
   dimm: DIMM,
   "dimm-no-release": { ...DIMM, pageRelease: false },
   "dimm-add-fails": {
@@ -70,6 +132,16 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
     device: { kind: "dimm", units: 4 },
     fault: { call: "create_memory_block_devices", answer: "-ENOMEM" },
   },
+  "dimm-refused": {
+    ...DIMM,
+    zone: "kernel",
+    programs: [
+      operator({ do: "plug" }, { do: "unplug" }, { do: "unplug" }),
+      user(1, pinned, { do: "free", as: "kernel" }),
+    ],
+  },
+  "dimm-memmap-fails": MEMMAP_FAILS,
+  "dimm-memmap-fails-no-release": { ...MEMMAP_FAILS, pageRelease: false },
   "dimm-above-use": {
     ...DIMM,
     programs: [operator({ do: "plug" }, { do: "unplug" }, { do: "plug" }), user(1, pinned)],

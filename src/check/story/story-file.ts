@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { FAULT_CALL_NAMES } from "../../machine/faults/fault-calls.ts";
+import { PLATFORM_NAMES } from "../../machine/guest-platform.ts";
 import type { MachineConfiguration } from "../machine/configuration.ts";
 import type { Story } from "./story.ts";
 
@@ -18,6 +19,8 @@ const deed = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("unplug") }),
   z.strictObject({ do: z.literal("allocate"), units, as: name, pinned: z.boolean().optional() }),
   z.strictObject({ do: z.literal("free"), as: name }),
+  z.strictObject({ do: z.enum(["share", "unshare"]), as: name }),
+  z.strictObject({ do: z.literal("kexec"), syscall: z.enum(["kexec_file_load", "kexec_load"]).optional() }),
   z.strictObject({ do: z.literal("read"), across: units }),
   z.strictObject({ do: z.literal("online"), block: units }),
   z.strictObject({ do: z.literal("offline"), block: units }),
@@ -33,7 +36,7 @@ const saved = z.strictObject({
     design: name,
     vcpus: z.int().min(1).max(8),
     staticUnits: units,
-    blockUnits: z.union([z.literal(2), z.literal(4)]),
+    blockUnits: z.union([z.literal(2), z.literal(4), z.literal(64)]),
     device: z.strictObject({ kind: z.enum(["virtio-mem", "dimm"]), units }),
     accept: z.enum(["lazy", "eager"]),
     memmapOnMemory: z.boolean(),
@@ -54,6 +57,9 @@ const saved = z.strictObject({
       .max(16),
     fault: z.strictObject({ call: z.enum(FAULT_CALL_NAMES), answer: name }).nullable(),
     rules: z.array(name).max(64),
+    platform: z.enum(PLATFORM_NAMES).optional(),
+    bigBlocks: z.boolean().optional(),
+    zone: z.enum(["kernel", "movable"]).optional(),
   }),
 });
 
