@@ -1,4 +1,5 @@
 import type { Machine } from "../../machine/machine.ts";
+import type { Waits } from "../../machine/stalls.ts";
 import type { TraceEvent as Effect } from "../../machine/trace.ts";
 import type { Cost, LogLine, Tally, TraceEvent, Violation } from "../world.ts";
 
@@ -52,6 +53,8 @@ export class Past {
   private cost: Cost = { tdcalls: {}, seamcalls: {}, exits: 0 };
   private tally: Tally = { exits: {}, unpluggedAccepted: 0, acceptedForNothing: 0, peakHostMemory: 0 };
 
+  private waits: Waits = { irqsOffNs: 0, spinNs: 0 };
+
   keep(machine: Machine): void {
     this.log.push(...this.lines(machine));
     this.violations.push(...this.violationsOf(machine));
@@ -62,6 +65,7 @@ export class Past {
       exits: counts.exits,
     });
     this.tally = this.plusTally(tallyOf(machine));
+    this.waits = this.longer(machine.stalls.waits);
     this.steps += machine.scheduler.steps;
     this.ns += machine.scheduler.now;
   }
@@ -92,6 +96,13 @@ export class Past {
       unpluggedAccepted: unpluggedAccepted + tally.unpluggedAccepted,
       acceptedForNothing: acceptedForNothing + tally.acceptedForNothing,
       peakHostMemory: Math.max(peakHostMemory, tally.peakHostMemory),
+    };
+  }
+
+  longer({ irqsOffNs, spinNs }: Waits): Waits {
+    return {
+      irqsOffNs: Math.max(this.waits.irqsOffNs, irqsOffNs),
+      spinNs: Math.max(this.waits.spinNs, spinNs),
     };
   }
 }

@@ -2,6 +2,7 @@ import { boot } from "../../machine/boot.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import type { HostFacts } from "../../machine/host-actor.ts";
 import { Machine } from "../../machine/machine.ts";
+import type { Waits } from "../../machine/stalls.ts";
 import { leaveHost } from "../../machine/td-host.ts";
 import type { HostFaults } from "../../tdx-host/host-kernel.ts";
 import type { Action, AddressRange, Scenario } from "../scenario.ts";
@@ -232,6 +233,10 @@ export class ModelWorld implements World {
 
   tally(): Tally {
     return this.past.plusTally(tallyOf(this.machine!));
+  }
+
+  waits(): Waits {
+    return this.past.longer(this.machine!.stalls.waits);
   }
 
   violations(): Violation[] {
