@@ -68,13 +68,13 @@ const ROWS: readonly Row[] = [
   // The notifier accepts a block when it goes online, and the block above it is mapped by then: a DIMM at once, the
   // next block of a device before it goes online itself (I10). It never releases: with PAGE_RELEASE the VMM cannot
   // take anything back, so an ejected DIMM stays, and a device whose VMM discards private pages answers BUSY for ever;
-  // every unplug is asked for too early (I32). Where the VMM keeps the pages the second accept finds them accepted
+  // every unplug and every eject comes too early (I32). Where the VMM keeps the pages the second accept finds them accepted
   // (I3): the lenient notifier goes on with what they hold, the strict one leaves the memory offline.
   ...["notifier", "notifier-strict"].flatMap((design) =>
     rows(
       design,
       `
-      dimm        *            release    running   I10
+      dimm        *            release    running   I10 I32
       dimm        *            no-release running   I10
       virtio-mem  none         release    running   I3 I10 I32
       virtio-mem  shared-only  release    running   I3 I10 I32
@@ -154,11 +154,11 @@ const ROWS: readonly Row[] = [
   ),
   // The SNP series accepts a DIMM before any page of it is used, and a block of a device after the one below it is in use
   // (I10). On TDX it gives nothing back, by intent: with PAGE_RELEASE a DIMM cannot leave, and a device's memory only
-  // where the VMM keeps the pages, asked for too early (I32). What the VMM kept is accepted twice, which panics (I3).
+  // where the VMM keeps the pages; it is asked to take both too early (I32). What the VMM kept is accepted twice, which panics (I3).
   ...rows(
     "snp-hotplug",
     `
-    dimm        *            release    running
+    dimm        *            release    running   I32
     dimm        *            no-release running
     virtio-mem  none         release    panicked  I3 I10 I32
     virtio-mem  shared-only  release    panicked  I3 I10 I32

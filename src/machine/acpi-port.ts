@@ -23,8 +23,9 @@ export const acpiPort = (machine: Machine): AcpiMemoryPort => {
     write: (offset, width, value) => {
       machine.interrupts.portAccess();
       registers.write(offset, width, value);
-      if (dimms.ejecting !== NO_SLOT && machine.tasks.ejectLoop.idle)
-        machine.ejected(machine.tasks.acpi.frame.vcpu);
+      if (dimms.ejecting === NO_SLOT || !machine.tasks.ejectLoop.idle) return;
+      machine.interrupts.ejecting(dimms.ejecting);
+      machine.ejected(machine.tasks.acpi.frame.vcpu);
     },
   };
   return injector === undefined ? port : withFaults(port, injector);

@@ -7,6 +7,7 @@ import { ACCEPTED, acceptedOf } from "./facts.ts";
 import type { Machine } from "./machine.ts";
 
 const UNIT = 2 ** 21;
+const PAGE = 4096;
 const NS_PER_MS = 1e6;
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -37,7 +38,7 @@ export class Interrupts {
 
   /** The driver sends a request. I32, I35 and I36 speak of that moment. */
   sending(device: number, type: number, addr: number, blocks: number): void {
-    const { scheduler, watch, kernel, config, platform } = this.machine;
+    const { scheduler, watch, kernel } = this.machine;
     scheduler.charge(COST.virtioRequest.ns);
     if (watch === undefined) return;
     const driver = kernel.virtioMem[device]!;
@@ -49,16 +50,25 @@ export class Interrupts {
       watch.report("I36", addr, end, "plugged while memory of an earlier kernel may still be plugged");
     if (type !== VIRTIO_MEM_REQUEST.UNPLUG) return;
     this.machine.givesBack(addr, end);
+    this.leaving(addr, end, "its unplug is asked for, and it is not released");
+  }
+
+  /** The guest ejects the DIMM of a slot. I32 speaks of that moment. */
+  ejecting(slot: number): void {
+    const { map } = this.machine.vmm;
+    const area = this.machine.vmm.areaOfSlot(slot);
+    const why = "the DIMM that it lies on is ejected, and it is not released";
+    this.leaving(map.start(area) * PAGE, map.end(area) * PAGE, why);
+  }
+
+  /** I32: who can release memory has done so before the VMM is asked to take it. */
+  private leaving(start: number, end: number, why: string): void {
+    const { watch, config, platform } = this.machine;
     // A guest of SEV-SNP can always rescind.
     if (platform.name === "tdx" && !config.pageRelease) return;
-    for (let unit = Math.floor(addr / UNIT); unit * UNIT < end; unit++)
+    for (let unit = Math.floor(start / UNIT); unit * UNIT < end; unit++)
       if (acceptedOf(platform.pages, unit) !== ACCEPTED.NONE)
-        watch.report(
-          "I32",
-          unit * UNIT,
-          (unit + 1) * UNIT,
-          "its unplug is asked for, and it is not released",
-        );
+        watch?.report("I32", unit * UNIT, (unit + 1) * UNIT, why);
   }
 
   /** Another kernel's drivers start from nothing. */
