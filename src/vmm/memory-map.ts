@@ -1,3 +1,5 @@
+import { assert } from "../assert.ts";
+
 /** What kind of memory an area is. */
 export const RAM_AREA = 0;
 export const VIRTIO_MEM_AREA = 1;
@@ -39,6 +41,7 @@ export class MemoryMap {
 
   /** Puts a piece of memory at a frame. */
   place(area: number, start: number, pages: number, piece: number): void {
+    assert(!this.isPresent(area), "a piece of memory is placed where its area has none");
     this.rows[area * ROW + START] = start;
     this.rows[area * ROW + END] = start + pages;
     this.rows[area * ROW + PIECE] = piece;

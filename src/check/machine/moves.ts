@@ -74,6 +74,9 @@ export class MachineMoves {
     this.configuration = configuration;
     this.rules = new Set(configuration.rules);
     this.machine = new Machine(machineConfigOf(configuration));
+    const points = this.machine.injector?.points;
+    // From the start: a fault that may strike once is not used up by the boot.
+    if (points !== undefined) points.chooser = (rule) => this.armed === rule && points.struck[rule] === 0;
     const { booted, why } = boot(this.machine);
     assert(booted, () => `the machine of ${configuration.name} boots: ${why}`);
     reserveSections(this.machine);
@@ -84,8 +87,6 @@ export class MachineMoves {
     this.earlyWhy = [...this.machine.watch!.violations.all];
     this.actors = this.machine.tasks.actors.length;
     this.faults = configuration.fault === null ? 0 : 1;
-    const points = this.machine.injector?.points;
-    if (points !== undefined) points.chooser = (rule) => this.armed === rule && points.struck[rule] === 0;
     this.machine.scheduler.timers.fill(NEVER);
     this.normalise();
     this.forgetPast();
