@@ -1,11 +1,13 @@
 import { BreadthFirst } from "../breadth-first.ts";
 import type { Limits, SearchResult, Violation } from "../result.ts";
 import { confirmedStory, type Story, storyOf } from "../story/story.ts";
+import { TAKEN } from "../system.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
+import { runFairly } from "./progress.ts";
 import { searchMachine } from "./search-machine.ts";
 import type { MachineSystem } from "./system.ts";
-import { violationId } from "./violations.ts";
+import { VIOLATION, violationId } from "./violations.ts";
 
 /** What a search of one configuration came to. */
 export interface CheckedMachine {
@@ -55,6 +57,13 @@ export const toldOf = (
   };
 };
 
+/** What is left to break where nothing does: that all comes to an end, and to the one that the operator asked for. */
+const stuck = (system: MachineSystem): readonly Violation[] => {
+  system.reset();
+  const { path, violation, atRest } = runFairly(system);
+  return violation > TAKEN && violation !== VIOLATION.NOT_MODELLED ? [{ path, violation, atRest }] : [];
+};
+
 /**
  * Explores a configuration until something breaks or every state was met. Something is said to be broken only if its story
  * breaks it once more, in a machine of its own.
@@ -67,7 +76,7 @@ export const checkMachine = (
     configuration,
     async (system) => {
       const { violations, end, states, transitions, depth, bytes, omission } = await search(system);
-      const { broken, story } = toldOf(system, violations);
+      const { broken, story } = toldOf(system, violations.length > 0 ? violations : stuck(system));
       const verdict = story !== null ? "broken" : end === "complete" ? "held" : "partial";
       return { configuration, verdict, end, states, transitions, depth, bytes, omission, broken, story };
     },

@@ -6,7 +6,7 @@ import type { MachineConfiguration, Program } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
 import { MachineSystem } from "./system.ts";
 import { FootprintError } from "./untouched.ts";
-import { numberOfText } from "./violations.ts";
+import { numberOfText, VIOLATION } from "./violations.ts";
 
 /** States that a search for a smaller configuration may meet. */
 const MOST_STATES = 20_000;
@@ -67,7 +67,8 @@ class Machines {
 
 /**
  * The story of a rule's violation with the fewest steps, then the fewest switches of actor, then in the smallest machine,
- * as far as a bounded number of attempts finds them; the same each time.
+ * as far as a bounded number of attempts finds them; the same each time. A story of something that never comes about is left as it
+ * is: no step of it is wrong.
  *
  * @param shortest whether it is known that no story of its machine has fewer steps
  */
@@ -75,6 +76,7 @@ export const shrinkStory = (story: Story, shortest: boolean): Story => {
   const machines = new Machines();
   const { configuration, path, atRest } = story;
   const violation = numberOfText(story.violation);
+  if (violation === VIOLATION.ENDLESS || violation === VIOLATION.UNMET) return story;
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     try {
       const system = machines.open(configuration);

@@ -8,6 +8,8 @@ const ENDS = [
   ["not modelled", "the run met something that is not modelled"],
   ["unmapped", "memory in use is not in the direct map"],
   ["no room", "offlining finds no room for what is in use there, and tries for ever"],
+  ["endless", "everybody gets their turn, and what was begun never ends"],
+  ["unmet", "nobody has anything left to do, and what the operator asked for is not done"],
 ] as const;
 
 const after = (place: number): number => 1 + INVARIANTS.length + place;
@@ -19,6 +21,8 @@ export const VIOLATION = {
   NOT_MODELLED: after(3),
   UNMAPPED: after(4),
   NO_ROOM: after(5),
+  ENDLESS: after(6),
+  UNMET: after(7),
 } as const;
 
 /** Number of a broken invariant, from 1. */

@@ -1,9 +1,11 @@
 import { assert } from "../../assert.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { TraceEvent } from "../../machine/trace.ts";
+import { MIB } from "../../units.ts";
 import type { MachineConfiguration } from "../machine/configuration.ts";
+import { runFairly } from "../machine/progress.ts";
 import { MachineSystem } from "../machine/system.ts";
-import { numberOf, violationText } from "../machine/violations.ts";
+import { numberOf, VIOLATION, violationText } from "../machine/violations.ts";
 import type { Violation } from "../result.ts";
 import { TAKEN } from "../system.ts";
 
@@ -63,18 +65,20 @@ export const storyOf = (system: MachineSystem, path: readonly number[], atRest: 
   const rows: StoryRow[] = [];
   let result: number = TAKEN;
   let events: TraceEvent[] = [];
-  machine.trace.raw = (event) => events.push({ ...event });
+  let last = -1;
+  machine.trace.raw = (event) => events.push(event);
   system.reset();
   for (const [index, choice] of path.entries()) {
     // A saved story may be of an older program, in which it went another way.
     if (result !== TAKEN || choice >= system.choices()) break;
     events = [];
     const label = system.label(choice);
+    last = system.actor(choice);
     result = system.choose(choice);
     system.verify();
     addRow(rows, index + 1, label, events);
   }
-  if (atRest && result === TAKEN) result = system.atRest();
+  if (atRest && result === TAKEN) result = runFairly(system, last).violation;
   machine.trace.raw = undefined;
   const broken = result > TAKEN;
   return {
@@ -88,8 +92,18 @@ export const storyOf = (system: MachineSystem, path: readonly number[], atRest: 
   };
 };
 
+/** What the operator asked for, and what there is. */
+const unmet = ({ vmm }: Machine): string => {
+  const device = vmm.devices.find(({ requestedSize, pluggedSize }) => requestedSize !== pluggedSize);
+  if (device === undefined) return `dimm0 is ${vmm.dimms.isPlugged(0) ? "still" : "not"} there`;
+  return `${device.id} was asked for ${device.requestedSize / MIB}M and has ${device.pluggedSize / MIB}M`;
+};
+
 /** Place and term of the broken rule; without one, why the machine halted. */
-const whyOf = ({ watch, whyHalted }: Machine, result: number): string => {
+const whyOf = (machine: Machine, result: number): string => {
+  const { watch, whyHalted } = machine;
+  if (result === VIOLATION.ENDLESS) return "from here on all that happened before happens again, for ever";
+  if (result === VIOLATION.UNMET) return unmet(machine);
   const seen = watch?.violations.all.find(({ invariant }) => numberOf(invariant) === result);
   if (seen === undefined) return whyHalted;
   const { start, end, why } = seen;

@@ -1,0 +1,96 @@
+import { DISABLED, TAKEN } from "../system.ts";
+import type { Deed } from "./configuration.ts";
+import type { MachineSystem } from "./system.ts";
+import { VIOLATION } from "./violations.ts";
+
+/** A run in which everybody who can go on takes one step in turn, and no fault strikes. */
+export interface FairRun {
+  readonly path: readonly number[];
+  /** The violation at its end, or TAKEN. */
+  readonly violation: number;
+  /** Nothing happens after it, or only what has happened before, for ever. */
+  readonly atRest: boolean;
+}
+
+/** A run that is longer says nothing. */
+const MOST_STEPS = 20_000;
+
+const DIMM_DEEDS: ReadonlySet<Deed["do"]> = new Set(["plug", "unplug"]);
+
+/** Whether the device has what the operator asked for last. */
+const isMet = ({ configuration, machine: { vmm } }: MachineSystem): boolean => {
+  if (vmm.devices.some(({ requestedSize, pluggedSize }) => requestedSize !== pluggedSize)) return false;
+  const { before, programs } = configuration;
+  const deeds = [...before, ...programs.flatMap((program) => program.deeds)];
+  const last = deeds.findLast((deed) => DIMM_DEEDS.has(deed.do));
+  return last === undefined || vmm.dimms.isPlugged(0) === (last.do === "plug");
+};
+
+/** Whether a machine may be expected to do what it is asked: nothing fails, and every rule counts. */
+const isExpected = ({ configuration: { fault, rules } }: MachineSystem): boolean =>
+  fault === null && rules.length === 0;
+
+/** What is wrong where nobody has anything left to do. */
+export const endOf = (system: MachineSystem): number => {
+  const result = system.atRest();
+  if (result !== TAKEN || !isExpected(system) || !system.programs.done) return result;
+  return isMet(system) ? TAKEN : VIOLATION.UNMET;
+};
+
+/** Choices of the current state, those of the actor behind the last one first; of an actor's, the one without a fault. */
+const inTurn = (system: MachineSystem, last: number): number[] => {
+  const all = Array.from({ length: system.choices() }, (_, choice) => choice);
+  const firsts = all.filter((choice) => choice === 0 || system.actor(choice) !== system.actor(choice - 1));
+  const later = firsts.filter((choice) => system.actor(choice) > last);
+  return [...later, ...firsts.filter((choice) => system.actor(choice) <= last)];
+};
+
+/**
+ * Whether what comes back for ever should have come to an end: tasks keep each other busy, or a device is asked again and
+ * again. A driver whose memory is in use, and that looks again whenever its timer expires, asks nobody.
+ */
+const isEndless = (system: MachineSystem, actors: readonly number[]): boolean => {
+  if (!isExpected(system)) return false;
+  const { tasks } = system.machine;
+  const firstTimer = tasks.actors.length + system.programs.all.length;
+  const asked = tasks.deviceLoops.some(({ index }) => actors.includes(index));
+  return asked || actors.every((actor) => actor < firstTimer);
+};
+
+/**
+ * Goes on from the current state until nothing is left to do, or a state comes back: then it comes back for ever.
+ *
+ * @param last whose turn it was before; whoever comes behind goes first
+ */
+export const runFairly = (system: MachineSystem, last = -1): FairRun => {
+  const [path, actors]: [number[], number[]] = [[], []];
+  const here = new Uint8Array(system.stateBytes);
+  const halves = new Uint32Array(2);
+  /** By state and turn: steps before it. */
+  const met = new Map<string, number>();
+  for (let turn = last; path.length < MOST_STEPS; ) {
+    const length = system.save(here, 0);
+    let result: number = DISABLED;
+    for (const choice of inTurn(system, turn)) {
+      turn = system.actor(choice);
+      result = system.choose(choice);
+      if (result !== DISABLED) {
+        path.push(choice);
+        actors.push(turn);
+        break;
+      }
+      system.restore(here, 0, length);
+    }
+    if (result === DISABLED) return { path, violation: endOf(system), atRest: true };
+    if (result !== TAKEN) return { path, violation: result, atRest: false };
+    system.fingerprint(halves);
+    const state = `${turn} ${halves.join(" ")}`;
+    const before = met.get(state);
+    if (before !== undefined) {
+      const violation = isEndless(system, actors.slice(before)) ? VIOLATION.ENDLESS : TAKEN;
+      return { path, violation, atRest: true };
+    }
+    met.set(state, path.length);
+  }
+  return { path, violation: TAKEN, atRest: false };
+};
