@@ -13,22 +13,17 @@ const benchNames = async (folder) => {
   return files.map((file) => file.slice(0, -ENDING.length)).sort();
 };
 
-/** Bundles one file beside its packages, which stay outside the bundle, so that native ones load as well. */
 const bundle = async (root, name, outfile) => {
   const { buildSync } = await import("esbuild");
+  const { BESIDE_PACKAGES } = await import("./set-up/bundle.mjs");
   buildSync({
     absWorkingDir: root,
     entryPoints: [`bench/${name}${ENDING}`],
     outfile,
-    bundle: true,
+    ...BESIDE_PACKAGES,
     // As dist/ is made: V8 folds constants that esbuild has put in place.
     minifySyntax: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    packages: "external",
     sourcemap: "inline",
-    logLevel: "error",
   });
 };
 

@@ -7,6 +7,7 @@ const fuzz = async (args) => {
   const { mkdirSync } = await import("node:fs");
   const { join } = await import("node:path");
   const { buildSync } = await import("esbuild");
+  const { BESIDE_PACKAGES } = await import("./set-up/bundle.mjs");
   const { CACHE, ROOT } = await import("./set-up/checkout.mjs");
   const { setUp } = await import("./set-up/prepare.mjs");
   const { runChild } = await import("./set-up/signals.mjs");
@@ -19,13 +20,8 @@ const fuzz = async (args) => {
     absWorkingDir: ROOT,
     entryPoints: ["test/artifacts/fuzz-campaign.ts"],
     outfile: file,
-    bundle: true,
+    ...BESIDE_PACKAGES,
     minifySyntax: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    packages: "external",
-    logLevel: "error",
   });
   return (await runChild(process.execPath, [file, folder, ...args], { cwd: ROOT })).status ?? 1;
 };

@@ -7,6 +7,7 @@ const mutants = async (names) => {
   const { mkdirSync } = await import("node:fs");
   const { join } = await import("node:path");
   const { buildSync } = await import("esbuild");
+  const { BESIDE_PACKAGES } = await import("./set-up/bundle.mjs");
   const { CACHE, ROOT } = await import("./set-up/checkout.mjs");
   const { setUp } = await import("./set-up/prepare.mjs");
   const { runChild } = await import("./set-up/signals.mjs");
@@ -17,12 +18,7 @@ const mutants = async (names) => {
     absWorkingDir: ROOT,
     entryPoints: ["test/mutants/run-mutants.ts"],
     outfile: file,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    packages: "external",
-    logLevel: "error",
+    ...BESIDE_PACKAGES,
   });
   return (await runChild(process.execPath, [file, ROOT, ...names], { cwd: ROOT })).status ?? 1;
 };

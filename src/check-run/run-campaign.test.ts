@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildSync } from "esbuild";
 import { afterAll, expect, it } from "vitest";
+import { WITH_PACKAGES } from "../../scripts/set-up/bundle.mjs";
 import { runCampaign } from "./run-campaign.ts";
 
 const LONG = { timeout: 600_000 };
@@ -12,13 +13,7 @@ const outfile = join(folder, "campaign-thread.mjs");
 buildSync({
   entryPoints: [join(import.meta.dirname, "campaign-thread.ts")],
   outfile,
-  bundle: true,
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  // zod is CommonJS inside.
-  banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
-  logLevel: "error",
+  ...WITH_PACKAGES,
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { WITH_PACKAGES } from "../../scripts/set-up/bundle.mjs";
 
 // What only a process can show: pipes that close, signals, files on a disk. The world is the stand-in.
 const folder = mkdtempSync(join(tmpdir(), "tidemark-cli-"));
@@ -25,16 +26,10 @@ beforeAll(async () => {
     entryPoints: ["entry-with-fake-world", "entry-telling-signals"].map((name) =>
       fileURLToPath(new URL(`./testing/${name}.ts`, import.meta.url)),
     ),
-    bundle: true,
+    ...WITH_PACKAGES,
     splitting: true,
-    platform: "node",
-    format: "esm",
-    target: "node20",
     outdir: folder,
     outExtension: { ".js": ".mjs" },
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
   });
   const steps = Array.from({ length: 300 }, (_, i) => `  - note: note ${i}`).join("\n");
   writeFileSync(at("long.yaml"), `name: long\nmachine: {memory: 4G}\nsteps:\n  - boot\n${steps}\n`);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { WITH_PACKAGES } from "../../scripts/set-up/bundle.mjs";
 import { findBusybox } from "../lab/kernel-package/host-programs.ts";
 import { qemuInstalled } from "../lab/testing/qemu-for-test.ts";
 import { NEEDS_KERNEL, realKernels } from "../lab/testing/real-kernel.ts";
@@ -32,16 +33,10 @@ beforeAll(async () => {
   mkdirSync(work);
   await build({
     entryPoints: [fileURLToPath(new URL("./testing/entry-for-test.ts", import.meta.url))],
-    bundle: true,
+    ...WITH_PACKAGES,
     splitting: true,
-    platform: "node",
-    format: "esm",
-    target: "node20",
     outdir: folder,
     outExtension: { ".js": ".mjs" },
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
   });
 });
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildSync } from "esbuild";
+import { THREAD_MODULE } from "./thread-module.ts";
 
 export interface BundledMachine {
   /** Somewhere for a test's files. */
@@ -19,12 +20,7 @@ export const bundleMachine = (): BundledMachine => {
   buildSync({
     entryPoints: [join(import.meta.dirname, "..", "machine-thread.ts")],
     outfile,
-    bundle: true,
-    minifySyntax: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    logLevel: "error",
+    ...THREAD_MODULE,
   });
   return {
     folder,

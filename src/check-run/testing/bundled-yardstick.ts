@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildSync } from "esbuild";
+import { THREAD_MODULE } from "./thread-module.ts";
 
 export interface BundledYardstick {
   /** Somewhere for a test's files. */
@@ -23,14 +24,7 @@ export const bundleYardstick = (): BundledYardstick => {
     ),
     outdir: folder,
     outExtension: { ".js": ".mjs" },
-    bundle: true,
-    minifySyntax: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    // zod is CommonJS inside.
-    banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
-    logLevel: "error",
+    ...THREAD_MODULE,
   });
   return {
     folder,
