@@ -161,7 +161,7 @@ export const LINUX_MUTANTS = [
       on("two-blocks", {
         programs: [
           { by: "operator", deeds: [{ do: "resize", to: 3 }], when: "at rest" },
-          { by: { user: 1 }, deeds: [{ do: "allocate", units: 4, as: "heap" }], when: "any time" },
+          { by: { user: 1 }, deeds: [{ do: "allocate", units: 4, as: "heap" }], when: "at rest" },
         ],
       }),
     ],

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build, type Plugin } from "esbuild";
+import { BESIDE_PACKAGES } from "../../scripts/set-up/bundle.mjs";
 import { type Attempt, type Mutant, mutated } from "./mutant.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -26,12 +27,7 @@ export const bundled = async (root: string, mutant?: Mutant): Promise<string> =>
     absWorkingDir: root,
     entryPoints: ["test/mutants/judge.ts"],
     outfile,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    packages: "external",
-    logLevel: "error",
+    ...BESIDE_PACKAGES,
     plugins: mutant === undefined ? [] : [mutation(root, mutant)],
   });
   return outfile;

@@ -46,7 +46,10 @@ export const TDX_MODULE_MUTANTS = [
       "wrong state",
       'PENDING: "PENDING_BLOCKED",',
       'PENDING: "BLOCKED",',
-      on("replug"),
+      on("grow-shrink", {
+        aug: "ahead",
+        fault: { call: "TDG.MEM.PAGE.ACCEPT", answer: "PAGE_SIZE_MISMATCH" },
+      }),
     ],
   ]),
   ...mutantsOf("tdx-module/host-walk.ts", [
@@ -64,7 +67,7 @@ export const TDX_MODULE_MUTANTS = [
       "wrong state",
       "mappingResult(regs, sept.level, lo, hi, state === SEPT_PENDING);",
       "mappingResult(regs, sept.level, lo, hi, state !== SEPT_PENDING);",
-      on("dimm-no-release"),
+      on("dimm-no-release", { fault: { call: "MapGPA", answer: "INVALID_OPERAND" } }),
     ],
   ]),
   ...mutantsOf("tdx-module/access.ts", [

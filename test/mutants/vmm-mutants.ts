@@ -21,14 +21,14 @@ export const VMM_MUTANTS = [
       "step left out",
       "(mode & FREE_PRIVATE) !== 0 ? k.pieceOf(area).free(from, end) : 0",
       "0",
-      on("replug"),
+      { scenario: "host-td-secure" },
     ],
     [
       "zap-leaves-attribute-private",
       "step left out",
       "if ((mode & MAKE_SHARED) !== 0) k.setAttribute(area, from, end, false);",
       "",
-      on("replug-no-release-kept"),
+      { scenario: "bugs/B15-zeropad-into-shared" },
     ],
     [
       "zap-does-not-remove",
@@ -59,7 +59,7 @@ export const VMM_MUTANTS = [
       "guard dropped",
       "if (answer !== PROCEED) return respond(k, f, answer);",
       "",
-      on("unplug-busy"),
+      { scenario: "hazards/H10-big-block" },
     ],
     [
       "failed-discard-is-committed",
@@ -84,13 +84,12 @@ export const VMM_MUTANTS = [
       "(type === PLUG ? setRange : clearRange)(this.plugged, first, first + count - 1);",
       on("grow-shrink"),
     ],
-    ["device-plugs-beyond-target", "guard dropped", "if (beyondTarget) return NACK;", "", on("grow-shrink")],
     [
       "device-forgets-size",
       "step left out",
       "this.words[PLUGGED_BYTES]! += (type === PLUG ? count : -count) * this.blockSize;",
       "",
-      on("grow-shrink"),
+      on("replug"),
     ],
   ]),
   ...mutantsOf("vmm/map-page.ts", [
@@ -103,16 +102,30 @@ export const VMM_MUTANTS = [
     ],
   ]),
   ...mutantsOf("vmm/host-memory.ts", [
-    ["host-gives-block-twice", "step left out", "setBit(this.taken, block);", "", on("replug")],
+    [
+      "host-gives-block-twice",
+      "step left out",
+      "setBit(this.taken, block);",
+      "",
+      { scenario: "dimm-memory" },
+    ],
   ]),
   ...mutantsOf("vmm/eject.ts", [
-    ["eject-keeps-dimm", "step left out", "k.dimms.empty(slot);", "", on("dimm")],
+    [
+      "eject-keeps-dimm",
+      "step left out",
+      "k.dimms.empty(slot);",
+      "",
+      on("dimm", {
+        programs: [{ by: "operator", deeds: [{ do: "plug" }, { do: "unplug" }], when: "at rest" }],
+      }),
+    ],
     [
       "eject-keeps-memory",
       "step left out",
       "const mode = FREE_PRIVATE | FREE_SHARED | REMOVE_AREA;",
       "const mode = REMOVE_AREA;",
-      on("dimm"),
+      { scenario: "snp-double-validation" },
     ],
   ]),
   ...mutantsOf("vmm/convert.ts", [
@@ -128,7 +141,7 @@ export const VMM_MUTANTS = [
       "wrong condition",
       "const toPrivate = f.get(c.v.toPrivate) !== 0;",
       "const toPrivate = f.get(c.v.toPrivate) === 0;",
-      on("replug-no-release-kept"),
+      { scenario: "bugs/B15-zeropad-into-shared" },
     ],
   ]),
 ];
