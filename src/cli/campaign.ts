@@ -12,6 +12,9 @@ import { Progress } from "./progress.ts";
 import { reason } from "./read-scenario.ts";
 import type { System } from "./system.ts";
 
+/** Milliseconds in which what is known is told after a signal. A second one ends it at once. */
+const GRACE_MS = 60_000;
+
 export type { CampaignOptions } from "./campaign-options.ts";
 
 /**
@@ -22,7 +25,7 @@ export type { CampaignOptions } from "./campaign-options.ts";
  */
 export const campaign = async (design: string, options: CampaignOptions, system: System): Promise<number> => {
   const settings = campaignSettings(design, options);
-  const interruption = new Interruption(system);
+  const interruption = new Interruption(system, GRACE_MS);
   const progress = new Progress(system);
   interruption.listen();
   try {

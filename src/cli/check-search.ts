@@ -1,5 +1,6 @@
 import { type CheckedMachine, checkMachine } from "../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../check/machine/configuration.ts";
+import { learnPatiently } from "../check/machine/learn.ts";
 import { shrinkStory } from "../check/machine/shrink-machine.ts";
 import { type WalkedMachine, walkMachine } from "../check/machine/walk-machine.ts";
 import type { Counts } from "../check/result.ts";
@@ -43,7 +44,7 @@ export class Search {
     return this.interruption.status;
   }
 
-  /** @returns undefined if a signal came before it began */
+  /** @returns undefined if a signal came before it met the first state */
   async explore(configuration: MachineConfiguration): Promise<Timed<CheckedMachine> | undefined> {
     const { system, checkpoints } = this;
     if (!(await this.goesOn())) return undefined;
@@ -51,13 +52,15 @@ export class Search {
     const known = await checkpoints?.resultOf(configuration);
     const checked = known ?? (await this.search(configuration));
     this.progress.clear();
-    return { ...checked, ms: system.clock() - begun };
+    return checked && { ...checked, ms: system.clock() - begun };
   }
 
-  private async search(configuration: MachineConfiguration): Promise<CheckedMachine> {
+  private async search(configuration: MachineConfiguration): Promise<CheckedMachine | undefined> {
     const { system, progress, settings, checkpoints } = this;
     const line = new CheckProgress(configuration.name, progress, system);
     const keep = checkpoints?.keepOf(configuration);
+    const knowledge = keep?.knowledge ?? (await learnPatiently(configuration, () => this.goesOn()));
+    if (knowledge === undefined) return undefined;
     const { threads, limits, exact, seed } = settings;
     const options: MachineSearchOptions = {
       ...{ threads, limits, exact, seed, keep },
@@ -68,7 +71,7 @@ export class Search {
     };
     const searched = await checkMachine(configuration, {
       search: settings.search === "depth" ? machineDive(options) : machineSearch(options),
-      knowledge: keep?.knowledge,
+      knowledge,
     });
     const checked = { ...searched, story: this.shrunk(searched.story) };
     if (keep !== undefined) checkpoints?.note(checked, keep);
@@ -83,16 +86,18 @@ export class Search {
     return shrinkStory(story, search === "breadth");
   }
 
-  /** Walks in place of a search. @returns undefined if a signal came before it began */
+  /** Walks in place of a search. @returns undefined if a signal came before the first of them */
   async walk(configuration: MachineConfiguration): Promise<Timed<WalkedMachine> | undefined> {
     const { system, progress, settings } = this;
     if (!(await this.goesOn())) return undefined;
     const begun = system.clock();
     const { walker, walks, steps, seed: firstSeed } = settings;
     const line = new CheckProgress(configuration.name, progress, system);
+    const knowledge = await learnPatiently(configuration, () => this.goesOn());
+    if (knowledge === undefined) return undefined;
     let looked = Date.now();
     const walked = await walkMachine(configuration, {
-      ...{ walker, walks, steps, firstSeed },
+      ...{ walker, walks, steps, firstSeed, knowledge },
       isDue: () => Date.now() - looked >= TURN_MS,
       between: (taken, stepsTaken) => {
         looked = Date.now();

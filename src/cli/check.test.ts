@@ -91,6 +91,16 @@ it("Ctrl-C ends a check with the states that were met, which held so far", LONG,
   );
 });
 
+it.each(["breadth", "walks"])(
+  "Ctrl-C ends a check (%s) that is still finding out what changes",
+  LONG,
+  async (search) => {
+    const system = stopping(/three-vcpus: finding out/);
+    expect(await main([...LONG_CHECK, "--search", search], system)).toBe(130);
+    expect(system.out()).toContain("not searched: three-vcpus, dimm\n");
+  },
+);
+
 it("a check that was stopped goes on from its checkpoint and leaves nothing behind", LONG, async () => {
   const folder = mkdtempSync(join(tmpdir(), "tidemark-check-"));
   const path = join(folder, "kept");

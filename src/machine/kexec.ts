@@ -55,7 +55,6 @@ const leave = (machine: Machine): boolean => {
   tasks.stopGuest();
   scheduler.dropIdle();
   kernel.cpus.irqsOff.fill(0);
-  machine.stalls.restart();
   machine.watchesUnits = false;
   if (!runOnBootCpu(machine, kexecShutdown)) return false;
   judgeJump(machine);

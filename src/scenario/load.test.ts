@@ -99,7 +99,6 @@ it("reads every step", () => {
       order: 9,
       movable: false,
       trylock: false,
-      interrupt: false,
       node: null,
       vcpu: 1,
     },

@@ -1,5 +1,4 @@
 import type { HostFacts } from "../machine/host-actor.ts";
-import type { Waits } from "../machine/stalls.ts";
 import type { AddressRange } from "./scenario.ts";
 import type {
   Bitmaps,
@@ -41,7 +40,6 @@ export class Observation {
   devices = (): Eventually<readonly DeviceState[]> => this.once("devices", () => this.world.devices());
   bitmaps = (): Eventually<Bitmaps | null> => this.once("bitmaps", () => this.world.bitmaps());
   cost = (): Eventually<Cost> => this.once("cost", () => this.world.cost());
-  waits = (): Eventually<Waits | null> => this.once("waits", () => this.world.waits?.() ?? null);
   host = (): Eventually<HostFacts | null> => this.once("host", () => this.world.host?.() ?? null);
   violations = (): Eventually<readonly Violation[]> => this.once("violations", () => this.world.violations());
 

@@ -1,4 +1,3 @@
-import type { Waits } from "../machine/stalls.ts";
 import type { VmmPolicy } from "./scenario.ts";
 import type { TranscriptSection } from "./transcript.ts";
 import type {
@@ -123,6 +122,4 @@ export interface RunReport {
   readonly devices: readonly DeviceState[];
   readonly bitmaps: Bitmaps | null;
   readonly cost: Cost & { readonly virtualNs: number };
-  /** Longest stretches of a vCPU; null in a world that cannot tell. */
-  readonly waits: Waits | null;
 }

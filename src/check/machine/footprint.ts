@@ -77,8 +77,11 @@ export class FootprintFinder {
     this.start = new MachineSnapshot(machine);
   }
 
-  /** Walks until nothing new changes any more, or something grows: then it says what, and places are not complete. */
-  walkAbout(walk: Walk): Knowledge {
+  /**
+   * Walks until nothing new changes any more, or something grows: then it says what, and places are not complete. It
+   * stops after each walk, so that whoever waits can look at what happens outside.
+   */
+  *walkAbout(walk: Walk): Generator<undefined, Knowledge> {
     let growth: Growth = NO_GROWTH;
     for (let number = 0, quiet = 0; quiet < QUIET_WALKS && !grows(growth); number++) {
       this.fresh = 0;
@@ -87,6 +90,7 @@ export class FootprintFinder {
       growth = this.fields.growth();
       this.start.restore();
       quiet = this.fresh === 0 ? quiet + 1 : 0;
+      yield;
     }
     const places = Array.from({ length: this.arena.pieces }, (_, piece) => this.placesOf(piece));
     return { ...growth, places };

@@ -65,11 +65,7 @@ export const HAZARDS: readonly Hazard[] = [
     says: "big blocks lose their plugged bits before the device answers",
     why: "no big blocks here",
   },
-  {
-    id: "H11",
-    says: "a release of gigabytes holds a spinlock",
-    why: "a cost; scenario bugs/B23-release-under-lock shows it",
-  },
+  { id: "H11", says: "a release of gigabytes holds a spinlock", why: "a cost; time does not count here" },
   { id: "H12", says: "the first removal on SNP panics", why: "no SNP here" },
   { id: "H13", says: "SRAT bits lie over boot memory", why: "the SRAT here is the VMM's own" },
   {

@@ -30,16 +30,42 @@ const walkOnce = (moves: MachineMoves, walk: number, look: () => void): void => 
 };
 
 /** Walks about on machines of a configuration until it is known which words change, and which arrays grow. */
-export const learnFootprint = (configuration: MachineConfiguration): Knowledge => {
+function* learn(configuration: MachineConfiguration): Generator<undefined, Knowledge> {
   let growth: Growth = NO_GROWTH;
   for (;;) {
     const moves = new MachineMoves(configuration, growth);
     const finder = new FootprintFinder(moves.machine, moves.arena);
-    const found = finder.walkAbout((walk, look) => {
+    const found = yield* finder.walkAbout((walk, look) => {
       moves.moved();
       walkOnce(moves, walk, look);
     });
     if (!grows(found)) return { ...growth, places: found.places };
     growth = growthOf(growth, found);
+  }
+}
+
+/** What steps change of the memory of a configuration's machine. It takes a second or two. */
+export const learnFootprint = (configuration: MachineConfiguration): Knowledge => {
+  const walks = learn(configuration);
+  for (;;) {
+    const { done, value } = walks.next();
+    if (done === true) return value;
+  }
+};
+
+/**
+ * The same, a walk at a time.
+ *
+ * @param goesOn asked after each walk @returns undefined as soon as it says no
+ */
+export const learnPatiently = async (
+  configuration: MachineConfiguration,
+  goesOn: () => Promise<boolean>,
+): Promise<Knowledge | undefined> => {
+  const walks = learn(configuration);
+  for (;;) {
+    const { done, value } = walks.next();
+    if (done === true) return value;
+    if (!(await goesOn())) return undefined;
   }
 };

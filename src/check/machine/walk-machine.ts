@@ -2,6 +2,7 @@ import { type Walker, walkRandomly } from "../random-walks.ts";
 import type { Story } from "../story/story.ts";
 import { toldOf } from "./check-machine.ts";
 import type { MachineConfiguration } from "./configuration.ts";
+import type { Knowledge } from "./footprint.ts";
 import { searchMachine } from "./search-machine.ts";
 import type { MachineSystem } from "./system.ts";
 
@@ -26,6 +27,8 @@ export interface MachineWalks {
   readonly walks: number;
   /** Steps after which a walk ends. */
   readonly steps: number;
+  /** What is known of the memory that changes; it is found out if absent. */
+  readonly knowledge?: Knowledge;
   /** Called after some walks. @returns false to end here */
   readonly between?: (walks: number, steps: number) => Promise<boolean>;
   /** Whether it is time to call `between`. */
@@ -63,4 +66,4 @@ const walk = async (
 export const walkMachine = (
   configuration: MachineConfiguration,
   walks: MachineWalks,
-): Promise<WalkedMachine> => searchMachine(configuration, (system) => walk(system, walks));
+): Promise<WalkedMachine> => searchMachine(configuration, (system) => walk(system, walks), walks.knowledge);

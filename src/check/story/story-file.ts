@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { FIX_NAMES } from "../../linux/variant.ts";
 import { FAULT_CALL_NAMES } from "../../machine/faults/fault-calls.ts";
 import { PLATFORM_NAMES } from "../../machine/guest-platform.ts";
 import type { MachineConfiguration } from "../machine/configuration.ts";
@@ -44,7 +45,7 @@ const saved = z.strictObject({
     discard: z.enum(["none", "shared-only", "both"]),
     unplugged: z.enum(["allocate", "kill", "spin"]),
     aug: z.enum(["fault", "ahead"]),
-    revert: z.array(z.never()).max(0),
+    revert: z.array(z.enum(FIX_NAMES)).max(FIX_NAMES.length),
     before: z.array(deed).max(100),
     programs: z
       .array(
