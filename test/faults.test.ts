@@ -56,7 +56,7 @@ describe("a fault by name and count strikes that call, shows in the trace, and t
     ["virtio-mem UNPLUG at 2 is late by 5s", "virtio-mem UNPLUG late call 2"],
     ["ACPI _OST at 1 answers IGNORED", "ACPI _OST IGNORED call 1"],
     ["ACPI _EJ0 at 1 answers IGNORED", "ACPI _EJ0 IGNORED call 1"],
-    ["ACPI _CRS at 2 answers EMPTY", "ACPI _CRS EMPTY call 2"],
+    ["ACPI _CRS at 1 answers EMPTY", "ACPI _CRS EMPTY call 1"],
     ["ACPI _STA at 4 answers PRESENT", "ACPI _STA PRESENT call 4"],
     ["arch_add_memory at 1 answers -ENOMEM", "arch_add_memory -ENOMEM call 1"],
     ["register_memory_resource at 2 answers -ENOMEM", "register_memory_resource -ENOMEM call 2"],

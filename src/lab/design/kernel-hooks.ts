@@ -44,9 +44,9 @@ export class Call {
 
   /**
    * Calls `then` when the function returns, with the CPU's state at that moment and the lower half of RAX, signed.
-   * What it answers is put over the result.
+   * What it answers is put over the result, or registers are.
    */
-  async onReturn(then: (cpu: StoppedCpu, result: number) => Promise<number>): Promise<void> {
+  async onReturn(then: (cpu: StoppedCpu, result: number) => Promise<number | RegisterValues>): Promise<void> {
     const rsp = this.cpu.registers.read("rsp");
     const [address] = await this.words(rsp, 1);
     await this.control.hook(
@@ -54,6 +54,7 @@ export class Call {
       async (cpu) => {
         const result = cpu.registers.low("rax") | 0;
         const changed = await then(cpu, result);
+        if (typeof changed !== "number") return changed;
         return changed === result ? {} : { rax: BigInt.asUintN(64, BigInt(changed)) };
       },
       true,

@@ -1,10 +1,10 @@
 import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
-import type { VirtioMemDevice } from "../../vmm/virtio-mem-device.ts";
 import type { Span } from "../span.ts";
 import { type AnsweredRequest, DeviceLog } from "./device-log.ts";
 import type { DeviceMirror } from "./device-mirror.ts";
+import type { Region } from "./driver-device.ts";
 
 const PIECE = 65_536;
 
@@ -37,8 +37,7 @@ export class DeviceWatcher {
     this.waiting.push(...this.news());
     for (let request = this.waiting.shift(); request !== undefined; request = this.waiting.shift()) {
       this.requests++;
-      this.mirror.apply(request);
-      await this.onRequest(request);
+      await this.onRequest(this.mirror.apply(request));
     }
   }
 
@@ -67,13 +66,17 @@ export const tookMemory = ({ type, response }: AnsweredRequest): boolean =>
   response === VIRTIO_MEM_RESPONSE.ACK &&
   (type === VIRTIO_MEM_REQUEST.UNPLUG || type === VIRTIO_MEM_REQUEST.UNPLUG_ALL);
 
-/** The memory that a request took away. UNPLUG_ALL does not name its device: the regions of all of them. */
+/** The memory that a request took away. An UNPLUG_ALL whose device nobody knows: the regions of all of them. */
 export const takenBy = (
   { type, addr, blocks }: AnsweredRequest,
-  devices: readonly Pick<VirtioMemDevice, "addr" | "regionSize" | "blockSize">[],
+  devices: readonly (Region & { readonly blockSize: number })[],
 ): Span[] => {
-  if (type === VIRTIO_MEM_REQUEST.UNPLUG_ALL)
-    return devices.map((device) => ({ start: device.addr, end: device.addr + device.regionSize }));
-  const device = devices.find((each) => each.addr <= addr && addr < each.addr + each.regionSize);
-  return device === undefined ? [] : [{ start: addr, end: addr + blocks * device.blockSize }];
+  const all = type === VIRTIO_MEM_REQUEST.UNPLUG_ALL;
+  return devices
+    .filter((each) => (all && addr === 0) || (each.addr <= addr && addr < each.addr + each.regionSize))
+    .map((each) =>
+      all
+        ? { start: each.addr, end: each.addr + each.regionSize }
+        : { start: addr, end: addr + blocks * each.blockSize },
+    );
 };

@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
 import { FAULT_CALLS, OWN_ANSWER } from "../../machine/faults/fault-calls.ts";
+import { FaultPoints, type FaultRule } from "../../machine/faults/fault-points.ts";
+import { NO_REPLY } from "../../vmm/virtio-mem-device.ts";
 import { LabError } from "../lab-error.ts";
 import { FaultHooks } from "./fault-hooks.ts";
 
@@ -8,17 +10,23 @@ const NO_TYPES = (): never => {
 };
 
 /** Which functions are hooked for faults of these calls, and how often. */
-const hookedFor = async (calls: readonly string[], functions: readonly string[]): Promise<string[]> => {
+const hookedFor = async (
+  calls: readonly string[],
+  functions: readonly string[],
+  change: Partial<FaultRule> = {},
+): Promise<string[]> => {
   const hooked: bigint[] = [];
   const rules = calls.map((name) => ({
     ...{ call: FAULT_CALLS.findIndex((each) => each.name === name), device: -1, start: 0, end: 1 },
-    ...{ first: 1, times: 1, rate: 0, answer: OWN_ANSWER, lateNs: 0, after: 0 },
+    ...{ first: 1, times: 1, rate: 0, answer: OWN_ANSWER, lateNs: 0, after: 0, ...change },
   }));
   const hooks = new FaultHooks({
     control: { hook: async (address) => void hooked.push(address) },
     plan: { seed: 1, rules },
-    injector: { at: () => 0, acpi: () => OWN_ANSWER },
-    mirror: { struck: () => undefined },
+    injector: { at: () => 0, acpi: () => OWN_ANSWER, points: new FaultPoints({ seed: 1, rules }) },
+    onNoReply: () => {},
+    nameOf: () => undefined,
+    mirror: { struck: () => undefined, unpluggedNext: 0 },
     types: NO_TYPES,
     sync: async () => {},
   });
@@ -48,6 +56,22 @@ it("two events of one chain of notifiers are each met there", async () => {
 it("of two names of a function the one that the kernel has is taken", async () => {
   for (const name of ["alloc_contig_range_noprof", "alloc_contig_range"])
     expect(await hookedFor(["alloc_contig_range"], [name])).toEqual([name]);
+});
+
+it("msleep() is needed for late answers that a thread waits for, and for those that never come", async () => {
+  const late = { lateNs: 5e6 };
+  const lost = { answer: NO_REPLY };
+  for (const [name, change] of [
+    ["arch_add_memory", late],
+    ["virtio-mem PLUG", lost],
+  ] as const) {
+    const functions = [name === "arch_add_memory" ? name : "virtio_mem_send_request"];
+    await expect(hookedFor([name], functions, change)).rejects.toThrow(
+      "expected a function msleep in the kernel",
+    );
+    expect(await hookedFor([name], [...functions, "msleep"], change)).toEqual(functions);
+  }
+  expect(await hookedFor(["TDG.MEM.PAGE.ACCEPT"], [], late)).toEqual([]);
 });
 
 it("a kernel that lacks the function is refused, and the line names both", async () => {

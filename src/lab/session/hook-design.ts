@@ -1,16 +1,20 @@
+import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import { memoryBlockSize } from "../../linux/memory-hotplug/block-size.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { DesignHooks } from "../design/design-hooks.ts";
 import type { DesignHost } from "../design/design-host.ts";
+import { Call } from "../design/kernel-hooks.ts";
 import type { DeviceMirror } from "../devices/device-mirror.ts";
+import { DRIVER_WORDS, deviceOfDriver } from "../devices/driver-device.ts";
 import { FaultHooks } from "../faults/fault-hooks.ts";
 import { HookChain } from "../faults/hook-chain.ts";
 import { readLoadedModule } from "../kernel-image/loaded-module.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
 import type { TdGuest } from "../td/td-guest.ts";
 
-/** The driver's name as a module. */
+/** The driver's name as a module, and the function that it sends every request by. */
 const DRIVER = "virtio_mem";
+const SEND_REQUEST = "virtio_mem_send_request";
 
 export interface HookedParts {
   readonly kernel: GuestKernel;
@@ -19,19 +23,40 @@ export interface HookedParts {
   readonly mirror: DeviceMirror;
   /** Brings what devices did up to date. */
   readonly sync: () => Promise<void>;
+  /** Is told of a virtio-mem request that gets no reply, by an address of its device. */
+  readonly onNoReply: (addr: number) => void;
 }
 
-/** The region of the virtio-mem device that has an address, or of the first one; empty if there is none. */
-const regionOf = ({ vmm }: Machine, addr: number | undefined): { start: number; size: number } => {
-  const device = vmm.devices.find(
-    (each) => addr === undefined || (each.addr <= addr && addr < each.addr + each.regionSize),
-  );
+/** The region of the virtio-mem device that has an address; empty if there is none. */
+const regionOf = ({ vmm }: Machine, addr: number): { start: number; size: number } => {
+  const device = vmm.devices.find((each) => each.addr <= addr && addr < each.addr + each.regionSize);
   return device === undefined ? { start: 0, size: 0 } : { start: device.addr, size: device.regionSize };
+};
+
+/** Finds out whose each UNPLUG_ALL is, where there are several devices. */
+const nameUnplugAlls = async (
+  { td, mirror }: HookedParts,
+  control: HookChain,
+  symbol: (name: string) => bigint | undefined,
+): Promise<void> => {
+  const address = symbol(SEND_REQUEST);
+  if (address === undefined) return;
+  await control.hook(address, async (cpu) => {
+    const call = new Call(cpu, control);
+    const [type] = await call.words(call.argument(1), 1);
+    if (Number(type! & 0xffffn) !== VIRTIO_MEM_REQUEST.UNPLUG_ALL) return {};
+    const device = deviceOfDriver(
+      await call.words(call.argument(0), DRIVER_WORDS),
+      td.td.machine.vmm.devices,
+    );
+    if (device >= 0) mirror.expectUnplugAll(device);
+    return {};
+  });
 };
 
 /** A scenario's faults that the guest's kernel has to be stopped for. */
 const faultHooksOf = (
-  { kernel, td, mirror, sync }: HookedParts,
+  { kernel, td, mirror, sync, onNoReply }: HookedParts,
   control: HookChain,
 ): FaultHooks | undefined => {
   const { injector, config } = td.td.machine;
@@ -41,6 +66,8 @@ const faultHooksOf = (
     plan: config.faults,
     injector,
     mirror,
+    onNoReply,
+    nameOf: (address) => kernel.symbols.nearest(address - td.place.slide)?.name,
     types: () => kernel.types(),
     sync,
   });
@@ -53,7 +80,7 @@ const faultHooksOf = (
  * @throws LabError if the kernel lacks a function that the design hooks, or a fault
  */
 export const hookDesign = async (parts: HookedParts): Promise<void> => {
-  const { kernel, td, host, sync } = parts;
+  const { kernel, td, host, mirror, sync } = parts;
   const { place } = td;
   const control = new HookChain(td.control);
   const { machine } = td.td;
@@ -64,7 +91,8 @@ export const hookDesign = async (parts: HookedParts): Promise<void> => {
     host,
     blockBytes: memoryBlockSize({ endOfRam: ramEnd, guest: true }),
     afterHook: () => td.applyPageCalls(),
-    regionOf: (addr) => regionOf(machine, addr),
+    // Without an address, the device is meant that an UNPLUG_ALL is about to be sent to.
+    regionOf: (addr) => regionOf(machine, addr ?? mirror.unpluggedNext),
     sync,
   });
   const running = (name: string): bigint | undefined => {
@@ -75,13 +103,15 @@ export const hookDesign = async (parts: HookedParts): Promise<void> => {
   await hooks.installInKernel(running);
   await faults?.install("kernel", running);
   const loads = running("do_init_module");
-  const needsDriver = hooks.needsDriver || faults?.needsDriver === true;
+  const several = virtioMem.length > 1;
+  const needsDriver = hooks.needsDriver || faults?.needsDriver === true || several;
   if (!needsDriver || virtioMem.length === 0 || loads === undefined) return;
   await control.hook(loads, async ({ registers, gdb }) => {
     const read = (address: bigint, length: number) => gdb.readMemory(address, length);
     const module = await readLoadedModule(kernel.types(), read, registers.read("rdi"));
     if (module.name !== DRIVER) return {};
     const symbol = (name: string): bigint | undefined => module.symbols.addressOf(name);
+    if (several) await nameUnplugAlls(parts, control, symbol);
     await hooks.installInDriver(symbol);
     await faults?.install("virtio_mem driver", symbol);
     return {};

@@ -68,6 +68,8 @@ export class LabSession {
   readonly designLog: string[] = [];
   /** What the guest was asked and did not do. */
   readonly remarks: string[] = [];
+  /** Addresses of virtio-mem requests that got no reply: their devices' drivers wait for one for ever. */
+  readonly unanswered = new Set<number>();
   /** What becomes of the guest when it starts another kernel. */
   readonly kexec: KexecFollower;
   /** What the guest's page calls and its kexec broke. */
@@ -128,6 +130,7 @@ export class LabSession {
       onEntered: () => {
         // The next kernel has another place.
         this.places = new StoppedPlaces(plan.kernel, td.place.slide);
+        this.unanswered.clear();
         return this.hookDesign();
       },
     });
@@ -185,7 +188,9 @@ export class LabSession {
 
   private hookDesign(): Promise<void> {
     const { td, host, mirror, plan } = this;
-    return hookDesign({ kernel: plan.kernel, td, host, mirror, sync: () => this.devices.sync() });
+    const { kernel } = plan;
+    const onNoReply = (addr: number): void => void this.unanswered.add(addr);
+    return hookDesign({ kernel, td, host, mirror, sync: () => this.devices.sync(), onNoReply });
   }
 
   /** The files behind the memory devices that are there from the start. */

@@ -6,6 +6,7 @@ import { MIB } from "../../units.ts";
 import { CpuControl, type CpuInKernel } from "../cpu/cpu-control.ts";
 import { DirectMapWatch } from "../enforce/direct-map-watch.ts";
 import { PageRights } from "../enforce/page-rights.ts";
+import { withLateness } from "../faults/lateness.ts";
 import type { QemuGuest } from "../qemu/qemu-guest.ts";
 import type { Span } from "../span.ts";
 import { GdbClient } from "../wire/gdb-client.ts";
@@ -30,6 +31,7 @@ import { PageContent } from "./page-content.ts";
 import { type PageCall, TrustDomain } from "./trust-domain.ts";
 
 const UNIT = 2 * MIB;
+const NS_PER_MS = 1e6;
 
 export interface TdGuestOptions {
   readonly config: MachineConfig;
@@ -181,8 +183,11 @@ export class TdGuest {
   private async serve(regs: Regs, caller: Pick<Caller, "vcpu">): Promise<void> {
     const vcpu = Math.min(caller.vcpu, this.options.config.vcpus - 1);
     await this.beforeCall();
-    this.td.tdcall(vcpu, regs);
+    const { injector } = this.td.machine;
+    const { lateNs } = withLateness(injector?.points, () => this.td.tdcall(vcpu, regs));
     await this.applyPageCalls();
+    // The vCPU waits where it made the call; the others go on.
+    if (lateNs > 0) await new Promise((resolve) => setTimeout(resolve, lateNs / NS_PER_MS));
   }
 
   /** Does to the guest's memory, and to who watches it, what page calls mean that were made since the last time. */

@@ -7,7 +7,7 @@ import { TdEnded } from "../td/trust-domain.ts";
 const PANIC = /Kernel panic - not syncing: [^\r\n]*/;
 
 /** What tells of a guest whether it lives. */
-export interface Fated extends Pick<LabSession, "over" | "failure"> {
+export interface Fated extends Pick<LabSession, "over" | "failure" | "unanswered"> {
   readonly qemu: Pick<LabSession["qemu"], "consoleText">;
   readonly kexec: Pick<LabSession["kexec"], "consoleStart">;
 }
@@ -22,5 +22,9 @@ export const fateOf = (session: Fated | undefined): Fate => {
     return { state: "killed", why: failure.message };
   if (failure instanceof GuestHung) return { state: "hung", why: failure.message };
   if (failure !== undefined) throw failure;
-  return session.over ? { state: "off", why: "QEMU has ended" } : { state: "running", why: "" };
+  if (session.over) return { state: "off", why: "QEMU has ended" };
+  // Everything else goes on, and nothing more can come of the device.
+  if (session.unanswered.size > 0)
+    return { state: "hung", why: "a virtio-mem request got no reply, and the driver waits for one for ever" };
+  return { state: "running", why: "" };
 };

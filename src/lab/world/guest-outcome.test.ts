@@ -11,6 +11,7 @@ const DONE = { status: SUCCESS, detail: "" };
 class FakeGuest implements Mortal {
   over = false;
   failure: Error | undefined;
+  readonly unanswered = new Set<number>();
   console = "";
   readonly qemu = { consoleText: () => this.console };
   readonly kexec = { consoleStart: 0 };

@@ -42,7 +42,9 @@ const driverSettled = (session: LabSession, id: string): Promise<void> =>
     await session.devices.sync();
     const device = session.td.td.machine.vmm.devices.find((each) => each.id === id);
     assert(device !== undefined, () => `${id} is a virtio-mem device`);
-    return device;
+    const { addr, regionSize, requestedSize, pluggedSize, blockSize } = device;
+    const isStuck = [...session.unanswered].some((at) => addr <= at && at < addr + regionSize);
+    return { requestedSize, pluggedSize, blockSize, isStuck };
   });
 
 /** Does one action, and waits for what follows from it. */

@@ -3,15 +3,19 @@ import { NotModelled } from "../../not-modelled.ts";
 import { loadScenario } from "../../scenario/load.ts";
 import { linuxConfigOf } from "./linux-setup.ts";
 
-const configWith = (fault: string) =>
+const ONE = "{id: vm0, size: 512M}";
+const TWO = `${ONE}, {id: vm1, size: 512M}`;
+
+const configWith = (fault: string, devices = ONE, design = "none") =>
   linuxConfigOf(
     loadScenario(
       `name: f
-machine: {memory: 2G, virtioMem: [{id: vm0, size: 512M}]}
+machine: {memory: 2G, virtioMem: [${devices}]}
+guest: {design: ${design}}
 faults: [${fault}]
 steps: [boot]
 `,
-      { file: "f.yaml", designs: ["none"], readBytes: () => new Uint8Array() },
+      { file: "f.yaml", designs: ["none", "bitmaps"], readBytes: () => new Uint8Array() },
     ),
   );
 
@@ -22,7 +26,11 @@ it.each([
   "MapGPA at 1 answers RETRY",
   "vm0 PLUG at 1 answers NACK",
   "virtio-mem UNPLUG_ALL at 1 answers BUSY",
+  "vm0 UNPLUG at 2 answers NO_REPLY",
+  "vm0 PLUG at 2 is late by 20ms",
+  "TDH.MEM.PAGE.AUG at 1 is late by 1ms",
   "ACPI _EJ0 at 1 answers IGNORED",
+  "ACPI _STA at 1 answers ABSENT",
   "{call: arch_add_memory, answer: -ENOMEM}",
   "{call: MEM_GOING_ONLINE, answer: -ENOMEM}",
 ])("%s can be made", (fault) => {
@@ -30,14 +38,35 @@ it.each([
 });
 
 it.each([
-  ["vm0 PLUG at 1 answers NO_REPLY", "a virtio-mem PLUG without a reply in the linux world"],
-  ["ACPI _STA at 1 answers ABSENT", "a fault of ACPI _STA in the linux world: a kernel asks for it on"],
   [
     "{call: alloc_pages, answer: -ENOMEM}",
-    "a fault of alloc_pages in the linux world: a kernel allocates pages too often to be stopped at each",
+    ONE,
+    "none",
+    "alloc_pages in the linux world: a kernel allocates pages too often",
   ],
-  ["TDH.MEM.PAGE.AUG at 1 is late by 1ms", "a late answer of TDH.MEM.PAGE.AUG in the linux world"],
-])("%s cannot, and the line says why", (fault, line) => {
-  expect(() => configWith(fault)).toThrow(NotModelled);
-  expect(() => configWith(fault)).toThrow(line);
+  [
+    "TDH.MEM.PAGE.AUG at 1 is late by 1ms",
+    ONE,
+    "bitmaps",
+    "a late answer of TDH.MEM.PAGE.AUG under the design bitmaps",
+  ],
+  [
+    "vm0 PLUG at 1 is late by 1ms",
+    TWO,
+    "none",
+    "a late answer of virtio-mem PLUG with several virtio-mem devices",
+  ],
+  [
+    "vm1 STATE at 1 answers NO_REPLY",
+    TWO,
+    "none",
+    "a late answer of virtio-mem STATE with several virtio-mem devices",
+  ],
+])("%s of %s under %s cannot, and the line says why", (fault, devices, design, line) => {
+  expect(() => configWith(fault, devices, design)).toThrow(NotModelled);
+  expect(() => configWith(fault, devices, design)).toThrow(line);
+});
+
+it("an UNPLUG_ALL of several devices can be made to fail", () => {
+  expect(configWith("vm1 UNPLUG_ALL at 1 answers BUSY", TWO).faults?.rules).toHaveLength(1);
 });

@@ -127,7 +127,7 @@ it("what fails when a DIMM is taken away fails the wait", async () => {
 
 const MIB = 2 ** 20;
 const sizes = (plugged: () => number) => async (): Promise<DeviceSizes> => ({
-  ...{ requestedSize: 65 * MIB, blockSize: 2 * MIB, pluggedSize: plugged() },
+  ...{ requestedSize: 65 * MIB, blockSize: 2 * MIB, pluggedSize: plugged(), isStuck: false },
 });
 
 it("a device that has what was asked for, in whole blocks, is done once the guest works on nothing", async () => {
@@ -187,4 +187,13 @@ it("a device that has less is remarked once its driver asks for nothing more", a
   );
   expect(guest.looks).toBeGreaterThan(1 + PACE.quietLooks);
   expect(guest.remarks).toEqual(["vm0: 64M are asked for, the guest has 32M and asks for nothing now"]);
+});
+
+it("a driver that waits for a reply for ever is not waited for", async () => {
+  guest.works = true;
+  await deviceSettled(guest, "vm0", async () => ({ ...(await sizes(() => 0)()), isStuck: true }), PACE);
+  expect([guest.looks, guest.remarks]).toEqual([
+    1,
+    ["vm0: a request got no reply, and its driver waits for one for ever"],
+  ]);
 });

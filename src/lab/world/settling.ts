@@ -84,6 +84,8 @@ export interface DeviceSizes {
   readonly requestedSize: number;
   readonly pluggedSize: number;
   readonly blockSize: number;
+  /** Its driver waits for a reply that does not come. */
+  readonly isStuck: boolean;
 }
 
 /**
@@ -109,6 +111,10 @@ export const deviceSettled = async (
     now = await sizes();
     const { requestedSize, pluggedSize, blockSize } = now;
     if (asked.over) return;
+    if (now.isStuck) {
+      asked.remarks.push(`${id}: a request got no reply, and its driver waits for one for ever`);
+      return;
+    }
     // What the driver did in between shows that it was not idle.
     if (state === "working" || before.pluggedSize !== pluggedSize) continue;
     const wanted = requestedSize - (requestedSize % blockSize);

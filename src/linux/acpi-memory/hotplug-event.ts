@@ -5,7 +5,7 @@ import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { DEVICE_HOTPLUG_LOCK, lockDeviceHotplug } from "../memory-hotplug/hotplug-locks.ts";
 import { ACPI_NOTIFY, ACPI_OST } from "./acpi-memory.ts";
 import { bindMemoryDevice, detachMemoryDevice } from "./memory-device.ts";
-import { ejectSlot, readSlot, takeSlotEvent, writeOst } from "./registers.ts";
+import { ejectSlot, slotStatus, takeSlotEvent, writeOst } from "./registers.ts";
 import { acpiTryToOffline } from "./try-to-offline.ts";
 
 const scan = KERNEL_PROCEDURES.declare("_E03 memory hotplug scan", {
@@ -87,7 +87,7 @@ const hotRemove = eject.define({
   },
   ejected: (k, f) => {
     const slot = f.get(eject.v.slot);
-    if (readSlot(k.hw.acpi!, slot).enabled) {
+    if (slotStatus(k.hw.acpi!, slot).enabled) {
       const name = slot.toString(16).toUpperCase().padStart(2, "0");
       k.printk(`ACPI: \\_SB_.MHPC.MP${name}: Eject incomplete - status 0xf`);
     }
@@ -97,29 +97,32 @@ const hotRemove = eject.define({
 
 const work = KERNEL_PROCEDURES.declare("acpi_device_hotplug", {
   args: [],
-  locals: ["slot", "event"],
-  steps: ["enter", "locked", "eject", "checked", "done"],
+  locals: ["slot", "event", "sibling"],
+  steps: ["enter", "locked", "eject", "bound", "done"],
 });
 
-/** A device check: a DIMM that appeared is bound; one that is bound already is left alone. */
+/** A device check: where a DIMM appeared, the bus is scanned again; one that is bound already is left alone. */
 const check = (k: Kernel, f: Frame<Kernel>): number => {
   const slot = f.get(work.v.slot);
-  const { enabled } = readSlot(k.hw.acpi!, slot);
+  const { enabled } = slotStatus(k.hw.acpi!, slot);
   if (!enabled && k.acpiMemory!.bound[slot] !== 0)
     throw new NotModelled("a DIMM that vanished without being ejected");
-  return f.call(bindMemoryDevice, work.at.checked, slot);
+  if (!enabled || k.acpiMemory!.bound[slot] !== 0) return finish(k, f, 0);
+  return f.call(bindMemoryDevice, work.at.bound, 0);
 };
 
 /**
  * Handles the oldest queued event of the memory devices: none, if there is none. The machine starts it while
  * `acpiMemory.waiting` is not 0, on one task at a time.
  *
- * A device check binds the driver, and reports success even if that failed: since 6.8 a driver may refuse. An
+ * A device check binds the driver to the DIMM and to all others of the container that are there and not bound, such as
+ * those whose memory could not be added before. It reports success even if that failed: since 6.8 a driver may refuse. An
  * eject request is answered with "in progress", then the blocks go offline, the memory is removed, and the
  * slot is ejected. The last word is _OST(event, code), after a success too. Returns the answer that
  * made the code.
  *
- * @source Linux drivers/acpi/scan.c, acpi_device_hotplug, acpi_generic_hotplug_event
+ * @source Linux drivers/acpi/scan.c, acpi_device_hotplug, acpi_generic_hotplug_event, acpi_scan_rescan_bus (seen on a
+ *   6.12.117)
  * @missing ejects disabled by sysfs (-EPERM); other children of the devices
  */
 export const acpiHotplugWork = work.define({
@@ -144,7 +147,12 @@ export const acpiHotplugWork = work.define({
     }
   },
   eject: (_k, f) => f.call(hotRemove, work.at.done, f.get(work.v.slot)),
-  checked: (k, f) => finish(k, f, 0),
+  bound: (k, f) => {
+    const sibling = f.get(work.v.sibling) + 1;
+    if (sibling === k.hw.acpi!.slots) return finish(k, f, 0);
+    f.set(work.v.sibling, sibling);
+    return f.call(bindMemoryDevice, work.at.bound, sibling);
+  },
   done: (k, f) => finish(k, f, f.result),
 });
 

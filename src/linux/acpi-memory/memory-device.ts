@@ -4,7 +4,7 @@ import { addMemoryLocked } from "../memory-hotplug/add-memory.ts";
 import { GROUP } from "../memory-hotplug/memory-group.ts";
 import { MHP, mhpFlags } from "../memory-hotplug/mhp-flags.ts";
 import { tryRemoveMemory } from "../memory-hotplug/remove-memory.ts";
-import { readSlot } from "./registers.ts";
+import { slotResources, slotStatus } from "./registers.ts";
 
 /** dev_err() of a slot's device. The devices are numbered as the slots: the namespace lists them in order. */
 const print = (k: Kernel, slot: number, line: string): void =>
@@ -17,8 +17,8 @@ const bind = KERNEL_PROCEDURES.declare("acpi_memory_device_add", {
 });
 
 /**
- * Binds the driver to a slot's device: (slot). The caller holds device_hotplug_lock. An enabled slot's range
- * gets a static memory group and is added as plain System RAM, its memmap on itself if the kernel was booted so. A
+ * Binds the driver to a slot's device: (slot). The caller holds device_hotplug_lock. _CRS runs only for an enabled slot
+ * that is not bound. Its range gets a static memory group and is added as plain System RAM, its memmap on itself if the kernel was booted so. A
  * range that the kernel has already (-EEXIST) counts as added.
  *
  * Returns 0, also for a slot that is not enabled, or -EINVAL: empty, an impossible node, or not added. A
@@ -32,8 +32,9 @@ export const bindMemoryDevice = bind.define({
     const { v, at } = bind;
     const slot = f.get(v.slot);
     const acpi = k.acpiMemory!;
-    const { start, size, proximity, enabled } = readSlot(k.hw.acpi!, slot);
+    const { proximity, enabled } = slotStatus(k.hw.acpi!, slot);
     if (!enabled || acpi.bound[slot] !== 0) return f.returns(0);
+    const { start, size } = slotResources(k.hw.acpi!, slot);
     acpi.starts[slot] = start;
     acpi.sizes[slot] = size;
     acpi.groups[slot] = 0;

@@ -14,23 +14,32 @@ const REGISTER = {
 } as const;
 const CONTROL = { ENABLED: 1, INSERT: 2, REMOVE: 4, EJECT: 8 } as const;
 
-/** What the firmware's methods find in a slot. Addresses and sizes are bytes. */
-export interface Slot {
-  readonly start: number;
-  readonly size: number;
+/** What _PXM and _STA of a slot's device say. */
+export interface SlotStatus {
   readonly proximity: number;
   readonly enabled: boolean;
 }
 
-/** _CRS, _PXM and _STA of a slot's device. */
-export const readSlot = (port: AcpiMemoryPort, slot: number): Slot => {
+export const slotStatus = (port: AcpiMemoryPort, slot: number): SlotStatus => {
+  port.write(REGISTER.SELECTOR, 4, slot);
+  return {
+    proximity: port.read(REGISTER.PROXIMITY, 4),
+    enabled: (port.read(REGISTER.CONTROL, 1) & CONTROL.ENABLED) !== 0,
+  };
+};
+
+/** What _CRS of a slot's device says. Bytes. */
+export interface SlotResources {
+  readonly start: number;
+  readonly size: number;
+}
+
+export const slotResources = (port: AcpiMemoryPort, slot: number): SlotResources => {
   port.write(REGISTER.SELECTOR, 4, slot);
   const word = (offset: number): number => port.read(offset, 4);
   return {
     start: word(REGISTER.ADDRESS_HIGH) * 2 ** 32 + word(REGISTER.SELECTOR),
     size: word(REGISTER.SIZE_HIGH) * 2 ** 32 + word(REGISTER.SIZE_LOW),
-    proximity: word(REGISTER.PROXIMITY),
-    enabled: (port.read(REGISTER.CONTROL, 1) & CONTROL.ENABLED) !== 0,
   };
 };
 
