@@ -33,6 +33,7 @@ const PLACES: { readonly [call: string]: Place } = {
     steps: ["boot", ...GROW],
     before: "TDG.MEM.PAGE.ACCEPT at 2 answers PAGE_SIZE_MISMATCH(level 1)",
   },
+  "CPU access": { steps: ["boot", "allocate: {name: heap, size: 4M}"] },
   "virtio-mem UNPLUG_ALL": { steps: ["boot", ...GROW, "kexec", wait("256M")] },
   "virtio-mem STATE": {
     steps: ["boot", "resize: {device: vm0, to: 320M}", "crash"],

@@ -34,7 +34,10 @@ const boundaryOf = (machine: Machine, handOver: HandOver): Boundary => {
     ...(cpus.snp === undefined ? {} : { snp: cpus.snp }),
     acceptUnits: (vcpu, start, end) =>
       machine.trace.muted ? acceptWholeUnits(machine, vcpu, start, end) : start,
-    access: (vcpu, gpa, length, write, shared) => cpus.access(vcpu, gpa, length, write, shared),
+    access: (vcpu, gpa, length, write, shared) =>
+      machine.injector?.accessFails(vcpu, gpa, length) === true
+        ? -1
+        : cpus.access(vcpu, gpa, length, write, shared),
     memory: (gpa, length) => handOver.bytes(gpa, length) ?? new Uint8Array(length),
     virtioMem: vmm.mailboxes.map((_, device) => virtioMemPort(machine, device)),
     // A crash kernel is told to leave memory hotplug alone (acpi_no_memhotplug).

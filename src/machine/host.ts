@@ -7,6 +7,7 @@ import { seamcall } from "../tdx-module/seamcall.ts";
 import { VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
 import { GIB, TIB } from "../units.ts";
 import { SEAMCALL_EVENT, type VmmSink } from "../vmm/events.ts";
+import type { HostAllocation } from "../vmm/host-use.ts";
 import { layoutEnd } from "../vmm/layout.ts";
 import type { SeamcallPort } from "../vmm/seam.ts";
 import { sharedFrame } from "../vmm/shared-fault.ts";
@@ -72,7 +73,9 @@ const vmmConfigOf = (config: MachineConfig) => ({
 
 /** Host memory that cannot be had, on a machine on which something fails. */
 const hostFaults = (injector: Injector | undefined) =>
-  injector === undefined ? {} : { allocationFails: () => injector.hostAllocationFails() };
+  injector === undefined
+    ? {}
+    : { allocationFails: (what: HostAllocation) => injector.hostAllocationFails(what) };
 
 /** A module that covers all memory, for this one TD. */
 const ownModule = (config: MachineConfig) => {

@@ -33,7 +33,7 @@ export const callNames = (devices: readonly string[]): ReadonlyMap<string, Named
 };
 
 const ABOUT_MEMORY =
-  /^(PVALIDATE|RMPUPDATE$|PSMASH$|TDG\.MEM|TDH\.MEM\.(?!TRACK)|virtio-mem (UN)?PLUG$|MapGPA)/;
+  /^(CPU access$|PVALIDATE|RMPUPDATE$|PSMASH$|TDG\.MEM|TDH\.MEM\.(?!TRACK)|virtio-mem (UN)?PLUG$|MapGPA)/;
 
 const refused = (key: string, expected: string, found: string, advice = ""): RefusedFault => ({
   key,

@@ -103,6 +103,8 @@ export const VM_END = {
   GUEST_TERMINATED: 11,
   /** RMPUPDATE or PSMASH refused what the VMM had reason to expect; status tells. */
   RMP_REFUSED: 12,
+  /** A vCPU met memory whose integrity is lost. */
+  MACHINE_CHECK: 13,
 } as const;
 export type VmEnd = keyof typeof VM_END;
 

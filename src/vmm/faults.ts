@@ -47,7 +47,7 @@ export const faultIn = fault.define({
     return fault.at.addTable;
   },
   addTable: (k, f) => {
-    const table = k.host.takeTableFrame();
+    const table = k.use.hasTableRoom ? k.host.takeTableFrame() : NO_BLOCK;
     if (table === NO_BLOCK) return dies(k, f, VM_END.HOST_OUT_OF_MEMORY, 0);
     const result = k.seam.addTable(f.get(fault.v.frame), f.get(fault.v.level), table);
     if (result === 0) return fault.at.map;

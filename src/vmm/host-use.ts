@@ -1,5 +1,9 @@
 import { PAGE_SIZE } from "../units.ts";
 
+/** What host memory is allocated for: the guest's pages, or tables that map them. */
+export const HOST_ALLOCATION = { PAGES: 0, TABLE: 1 } as const;
+export type HostAllocation = (typeof HOST_ALLOCATION)[keyof typeof HOST_ALLOCATION];
+
 const PRIVATE = 0;
 const SHARED = 1;
 const PEAK = 2;
@@ -10,10 +14,10 @@ export class HostUse {
   readonly words = new Float64Array(3);
   private readonly limitPages: number;
 
-  private readonly fails: (() => boolean) | undefined;
+  private readonly fails: ((what: HostAllocation) => boolean) | undefined;
 
   /** @param fails whether the allocation that is asked for now is to fail */
-  constructor(limitBytes: number, fails?: () => boolean) {
+  constructor(limitBytes: number, fails?: (what: HostAllocation) => boolean) {
     this.limitPages = limitBytes / PAGE_SIZE;
     this.fails = fails;
   }
@@ -35,8 +39,13 @@ export class HostUse {
 
   /** Whether the host can give this many pages more, which whoever asks is about to take. */
   hasRoom(pages: number): boolean {
-    if (this.fails?.() === true) return false;
+    if (this.fails?.(HOST_ALLOCATION.PAGES) === true) return false;
     return this.words[PRIVATE]! + this.words[SHARED]! + pages <= this.limitPages;
+  }
+
+  /** Whether the host can give a page for a table. */
+  get hasTableRoom(): boolean {
+    return this.fails?.(HOST_ALLOCATION.TABLE) !== true;
   }
 
   /** Pages that came into use or, negative, went out of use. */

@@ -52,7 +52,7 @@ export const split = s.define({
   },
   blocked: (k, f) => (f.result === DONE ? s.at.demote : unlocked(k, f, f.result)),
   demote: (k, f) => {
-    const table = k.host.takeTableFrame();
+    const table = k.use.hasTableRoom ? k.host.takeTableFrame() : NO_BLOCK;
     if (table === NO_BLOCK) return fails(k, f, VM_END.HOST_OUT_OF_MEMORY, 0);
     const result = k.seam.demote(f.get(s.v.frame), table);
     if (result === 0) {

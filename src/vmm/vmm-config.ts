@@ -4,6 +4,7 @@ import { PAGE_SIZE } from "../units.ts";
 import type { DimmOptions } from "./dimm.ts";
 import type { VmmSink } from "./events.ts";
 import type { HostRange } from "./host-memory.ts";
+import type { HostAllocation } from "./host-use.ts";
 import type { GuestLayout } from "./layout.ts";
 import { type AreaDefinition, DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "./memory-map.ts";
 import { UNIT_PAGES } from "./page-set.ts";
@@ -31,8 +32,8 @@ export interface VmmConfig {
   readonly host: HostRange;
   /** Host memory that the guest may use in both planes together. Default: no limit. */
   readonly hostLimit?: number;
-  /** Asked before each allocation of host memory for the guest: whether it fails. Default: none does. */
-  readonly allocationFails?: () => boolean;
+  /** Asked before each allocation of host memory: whether it fails. Default: none does. */
+  readonly allocationFails?: (what: HostAllocation) => boolean;
   readonly vcpus: number;
   /** NUMA nodes. Default: 1. */
   readonly nodes?: number;

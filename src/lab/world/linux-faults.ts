@@ -7,6 +7,7 @@ import { NO_REPLY } from "../../vmm/virtio-mem-device.ts";
 /** Calls that a real kernel makes where it cannot be stopped. */
 const BEYOND: { readonly [call: string]: string } = {
   alloc_pages: "a kernel allocates pages too often to be stopped at each",
+  "CPU access": "a kernel loads and stores without being stopped",
 };
 /** Calls of the guest and of its VMM that are served where the guest makes them. */
 const SERVED: readonly FaultBoundary[] = ["tdcall", "mapgpa", "seamcall"];
@@ -30,7 +31,7 @@ const whyNot = (rule: FaultRule, { design, virtioMem }: MachineConfig): string |
  * clock for the former and by the guest's for the latter.
  *
  * @throws NotModelled that names the first that cannot
- * @missing faults of alloc_pages; late answers of the calls that a design makes, and with several virtio-mem devices
+ * @missing faults of alloc_pages and of CPU accesses; late answers of the calls that a design makes, and with several virtio-mem devices
  */
 export const checkLinuxFaults = (config: MachineConfig): void => {
   for (const rule of config.faults?.rules ?? []) {

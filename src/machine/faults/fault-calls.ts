@@ -12,6 +12,7 @@ import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { FAULT_POINT, type FaultPoint } from "../../linux/fault-points.ts";
 import { INTERRUPTED } from "../../tdx-module/outcome.ts";
+import { HOST_ALLOCATION } from "../../vmm/host-use.ts";
 import { INJECT_BAD_ENTRY, INJECT_BAD_HEADER } from "../../vmm/snp/page-state-change.ts";
 import { NO_REPLY } from "../../vmm/virtio-mem-device.ts";
 import { INJECT_FAILURE, INJECT_RETRY } from "../../vmm/vmcall.ts";
@@ -25,6 +26,7 @@ export type FaultBoundary =
   | "acpi"
   | "guest"
   | "snp"
+  | "cpu"
   | "vmm";
 
 /** A call that can answer something else than it would. */
@@ -57,8 +59,8 @@ export const SNP_FAULT = {
   PSMASH: 5,
 } as const;
 
-/** Host memory for a guest page, private or shared. */
-export const HOST_ALLOCATION = 0;
+/** A load or store of the guest. */
+export const CPU_ACCESS = 0;
 
 const call = (
   name: string,
@@ -131,8 +133,9 @@ export const isHostCall = ({ name }: FaultCall): boolean =>
  * Linux makes no RMPADJUST of memory at VMPL 0, so none can fail.
  *
  * @source virtio 1.3, "Memory Device", responses; ACPI 6.5, 6.3; Linux mm/fail_page_alloc.c, mm/memory_hotplug.c,
- *   mm/page_ext.c; GHCI, TDG.VP.VMCALL<MapGPA>
- * @missing faults of CPU accesses, of the TD's creation, of host memory for secure-EPT tables
+ *   mm/page_ext.c; GHCI, TDG.VP.VMCALL<MapGPA>; Intel TDX module base specification, memory integrity: a failure is a machine check, and the TD
+ *   runs no more
+ * @missing faults of the TD's creation: the TD of a machine is there before anything is counted
  */
 export const FAULT_CALLS: readonly FaultCall[] = [
   leaf("TDG.VP.INFO", "tdcall", TDG["TDG.VP.INFO"]),
@@ -169,7 +172,9 @@ export const FAULT_CALLS: readonly FaultCall[] = [
   guest("create_memory_block_devices", ["ENOMEM"], ["-ENOMEM"]),
   guest("MEM_GOING_ONLINE", ["ENOMEM", "EPERM"], ["-ENOMEM"]),
   guest("MEM_GOING_OFFLINE", ["EPERM", "EBUSY"], ["-EPERM"]),
-  call("host allocation", "vmm", HOST_ALLOCATION, { "-ENOMEM": ERRNO.ENOMEM }),
+  call("host allocation", "vmm", HOST_ALLOCATION.PAGES, { "-ENOMEM": ERRNO.ENOMEM }),
+  call("host allocation of tables", "vmm", HOST_ALLOCATION.TABLE, { "-ENOMEM": ERRNO.ENOMEM }),
+  call("CPU access", "cpu", CPU_ACCESS, { MACHINE_CHECK: 1 }),
   call("PVALIDATE", "snp", SNP_FAULT.PVALIDATE, failing(PVALIDATE_RESULT), ["FAIL_SIZEMISMATCH"]),
   call("PVALIDATE rescind", "snp", SNP_FAULT.RESCIND, failing(PVALIDATE_RESULT), ["FAIL_SIZEMISMATCH"]),
   call("VMGEXIT page state change", "snp", SNP_FAULT.PSC, PSC_ANSWERS, ["RETRY"]),

@@ -46,6 +46,7 @@ const BY_CODE: { readonly [boundary in FaultBoundary]: ReadonlyMap<number, numbe
   guest: callsByCode("guest"),
   snp: callsByCode("snp"),
   vmm: callsByCode("vmm"),
+  cpu: callsByCode("cpu"),
 };
 
 /**

@@ -5,10 +5,12 @@ import type { Status } from "../../abi/tdx/status.ts";
 import type { GuestFaults } from "../../linux/fault-points.ts";
 import { INTERRUPTED } from "../../tdx-module/outcome.ts";
 import { VCPU_WORD } from "../../tdx-module/td.ts";
+import { VM_END } from "../../vmm/events.ts";
+import type { HostAllocation } from "../../vmm/host-use.ts";
 import { MAP_GPA_INJECTION } from "../../vmm/vmcall.ts";
 import type { Machine } from "../machine.ts";
 import { answerText } from "./fault-answer.ts";
-import { HOST_ALLOCATION, OWN_ANSWER } from "./fault-calls.ts";
+import { CPU_ACCESS, OWN_ANSWER } from "./fault-calls.ts";
 import { callOf, type FaultPoints, type FaultRule } from "./fault-points.ts";
 
 const ACCEPT = TDG["TDG.MEM.PAGE.ACCEPT"];
@@ -20,6 +22,7 @@ const TRACK = TDH["TDH.MEM.TRACK"];
 const WBINVD = TDH["TDH.PHYMEM.PAGE.WBINVD"];
 const ENTER = TDH["TDH.VP.ENTER"];
 const CHUNKS = 512;
+const UNIT = 2 ** 21;
 const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39, 2 ** 48];
 
 /**
@@ -111,10 +114,21 @@ export class Injector implements GuestFaults {
   }
 
   /** The VMM is about to allocate host memory for its guest. */
-  hostAllocationFails(): boolean {
-    const call = this.points.on ? this.points.find("vmm", HOST_ALLOCATION) : undefined;
+  hostAllocationFails(what: HostAllocation): boolean {
+    const call = this.points.on ? this.points.find("vmm", what) : undefined;
     const rule = call === undefined ? undefined : this.strike(call, -1, 0, 0);
     return rule !== undefined && rule.answer !== OWN_ANSWER;
+  }
+
+  /** A vCPU is about to load or store. @returns whether the memory has lost its integrity, which ends the guest */
+  accessFails(vcpu: number, gpa: number, length: number): boolean {
+    const call = this.points.on ? this.points.find("cpu", CPU_ACCESS) : undefined;
+    if (call === undefined) return false;
+    // One access reaches no further than its unit.
+    const rule = this.strike(call, vcpu, gpa, gpa + Math.min(length, UNIT - (gpa % UNIT)));
+    if (rule === undefined || rule.answer === OWN_ANSWER) return false;
+    this.machine.vmm.life.kill(VM_END.MACHINE_CHECK, vcpu, Math.floor(gpa / LEVEL_BYTES[0]!), 0);
+    return true;
   }
 
   /** Arranges what the VMM answers to the request that a guest is about to make. */
