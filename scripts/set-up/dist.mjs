@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
+import { bindParts } from "./bind-parts.mjs";
 import { ROOT } from "./checkout.mjs";
 import { BuildFailure } from "./failure.mjs";
 import { digest, RECORD } from "./fresh.mjs";
@@ -8,7 +9,8 @@ import { digest, RECORD } from "./fresh.mjs";
 export const ENTRY = join("src", "cli", "entry.ts");
 const PROGRAM = "tidemark.mjs";
 /** What decides the bundle besides the sources it is made of. package-lock.json stands for node_modules. */
-const ALWAYS = ["package.json", "package-lock.json", "tsconfig.json", relative(ROOT, import.meta.filename)];
+const OURS = ["dist.mjs", "bind-parts.mjs"].map((name) => relative(ROOT, join(import.meta.dirname, name)));
+const ALWAYS = ["package.json", "package-lock.json", "tsconfig.json", ...OURS];
 /** Parts of an older build stay this long: a process that runs may still load one on demand. */
 const KEEP_PARTS = 24 * 3_600_000;
 
@@ -48,7 +50,7 @@ const SETTINGS = {
 const PLACE = 'const moduleUrl=require("node:url").pathToFileURL(__filename).href;';
 
 /** A part as a CommonJS file: bin/load-program.mjs says why. */
-const asCommonJs = async (esbuild, { path, text }) => {
+const asCommonJs = async (esbuild, { name, text }) => {
   const { code } = await esbuild.transform(text, {
     format: "cjs",
     platform: "node",
@@ -59,7 +61,7 @@ const asCommonJs = async (esbuild, { path, text }) => {
     supported: { "dynamic-import": false },
   });
   const place = text.includes("moduleUrl") ? PLACE : "";
-  return { name: basename(path), contents: `"use strict";${place}${code}` };
+  return { name, contents: `"use strict";${place}${code}` };
 };
 
 const programText = (first) => `import { loadProgram } from "../bin/load-program.mjs";
@@ -71,7 +73,11 @@ const bundle = async (root) => {
   const esbuild = await import("esbuild");
   try {
     const { outputFiles, metafile } = await esbuild.build({ ...SETTINGS, absWorkingDir: root });
-    const parts = await Promise.all(outputFiles.map((file) => asCommonJs(esbuild, file)));
+    const modules = outputFiles.map(({ path, text }) => ({ name: basename(path), text }));
+    const bound = bindParts(modules);
+    const parts = await Promise.all(
+      modules.map(({ name, text }) => asCommonJs(esbuild, { name, text: bound(text) })),
+    );
     const first = parts.find(({ name }) => name.startsWith("program-")).name;
     const files = [...parts, { name: PROGRAM, contents: programText(first) }];
     return { files, inputs: Object.keys(metafile.inputs) };
