@@ -38,6 +38,7 @@ export class AcceptingList {
 
   remove(task: number): void {
     this.starts[task] = -1;
+    this.ends[task] = 0;
   }
 
   /** Units [start, end) are about to be given back by this task. */
@@ -49,6 +50,7 @@ export class AcceptingList {
   /** They are gone, or stay after all. */
   left(task: number): void {
     this.leavingStarts[task] = -1;
+    this.leavingEnds[task] = 0;
   }
 
   isLeaving(unit: number): boolean {

@@ -50,4 +50,25 @@ describe("BlockLinks", () => {
     expect([links.next(0, 31), links.prev(0, 31)]).toEqual([30, 29]);
     expect(links.next(0, 99 * 32)).toBe(99);
   });
+
+  it("keeps nothing of a block that was cleared", () => {
+    const links = new BlockLinks(GROUP_ORDER, MAX_ORDER);
+    links.reserve(1);
+    links.set(0, 7, 1, 2);
+    links.set(0, 8, 3, 4);
+    links.clear(0, 7);
+    expect([links.next(0, 7), links.prev(0, 7)]).toEqual([0, 0]);
+    expect([links.next(0, 8), links.prev(0, 8)]).toEqual([3, 4]);
+  });
+
+  it("with room made for all holds the same memory whatever the order in which blocks are linked", () => {
+    const linked = (order: readonly number[]): BlockLinks => {
+      const links = new BlockLinks(GROUP_ORDER, MAX_ORDER);
+      links.reserve(GROUPS);
+      links.makeRoom();
+      for (const block of order) links.set(block % 2, block, block + 1, block - 1);
+      return links;
+    };
+    expect(linked([40, 3, 17])).toEqual(linked([17, 40, 3]));
+  });
 });

@@ -58,6 +58,20 @@ export class BlockLinks {
     this.pool[at + 1] = prev;
   }
 
+  /** A block is on no list any more: what its links were tells nothing. */
+  clear(order: number, block: number): void {
+    const at = this.at(order, block);
+    this.pool[at] = 0;
+    this.pool[at + 1] = 0;
+  }
+
+  /** Makes room for all blocks of all groups, so that where the links of one lie does not depend on what was linked before. */
+  makeRoom(): void {
+    for (const [order, starts] of this.starts.entries())
+      for (let group = 0; group < starts.length; group++)
+        if (starts[group] === EMPTY) starts[group] = this.take(1 << (this.groupOrder - order + 1));
+  }
+
   private at(order: number, block: number): number {
     const shift = this.groupOrder - order;
     return this.starts[order]![block >> shift]! + 2 * (block & ((1 << shift) - 1));

@@ -42,6 +42,12 @@ export class PageOwners {
     }
   }
 
+  /** Makes room for all pages, so that where the owner of one lies does not depend on who had memory before. */
+  makeRoom(): void {
+    for (let group = 0; group < this.starts.length; group++)
+      if (this.starts[group] === EMPTY) this.starts[group] = this.take();
+  }
+
   private take(): number {
     const start = this.words[0]!;
     this.words[0] = start + GROUP;

@@ -46,6 +46,8 @@ const reserveSections = ({ kernel: { mm }, config: { layout } }: Machine): void 
   const bytes = mm.geometry.pagesPerSection * mm.geometry.pageSize;
   const areas = [...layout.ram, ...(layout.deviceMemory === undefined ? [] : [layout.deviceMemory])];
   mm.reserve(areas.reduce((sections, { size }) => sections + Math.ceil(size / bytes), 0));
+  mm.links.makeRoom();
+  mm.owners.makeRoom();
 };
 
 /** A machine and what may happen to it next: any actor that is ready may go, whatever the clocks say. */

@@ -17,10 +17,10 @@ const PAGE = 4096;
 /** Bits of an allocation's owner below its order. */
 const OWNER_BITS = 2 ** 20;
 
-/** Names of allocations as owner numbers, from 1. */
+/** Names of allocations that somebody asks for later, as owner numbers from 1. All others are nobody's in particular. */
 const ownersOf = (programs: readonly Program[], before: readonly Deed[]): readonly string[] => {
   const deeds = [...before, ...programs.flatMap((program) => program.deeds)];
-  return [...new Set(deeds.flatMap((deed) => (deed.do === "allocate" ? [deed.as] : [])))];
+  return [...new Set(deeds.flatMap((deed) => (deed.do === "free" ? [deed.as] : [])))];
 };
 
 /** What people do to a machine, each at their own place in their program. The places are the only state. */

@@ -37,6 +37,7 @@ export const unlinkBlock = (k: Kernel, list: number, index: number, order: numbe
   else links.setNext(order, before, after);
   if (after === NIL) zones.tail[list] = before;
   else links.setPrev(order, after, before);
+  links.clear(order, block);
   zones.length[list]!--;
 };
 
