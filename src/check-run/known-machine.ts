@@ -1,11 +1,13 @@
 import type { MachineConfiguration } from "../check/machine/configuration.ts";
 import type { Knowledge } from "../check/machine/footprint.ts";
+import type { Reductions } from "../check/machine/reductions.ts";
 import { FootprintError } from "../check/machine/untouched.ts";
 
 /** What a thread has to know of a machine, so that its own is the same. */
 export interface KnownMachine {
   readonly configuration: MachineConfiguration;
   readonly knowledge: Knowledge;
+  readonly reductions: Reductions;
 }
 
 /** What of an error crosses from a thread: of an Error it would be the message, and not what was found out. */

@@ -2,9 +2,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { checkMachine } from "../check/machine/check-machine.ts";
+import { ALL_REDUCTIONS } from "../check/machine/reductions.ts";
 import { standardConfiguration } from "../check/machine/standard-configurations.ts";
 import { MachineSystem } from "../check/machine/system.ts";
-import { keepMachine, type MachineSearchOptions, machineSearch } from "./machine-search.ts";
+import { keepMachine, type MachineSearchOptions, machineDive, machineSearch } from "./machine-search.ts";
 import { type BundledMachine, bundleMachine } from "./testing/bundled-machine.ts";
 
 const LONG = { timeout: 900_000 };
@@ -36,6 +37,31 @@ it("two threads tell the story that one thread tells", LONG, async () => {
   const two = await checkMachine(bitmaps, { search: search({}) });
   expect(one.story?.path).toHaveLength(33);
   expect(countsOf(two)).toEqual(countsOf(one));
+});
+
+it.each([1, 2])(
+  "on %i threads the story is as short with partial order as without",
+  LONG,
+  async (threads) => {
+    const reductions = ALL_REDUCTIONS;
+    const reduced = await checkMachine(bitmaps, { search: search({ threads, reductions }) });
+    expect(countsOf(reduced)).toEqual({
+      ...countsOf(await checkMachine(bitmaps)),
+      reductions: { symmetry: true, partialOrder: false },
+    });
+    const dived = await checkMachine(bitmaps, { search: machineDive({ limits: {}, reductions }) });
+    expect([dived.broken, dived.shortest]).toEqual([reduced.broken, false]);
+  },
+);
+
+it("two threads with reductions count what one thread counts", LONG, async () => {
+  const [one, two] = await Promise.all(
+    [1, 2].map((threads) =>
+      checkMachine(tide, { search: search({ threads, reductions: ALL_REDUCTIONS }), knowledge }),
+    ),
+  );
+  expect(countsOf(two!)).toEqual(countsOf(one!));
+  expect(one!.states).toBeLessThan(whole.states);
 });
 
 it("what a thread finds out of memory that nobody had seen change begins the search anew", LONG, async () => {

@@ -1,13 +1,14 @@
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { DepthFirst } from "../check/depth-first.ts";
-import type { MachineSearch } from "../check/machine/check-machine.ts";
+import type { MachineResult, MachineSearch } from "../check/machine/check-machine.ts";
 import type { Knowledge } from "../check/machine/footprint.ts";
+import { NO_REDUCTIONS, type Reductions } from "../check/machine/reductions.ts";
 import type { MachineSystem } from "../check/machine/system.ts";
-import type { Counts, Limits } from "../check/result.ts";
+import type { Counts, Limits, Violation } from "../check/result.ts";
 import { type FileKeep, keepInFile } from "./keep-in-file.ts";
 import { heard, type KnownMachine } from "./known-machine.ts";
-import { runSearch, TURN_MS } from "./run-search.ts";
+import { type RunOptions, runSearch, TURN_MS } from "./run-search.ts";
 
 /** Where the states of a machine's search are kept, and what was known of it when they were. */
 export interface MachineKeep {
@@ -39,22 +40,29 @@ export interface MachineSearchOptions {
   readonly alone?: number;
   readonly limits: Limits;
   readonly exact?: boolean;
-  readonly partialOrder?: boolean;
   readonly seed?: number;
   readonly progress?: (counts: Counts) => boolean | Promise<boolean>;
   readonly keep?: MachineKeep | undefined;
   /** Module that serves machines in a thread; this program's own if absent. */
   readonly module?: URL;
+  /** Left out: none. */
+  readonly reductions?: Reductions;
 }
 
 /** Starting a thread takes as long as some thousand states. */
 const ALONE = 5000;
 
+/** The same violations, each step of their paths a choice of its own. */
+const unfolded = (system: MachineSystem, violations: readonly Violation[]): Violation[] =>
+  violations
+    .map((one) => ({ ...one, path: system.unfolded(one.path) }))
+    .sort((a, b) => a.path.length - b.path.length || a.violation - b.violation);
+
 /** Breadth first over a machine, on one thread or several, from a checkpoint if there is one. */
 export const machineSearch = (options: MachineSearchOptions): MachineSearch => {
-  const { keep, alone = ALONE, ...search } = options;
+  const { keep, alone = ALONE, reductions = NO_REDUCTIONS, ...search } = options;
   let resume = keep?.file.resume;
-  return async (system: MachineSystem) => {
+  return async (system: MachineSystem): Promise<MachineResult> => {
     const { configuration, knowledge } = system;
     const kept = keep && { ...keep.file, resume };
     if (keep !== undefined) keep.now = knowledge;
@@ -62,21 +70,47 @@ export const machineSearch = (options: MachineSearchOptions): MachineSearch => {
     resume = undefined;
     // A file of its own, so that a thread loads no more than it needs.
     const module = options.module ?? (await import("./machine-thread.ts")).MACHINE_THREAD;
-    const machine: KnownMachine = { configuration, knowledge };
-    return runSearch<KnownMachine>({
-      ...search,
-      ...{ open: () => system, configuration: machine, heard, alone },
-      ...(module && { module }),
-      ...(kept && { keep: kept }),
-    });
+    const run = async (used: Reductions, more: Partial<RunOptions<KnownMachine>>) => {
+      system.reduce(used);
+      const machine: KnownMachine = { configuration, knowledge, reductions: used };
+      const result = await runSearch<KnownMachine>({
+        ...search,
+        ...{ open: () => system, configuration: machine, heard, alone },
+        ...(module && { module }),
+        ...more,
+      });
+      return { ...result, reductions: used };
+    };
+    const found = await run(reductions, { ...(kept && { keep: kept }) });
+    if (!reductions.partialOrder || found.violations.length === 0) return found;
+    return shortestOf(system, found, run);
   };
+};
+
+/**
+ * With partial order a way to a violation may be longer than need be. So the search is made once more without, as deep as the
+ * story that is known: what that finds is told, and its states are those that are counted.
+ */
+const shortestOf = async (
+  system: MachineSystem,
+  found: MachineResult & { readonly reductions: Reductions },
+  run: (used: Reductions, more: { readonly limits: Limits }) => Promise<MachineResult>,
+): Promise<MachineResult> => {
+  const used = { ...found.reductions, partialOrder: false };
+  system.reduce(used);
+  const violations = unfolded(system, found.violations);
+  const limits = { depth: violations[0]!.path.length + 1 };
+  const again = await run(used, { limits });
+  return again.violations.length > 0 ? again : { ...found, violations, shortest: false };
 };
 
 /** Depth first over a machine: it keeps the states of one story only, and tells stories that are not the shortest. */
 export const machineDive =
-  ({ limits, exact, seed, progress = () => true }: Omit<MachineSearchOptions, "threads">): MachineSearch =>
+  (options: Omit<MachineSearchOptions, "threads">): MachineSearch =>
   async (system) => {
+    const { limits, exact, seed, progress = () => true, reductions = NO_REDUCTIONS } = options;
     let turnEnds = 0;
+    system.reduce(reductions);
     const search = new DepthFirst(system, {
       ...{ limits, between: () => Date.now() < turnEnds },
       ...(exact !== undefined && { exact }),
@@ -85,7 +119,12 @@ export const machineDive =
     for (;;) {
       turnEnds = Date.now() + TURN_MS;
       const result = search.run();
-      if (result.end !== "interrupted" || !(await progress(result))) return result;
-      await setImmediate();
+      if (result.end === "interrupted" && (await progress(result))) {
+        await setImmediate();
+        continue;
+      }
+      system.reduce(NO_REDUCTIONS);
+      const told = reductions.partialOrder ? unfolded(system, result.violations) : result.violations;
+      return { ...result, violations: told, reductions, shortest: told.length === 0 };
     }
   };

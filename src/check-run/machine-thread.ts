@@ -18,6 +18,8 @@ const isSearchThread = (data: unknown): boolean =>
 
 if (!isMainThread && isSearchThread(workerData))
   serveSearch((machine) => {
-    const { configuration, knowledge }: KnownMachine = JSON.parse(JSON.stringify(machine));
-    return new MachineSystem(configuration, knowledge);
+    const { configuration, knowledge, reductions }: KnownMachine = JSON.parse(JSON.stringify(machine));
+    const system = new MachineSystem(configuration, knowledge);
+    system.reduce(reductions);
+    return system;
   }, toldOf);

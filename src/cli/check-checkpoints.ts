@@ -25,6 +25,8 @@ const RESULT = z.strictObject({
   broken: z.array(z.string()),
   /** As `--save` writes it. */
   story: z.string().nullable(),
+  shortest: z.boolean(),
+  reductions: z.strictObject({ symmetry: z.boolean(), partialOrder: z.boolean() }),
 });
 type Result = z.infer<typeof RESULT>;
 const RESULTS = z.strictObject({ format: z.literal(FORMAT), done: z.record(z.string(), RESULT) });
@@ -64,8 +66,8 @@ export class Checkpoints {
   }
 
   private identityOf(configuration: MachineConfiguration): string {
-    const { seed } = this.settings;
-    return JSON.stringify({ program: programIdentity(VERSION), seed, ...configuration });
+    const { seed, reductions } = this.settings;
+    return JSON.stringify({ program: programIdentity(VERSION), seed, ...reductions, ...configuration });
   }
 
   /** What an earlier run came to. */

@@ -17,7 +17,7 @@ Examples:
 `;
 
 /** What a replay has no use for. */
-const SEARCHING = ["hazards", "save", "checkpoint", "exact"];
+const SEARCHING = ["hazards", "save", "checkpoint", "exact", "symmetry", "partialOrder"];
 
 export const addCheck = (tidemark: Command, system: System, finish: (status: number) => void): void => {
   const command = tidemark
@@ -52,6 +52,8 @@ const addSearchOptions = (command: Command): Command =>
     .option("--max-depth <n>", "length of the longest story that is tried; any if absent")
     .option("--max-memory <MiB>", "memory of a search after which it ends", "1024")
     .option("--exact", "keep whole states instead of 64 bits of each; one thread, much memory")
+    .option("--no-symmetry", "count states apart that differ only in who of like users did what")
+    .option("--no-partial-order", "count steps apart that nobody else can tell of; with --max-depth it is so")
     .option("--seed <n>", "seed of the hash, or of the first walk", "0")
     .option("--walks <n>", "walks and pct: walks of a configuration", "1000")
     .option("--steps <n>", "walks and pct: steps after which a walk ends", "2000")

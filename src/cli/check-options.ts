@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { MachineConfiguration } from "../check/machine/configuration.ts";
+import type { Reductions } from "../check/machine/reductions.ts";
 import { CONFIGURATION_NAMES, standardConfiguration } from "../check/machine/standard-configurations.ts";
 import type { Walker } from "../check/random-walks.ts";
 import type { Limits } from "../check/result.ts";
@@ -28,6 +29,8 @@ export interface CheckOptions {
   readonly steps: string;
   readonly changes: string;
   readonly shrink?: boolean;
+  readonly symmetry: boolean;
+  readonly partialOrder: boolean;
   readonly checkpoint?: string;
   readonly checkpointEvery: string;
   readonly json?: boolean;
@@ -44,6 +47,7 @@ export interface SearchSettings {
   readonly limits: Limits;
   readonly threads: number;
   readonly exact: boolean;
+  readonly reductions: Reductions;
   readonly seed: number;
   readonly walker: Walker;
   readonly walks: number;
@@ -85,6 +89,8 @@ export const settingsOf = (options: CheckOptions): SearchSettings => {
   return {
     ...{ search, limits, exact, shrink: options.shrink === true },
     threads: options.threads === undefined ? cores : whole("--threads", options.threads, 1, MOST_THREADS),
+    // A bound of depth counts every step, and those that partial order merges have no count.
+    reductions: { symmetry: options.symmetry, partialOrder: options.partialOrder && depth === undefined },
     seed: whole("--seed", options.seed, 0, 2 ** 32 - 1),
     walker: search === "pct" ? { kind: "pct", changes } : { kind: "uniform" },
     walks: whole("--walks", options.walks, 1),
@@ -94,7 +100,7 @@ export const settingsOf = (options: CheckOptions): SearchSettings => {
 
 /** What one search has and another has not is refused rather than left out. */
 const refuseCombinations = (options: CheckOptions, walks: boolean): void => {
-  const { search, exact, checkpoint, hazards, mermaid } = options;
+  const { search, exact, checkpoint, hazards, mermaid, symmetry, partialOrder } = options;
   const breadth = search === "breadth";
   if (hazards === true && !breadth)
     throw wrong(
@@ -107,6 +113,9 @@ const refuseCombinations = (options: CheckOptions, walks: boolean): void => {
     throw wrong("--mermaid", "no --hazards, which prints a table only", "both", "leave one out");
   if (exact === true && walks)
     throw wrong("--exact", "a search that keeps states", `--search ${search}`, "leave one out");
+  const off = symmetry ? "--no-partial-order" : "--no-symmetry";
+  if (!(symmetry && partialOrder) && walks)
+    throw wrong(off, "a search that keeps states", `--search ${search}`, "leave one out");
   if (checkpoint !== undefined && (!breadth || exact === true))
     throw wrong(
       "--checkpoint",

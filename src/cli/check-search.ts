@@ -25,7 +25,7 @@ export type Timed<T> = T & { readonly ms: number };
 /** Searches one configuration after the other, says how far it is, and stops at a signal. */
 export class Search {
   private readonly system: System;
-  private readonly settings: SearchSettings;
+  readonly settings: SearchSettings;
   private readonly checkpoints: Checkpoints | undefined;
   private readonly progress: Progress;
   private readonly interruption: Interruption;
@@ -61,9 +61,9 @@ export class Search {
     const keep = checkpoints?.keepOf(configuration);
     const knowledge = keep?.knowledge ?? (await learnPatiently(configuration, () => this.goesOn()));
     if (knowledge === undefined) return undefined;
-    const { threads, limits, exact, seed } = settings;
+    const { threads, limits, exact, seed, reductions } = settings;
     const options: MachineSearchOptions = {
-      ...{ threads, limits, exact, seed, keep },
+      ...{ threads, limits, exact, seed, reductions, keep },
       progress: (counts: Counts) => {
         line.counted(counts);
         return this.goesOn();
@@ -73,17 +73,17 @@ export class Search {
       search: settings.search === "depth" ? machineDive(options) : machineSearch(options),
       knowledge,
     });
-    const checked = { ...searched, story: this.shrunk(searched.story) };
+    const checked = { ...searched, story: this.shrunk(searched.story, searched.shortest) };
     if (keep !== undefined) checkpoints?.note(checked, keep);
     return checked;
   }
 
   /** What is told of what was found. Breadth first finds no longer story than need be. */
-  private shrunk(story: Story | null): Story | null {
-    const { shrink, search } = this.settings;
+  private shrunk(story: Story | null, shortest: boolean): Story | null {
+    const { shrink } = this.settings;
     if (story === null || !shrink || this.stopped !== undefined) return story;
     this.progress.say(`${story.configuration.name}: shrinking the story`);
-    return shrinkStory(story, search === "breadth");
+    return shrinkStory(story, shortest);
   }
 
   /** Walks in place of a search. @returns undefined if a signal came before the first of them */
@@ -106,7 +106,7 @@ export class Search {
       },
     });
     progress.clear();
-    return { ...walked, story: this.shrunk(walked.story), ms: system.clock() - begun };
+    return { ...walked, story: this.shrunk(walked.story, false), ms: system.clock() - begun };
   }
 
   /** Hears signals. After one it waits no more: what is known is to be printed at once. */

@@ -32,6 +32,14 @@ it.each([
     '--exact: expected a search that keeps states, found "--search walks"; leave one out',
   ],
   [
+    ["check", "tide", "--search", "pct", "--no-partial-order"],
+    '--no-partial-order: expected a search that keeps states, found "--search pct"; leave one out',
+  ],
+  [
+    ["check", "tide", "--no-symetry"],
+    "tidemark: unknown option '--no-symetry' (Did you mean --no-symmetry?); see tidemark --help",
+  ],
+  [
     ["check", "tide", "--search", "depth", "--checkpoint", "a"],
     '--checkpoint: expected a search that has checkpoints, which is breadth first and not exact, found "--search depth"; leave one out',
   ],
@@ -119,6 +127,45 @@ it("a check that was stopped goes on from its checkpoint and leaves nothing behi
   expect(countsOf(second)).toEqual(countsOf(whole));
   expect(readdirSync(folder)).toEqual([]);
   rmSync(folder, { recursive: true });
+});
+
+it("a check that was stopped does not go on with other reductions", LONG, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tidemark-check-"));
+  const args = [
+    "check",
+    "tide",
+    "--config",
+    "replug",
+    "--threads",
+    "1",
+    "--checkpoint",
+    join(folder, "kept"),
+  ];
+  const first = stopping(/replug: .* states/);
+  expect(await main(args, first)).toBe(130);
+  const second = fakeSystem(Object.fromEntries(first.files));
+  expect(await main([...args, "--no-partial-order"], second)).toBe(2);
+  expect(second.err()).toMatch(/expected partialOrder false, found true; delete it and begin anew\n$/);
+  rmSync(folder, { recursive: true });
+});
+
+it("the reductions can be switched off, and the result says which there were", LONG, async () => {
+  const check = async (...options: string[]) => {
+    const system = fakeSystem({});
+    const args = ["check", "tide", "--config", "moved-or-freed", ...options];
+    expect([await main(args, system), system.err()]).toEqual([0, ""]);
+    return system.out();
+  };
+  expect(await check()).toMatch(/^reductions: symmetry, partial order\nconfiguration /);
+  expect(await check("--no-symmetry", "--max-depth", "1000")).toMatch(/^reductions: none\n/);
+  const [reduced, full] = [await check("--json"), await check("--json", "--no-partial-order")].map(
+    (told) => JSON.parse(told).checked[0],
+  );
+  expect([reduced.reductions, full.reductions]).toEqual([
+    { symmetry: true, partialOrder: true },
+    { symmetry: true, partialOrder: false },
+  ]);
+  expect(reduced.states).toBeLessThan(full.states);
 });
 
 it("what is no checkpoint is refused with one line", async () => {

@@ -4,6 +4,7 @@ import {
   type CheckedHazard,
   renderHazards,
   renderMermaid,
+  renderReductions,
   renderStory,
   renderTable,
   renderWalks,
@@ -67,11 +68,12 @@ const tableOf = async (
   system: System,
 ): Promise<boolean> => {
   const walks = options.search === "walks" || options.search === "pct";
+  const { reductions } = search.settings;
   const walked = walks ? await inTurn(configurations, (one) => search.walk(one)) : [];
   const searched = walks ? [] : await inTurn(configurations, (one) => search.explore(one));
   const checked = [...walked, ...searched];
   const left = configurations.slice(checked.length).map(({ name }) => name);
-  const table = walks ? renderWalks(walked) : renderTable(searched);
+  const table = walks ? renderWalks(walked) : `${renderReductions(reductions)}${renderTable(searched)}`;
   system.stdout.write(shown(table, checked, left, options, search));
   saveFirst(checked, options, system);
   return checked.some(({ story }) => story !== null);
@@ -106,11 +108,12 @@ const shown = (
 ): string => {
   if (options.json === true)
     return renderJson({ checked: checked.map(({ ms, ...result }) => result), notSearched });
-  const stories = checked.flatMap(({ story }) =>
-    story === null
-      ? []
-      : [options.mermaid === true ? renderMermaid(story) : renderStory(story.configuration.name, story)],
-  );
+  const stories = checked.flatMap(({ story, shortest }) => {
+    if (story === null) return [];
+    return options.mermaid === true
+      ? renderMermaid(story)
+      : renderStory(story.configuration.name, story, shortest);
+  });
   const left = notSearched.length === 0 ? "" : `not searched: ${notSearched.join(", ")}\n`;
   const goOn = search.stopped === undefined ? "" : howToGoOn(options);
   return [`${table}${left}${goOn}`, ...stories].join("\n");

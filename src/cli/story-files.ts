@@ -13,6 +13,8 @@ import type { System } from "./system.ts";
 /** A search and what breaks in it. */
 export interface Told {
   readonly story: Story | null;
+  /** Whether no story has fewer steps; absent: nobody says so. */
+  readonly shortest?: boolean;
 }
 
 /** Writes the first story to the files that were asked for. */

@@ -5,6 +5,7 @@ import { TAKEN } from "../system.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
 import { runFairly } from "./progress.ts";
+import { NO_REDUCTIONS, type Reductions } from "./reductions.ts";
 import { searchMachine } from "./search-machine.ts";
 import type { MachineSystem } from "./system.ts";
 import { VIOLATION, violationId } from "./violations.ts";
@@ -23,10 +24,22 @@ export interface CheckedMachine {
   readonly omission: number;
   readonly broken: readonly string[];
   readonly story: Story | null;
+  /** Whether no story of what is told broken has fewer steps. */
+  readonly shortest: boolean;
+  /** Which the counts are made with. */
+  readonly reductions: Reductions;
+}
+
+/** What a search of a machine found. */
+export interface MachineResult extends SearchResult {
+  /** Absent: none. */
+  readonly reductions?: Reductions;
+  /** Absent: they are the shortest. */
+  readonly shortest?: boolean;
 }
 
 /** Searches the states of a machine. It is called anew when it turns out that too little of the state was saved. */
-export type MachineSearch = (system: MachineSystem) => SearchResult | Promise<SearchResult>;
+export type MachineSearch = (system: MachineSystem) => MachineResult | Promise<MachineResult>;
 
 export interface CheckOptions {
   /** Of the usual search. */
@@ -59,6 +72,7 @@ export const toldOf = (
 
 /** What is left to break where nothing does: that all comes to an end, and to the one that the operator asked for. */
 const stuck = (system: MachineSystem): readonly Violation[] => {
+  system.reduce(NO_REDUCTIONS);
   system.reset();
   const { path, violation, atRest } = runFairly(system);
   return violation > TAKEN && violation !== VIOLATION.NOT_MODELLED ? [{ path, violation, atRest }] : [];
@@ -75,10 +89,14 @@ export const checkMachine = (
   searchMachine(
     configuration,
     async (system) => {
-      const { violations, end, states, transitions, depth, bytes, omission } = await search(system);
+      const result = await search(system);
+      const { violations, end, states, transitions, depth, bytes, omission } = result;
+      const { reductions = NO_REDUCTIONS } = result;
       const { broken, story } = toldOf(system, violations.length > 0 ? violations : stuck(system));
       const verdict = story !== null ? "broken" : end === "complete" ? "held" : "partial";
-      return { configuration, verdict, end, states, transitions, depth, bytes, omission, broken, story };
+      const shortest = story === null || (violations.length > 0 && result.shortest !== false);
+      const counts = { states, transitions, depth, bytes, omission };
+      return { configuration, verdict, end, ...counts, broken, story, shortest, reductions };
     },
     knowledge,
   );

@@ -5,10 +5,12 @@ import type { Violation } from "../../machine/invariants/violations.ts";
 import { Machine } from "../../machine/machine.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { DISABLED, TAKEN } from "../system.ts";
+import { tokensOf } from "./actor-tokens.ts";
 import type { Arena } from "./arena.ts";
 import { type Deed, type MachineConfiguration, machineConfigOf } from "./configuration.ts";
 import { type Growth, grow } from "./fields.ts";
 import { gather } from "./gather.ts";
+import { LocalSteps } from "./local-steps.ts";
 import { Programs } from "./programs.ts";
 import { lookAtRest, waitOf } from "./rest-look.ts";
 import { numberOf, VIOLATION } from "./violations.ts";
@@ -21,25 +23,6 @@ const MOST_PLACES = 2 ** 16;
 const MOST_BEGINNINGS = 64;
 /** Kinds of moves: steps of the kernel's procedures, of the VMM's, and what begins from outside. */
 export const MOVE_KINDS = 2 * MOST_PLACES + MOST_BEGINNINGS;
-
-/** FNV-1a, 31 bits. @source Fowler, Noll, Vo: the constants */
-const numberOfName = (name: string): number => {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
-  return hash >>> 1;
-};
-
-const tokensOf = ({ tasks, kernel }: Machine, programs: Programs): Uint32Array => {
-  const people = programs.all.map((_, program) => programs.text(program)[0]);
-  const names = [
-    ...tasks.actors.map(({ name }) => name),
-    ...people.map((who, program) => `${who} ${people.slice(0, program).filter((one) => one === who).length}`),
-    ...kernel.virtioMem.map((_, device) => `timer ${device}`),
-  ];
-  const tokens = Uint32Array.from(names, numberOfName);
-  assert(new Set(tokens).size === names.length, "actors differ in their tokens");
-  return tokens;
-};
 
 /** Room for every section that there may ever be: a number of rooms that grows is no flat state. */
 const reserveSections = ({ kernel: { mm }, config: { layout } }: Machine): void => {
@@ -57,6 +40,9 @@ export class MachineMoves {
   readonly configuration: MachineConfiguration;
   /** All memory of the machine, and how far the programs are. */
   readonly arena: Arena;
+  /** Whether steps that nobody else can tell of are taken at once, as part of the choice before them. */
+  mergesLocalSteps = false;
+  private readonly localSteps: LocalSteps;
   private readonly rules: ReadonlySet<string>;
   /** Pairs of actor and fault of the current state's choices; numbers behind the machine's actors are programs, then timers. */
   private readonly list = new Int32Array(256);
@@ -85,6 +71,7 @@ export class MachineMoves {
     this.programs = new Programs(this.machine, configuration);
     for (const deed of configuration.before) this.doBefore(deed);
     const jumps = configuration.before.some((deed) => deed.do === "kexec");
+    if (jumps) reserveSections(this.machine);
     this.early = jumps ? this.verdict() : TAKEN;
     this.earlyWhy = [...this.machine.watch!.violations.all];
     this.actors = this.machine.tasks.actors.length;
@@ -96,6 +83,7 @@ export class MachineMoves {
     grow(this.machine, growth);
     this.tokens = tokensOf(this.machine, this.programs);
     this.arena = gather(this.machine, [this.programs]);
+    this.localSteps = new LocalSteps(this.machine);
   }
 
   /** A jump into another kernel is judged with what the rules say of it; what its drivers do is searched. */
@@ -179,7 +167,20 @@ export class MachineMoves {
       this.armed = NO_FAULT;
     }
     this.normalise();
-    return this.judged();
+    const result = this.judged();
+    if (result === TAKEN && this.mergesLocalSteps) this.localSteps.takeAll();
+    return result;
+  }
+
+  /** A choice of the current state that would have been part of the one before it; -1 if there is none. */
+  localChoice(): number {
+    const count = this.choices();
+    for (let index = 0; index < count; index++) {
+      const choice = this.list[index]!;
+      const actor = choice >> 1;
+      if ((choice & 1) === 0 && actor < this.actors && this.localSteps.isLocal(actor)) return index;
+    }
+    return -1;
   }
 
   /** One step of an actor. @returns false if it is blocked, or if the fault that was to strike had no occasion to */

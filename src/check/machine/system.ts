@@ -1,5 +1,5 @@
 import type { Machine } from "../../machine/machine.ts";
-import type { System } from "../system.ts";
+import { type System, TAKEN } from "../system.ts";
 import type { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
 import type { MachineConfiguration } from "./configuration.ts";
@@ -8,6 +8,7 @@ import { placesOf } from "./key.ts";
 import { learnFootprint } from "./learn.ts";
 import { MachineMoves, MOVE_KINDS } from "./moves.ts";
 import type { Programs } from "./programs.ts";
+import type { Reductions } from "./reductions.ts";
 import { Untouched } from "./untouched.ts";
 import { VIOLATION, violationText } from "./violations.ts";
 
@@ -101,6 +102,28 @@ export class MachineSystem implements System {
   /** @throws FootprintError when steps changed what the search does not save */
   verify(): void {
     this.untouched.verify();
+  }
+
+  /** Goes on with these reductions; at first there are none. */
+  reduce({ partialOrder }: Reductions): void {
+    this.moves.mergesLocalSteps = partialOrder;
+  }
+
+  /** Choices of a path that was found with partial order, each step one of its own. It is of a machine without. */
+  unfolded(path: readonly number[]): number[] {
+    const { moves } = this;
+    const steps: number[] = [];
+    this.reset();
+    for (const choice of path) {
+      steps.push(choice);
+      this.choices();
+      let result = this.choose(choice);
+      for (let local = moves.localChoice(); result === TAKEN && local >= 0; local = moves.localChoice()) {
+        steps.push(local);
+        result = this.choose(local);
+      }
+    }
+    return steps;
   }
 
   atRest(): number {

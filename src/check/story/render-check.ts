@@ -1,5 +1,6 @@
 import type { CheckedMachine } from "../machine/check-machine.ts";
 import type { Hazard } from "../machine/hazards.ts";
+import type { Reductions } from "../machine/reductions.ts";
 import type { WalkedMachine } from "../machine/walk-machine.ts";
 import type { Story } from "./story.ts";
 
@@ -28,6 +29,12 @@ const timeOf = (ms: number): string => {
   const seconds = ms / 1000;
   if (seconds < 100) return `${seconds.toFixed(1)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+};
+
+/** What the counts of a table are made with. Where something broke, partial order is off. */
+export const renderReductions = ({ symmetry, partialOrder }: Reductions): string => {
+  const used = [...(symmetry ? ["symmetry"] : []), ...(partialOrder ? ["partial order"] : [])];
+  return `reductions: ${used.length === 0 ? "none" : used.join(", ")}\n`;
 };
 
 /** One row a configuration: states, steps to the farthest, time, verdict. */
@@ -83,7 +90,7 @@ export const renderHazards = (hazards: readonly CheckedHazard[]): string =>
   ].join("\n");
 
 /** A story as a transcript: one lane an actor, one row what others can see of it. */
-export const renderStory = (name: string, { violation, why, rows, path }: Story): string => {
+export const renderStory = (name: string, { violation, why, rows, path }: Story, shortest = true): string => {
   const actors = [...new Set(rows.map(({ actor }) => actor))];
   const lines = rows.map(({ step, steps, actor, what, effects }) => {
     const lane = actors.map((other) => (other === actor ? "*" : ".")).join(" ");
@@ -91,7 +98,8 @@ export const renderStory = (name: string, { violation, why, rows, path }: Story)
     return [String(step).padStart(4), lane, actor, `${what}${before}`, effects.join("; ")];
   });
   const lanes = actors.map((actor, lane) => `  lane ${lane + 1}: ${actor}`).join("\n");
-  return `${name}: ${path.length} steps to ${violation}\n${lanes}\n${padded(lines)}\n  ${why}\n`;
+  const longer = shortest ? "" : " (there may be a shorter story)";
+  return `${name}: ${path.length} steps to ${violation}${longer}\n${lanes}\n${padded(lines)}\n  ${why}\n`;
 };
 
 /** The same as a Mermaid sequence diagram. */
