@@ -43,11 +43,17 @@ const main = async () => {
   const { ROOT } = await import("./set-up/checkout.mjs");
   const { setUp } = await import("./set-up/prepare.mjs");
   await setUp({ packages: true, dist: true });
-  const hazards = (await check(ROOT, ["bitmaps", "--hazards"])).trim();
+  const hazards = {};
+  for (const design of ["bitmaps", "callbacks", "notifier"])
+    hazards[design] = (await check(ROOT, [design, "--hazards"])).trim();
   const held = heldTable(await check(ROOT, ["tide", "--json", "--max-states", String(MOST_STATES)]));
   const path = join(ROOT, PATH);
   const before = readFileSync(path, "utf8");
-  const document = placed(placed(before, "bitmaps", hazards), "tide", held);
+  const limits = Object.entries(hazards).reduce(
+    (text, [design, table]) => placed(text, design, table),
+    before,
+  );
+  const document = placed(limits, "tide", held);
   if (document !== before) writeFileSync(path, document);
   process.stdout.write(`${PATH} ${document === before ? "was up to date" : "written"}\n`);
   return 0;

@@ -1,5 +1,6 @@
 import type { MachineConfiguration } from "../check/machine/configuration.ts";
-import { HAZARDS } from "../check/machine/hazards.ts";
+import { hazardsOf } from "../check/machine/hazards.ts";
+import { standardConfiguration } from "../check/machine/standard-configurations.ts";
 import {
   type CheckedHazard,
   renderHazards,
@@ -38,7 +39,7 @@ export const check = async (
   try {
     const broken =
       options.hazards === true
-        ? await hazardsOf(configurations, options, search, system)
+        ? await tableOfHazards(configurations, options, search, system)
         : await tableOf(configurations, options, search, system);
     checkpoints?.finish(search.stopped === undefined);
     return search.stopped ?? (broken ? EXIT.broken : EXIT.held);
@@ -80,15 +81,19 @@ const tableOf = async (
 };
 
 /** Searches for each hazard by the rules it breaks, and prints a table. @returns whether one was found */
-const hazardsOf = async (
+const tableOfHazards = async (
   configurations: readonly MachineConfiguration[],
   options: CheckOptions,
   search: Search,
   system: System,
 ): Promise<boolean> => {
   const hazards: CheckedHazard[] = [];
-  for (const hazard of HAZARDS) {
-    const configuration = configurations.find(({ name }) => name === hazard.config);
+  const [{ design } = { design: "" }] = configurations;
+  for (const hazard of hazardsOf(design)) {
+    const configuration =
+      options.config === undefined
+        ? standardConfiguration(hazard.config ?? "", design)
+        : configurations.find(({ name }) => name === hazard.config);
     const checked = configuration && (await search.explore({ ...configuration, rules: hazard.rules ?? [] }));
     const why = hazard.why ?? (search.stopped === undefined ? "not asked for" : "stopped by you");
     hazards.push({ hazard: { ...hazard, why }, checked: checked ?? null });

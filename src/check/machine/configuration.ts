@@ -67,8 +67,12 @@ export interface MachineConfiguration {
   /** Done before the search begins, one after the other, each to its end. */
   readonly before: readonly Deed[];
   readonly programs: readonly Program[];
-  /** One fault that may happen once, at any call of its kind. */
-  readonly fault: { readonly call: string; readonly answer: string } | null;
+  /** One fault that may happen once, or up to so many times, at any call of its kind. */
+  readonly fault: {
+    readonly call: string;
+    readonly answer: string;
+    readonly times?: number | undefined;
+  } | null;
   /** Invariants that count. Empty: all. */
   readonly rules: readonly string[];
   /** What makes the VM confidential; left out: TDX. */

@@ -1,4 +1,5 @@
 import type { InvariantId } from "../../machine/invariants/table.ts";
+import { LIMITS } from "./limits.ts";
 
 /** A hazard that reviewers saw in a design, and how it shows. */
 export interface Hazard {
@@ -6,8 +7,8 @@ export interface Hazard {
   readonly says: string;
   /** Standard configuration in which it can show; absent: this checker cannot show it. */
   readonly config?: string;
-  /** Rules of which it breaks one; "end" stands for a panic or the end of the TD, which always counts. */
-  readonly rules?: readonly InvariantId[];
+  /** Rules of which it breaks one. A panic or the end of the TD always counts; "end" alone means nothing else does. */
+  readonly rules?: readonly (InvariantId | "end")[];
   /** Why it is not searched for. */
   readonly why?: string;
 }
@@ -16,7 +17,7 @@ export interface Hazard {
  * The hazards of the second posted series, by number.
  *
  * @source RFCv2 "Support memory hotplug/unplug for TDX CoCo guests", 2026-06-23, and its review
- * @missing searches for H4, H6, H7, H10, H13, H16 and H17, which need blocks of full size, another layout, big-block mode, kexec or conversions
+ * @missing searches for H6, H7 and H13, which need another layout
  */
 export const HAZARDS: readonly Hazard[] = [
   {
@@ -39,8 +40,9 @@ export const HAZARDS: readonly Hazard[] = [
   },
   {
     id: "H4",
-    says: "an add that fails leaves the guard of its memmap accepted",
-    why: "a block here is too small to hold its own memmap",
+    says: "an add that fails leaves the guard of its memmap accepted, and a later one trusts it",
+    config: "dimm-memmap-fails-no-release",
+    rules: ["I1", "I8"],
   },
   {
     id: "H5",
@@ -63,10 +65,11 @@ export const HAZARDS: readonly Hazard[] = [
   {
     id: "H10",
     says: "big blocks lose their plugged bits before the device answers",
-    why: "no big blocks here",
+    config: "big-blocks-busy",
+    rules: ["I15"],
   },
   { id: "H11", says: "a release of gigabytes holds a spinlock", why: "a cost; time does not count here" },
-  { id: "H12", says: "the first removal on SNP panics", why: "no SNP here" },
+  { id: "H12", says: "the first removal on SNP panics", config: "snp-dimm", rules: ["end"] },
   { id: "H13", says: "SRAT bits lie over boot memory", why: "the SRAT here is the VMM's own" },
   {
     id: "H14",
@@ -80,8 +83,18 @@ export const HAZARDS: readonly Hazard[] = [
     config: "replug",
     rules: ["I2"],
   },
-  { id: "H16", says: "a kexec hands plugged memory over as boot memory", why: "no kexec here" },
-  { id: "H17", says: "memory is shared at the time of its unplug", why: "no conversions here" },
+  {
+    id: "H16",
+    says: "a kexec hands plugged memory over as boot memory",
+    config: "kexec-dimm-as-ram",
+    rules: ["I1", "I3", "I6", "I8", "I40"],
+  },
+  {
+    id: "H17",
+    says: "memory is shared at the time of its unplug",
+    config: "convert-refused",
+    rules: ["I31", "I38"],
+  },
   {
     id: "H18",
     says: "after an unplug that failed, memory is accepted with a guard that is not plugged",
@@ -89,3 +102,6 @@ export const HAZARDS: readonly Hazard[] = [
     rules: ["I2", "I11"],
   },
 ];
+
+/** What is searched for in a design: its own limits, or else the hazards of `bitmaps`. */
+export const hazardsOf = (design: string): readonly Hazard[] => LIMITS.get(design) ?? HAZARDS;

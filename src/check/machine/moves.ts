@@ -48,6 +48,9 @@ export class MachineMoves {
   private readonly list = new Int32Array(256);
   private count = -1;
   private armed = NO_FAULT;
+  private struckBefore = 0;
+  /** How often the fault may strike. */
+  private readonly faultTimes: number;
   private readonly logLines: number;
   private readonly actors: number;
   private readonly faults: number;
@@ -63,8 +66,10 @@ export class MachineMoves {
     this.rules = new Set(configuration.rules);
     this.machine = new Machine(machineConfigOf(configuration));
     const points = this.machine.injector?.points;
-    // From the start: a fault that may strike once is not used up by the boot.
-    if (points !== undefined) points.chooser = (rule) => this.armed === rule && points.struck[rule] === 0;
+    this.faultTimes = configuration.fault?.times ?? 1;
+    // From the start: a fault that may strike once is not used up by the boot. One strike a step: the first of two calls.
+    if (points !== undefined)
+      points.chooser = (rule) => this.armed === rule && points.struck[rule] === this.struckBefore;
     const { booted, why } = boot(this.machine);
     assert(booted, () => `the machine of ${configuration.name} boots: ${why}`);
     reserveSections(this.machine);
@@ -119,7 +124,7 @@ export class MachineMoves {
     let count = 0;
     if (!machine.halted && this.early === TAKEN) {
       const { active, activeCount } = machine.scheduler;
-      const mayFail = faults > 0 && machine.injector!.points.struck[0] === 0;
+      const mayFail = faults > 0 && machine.injector!.points.struck[0]! < this.faultTimes;
       for (let actor = 0; actor < actors; actor++) {
         if (machine.tasks.actors[actor]!.idle || !machine.tasks.actors[actor]!.ready()) continue;
         list[count++] = actor * 2;
@@ -190,10 +195,11 @@ export class MachineMoves {
     const { frame, words } = task;
     const end = frame.end;
     this.armed = fault;
+    if (fault !== NO_FAULT) this.struckBefore = machine.injector!.points.struck[fault]!;
     machine.step(actor);
     // A panic ends its step as a wait does, and is none.
     if (machine.scheduler.blockedAt[actor] !== -1 && !machine.halted) return false;
-    if (fault !== NO_FAULT && machine.injector!.points.struck[fault] === 0) return false;
+    if (fault !== NO_FAULT && machine.injector!.points.struck[fault] === this.struckBefore) return false;
     words.fill(0, frame.end, end);
     return true;
   }

@@ -1,9 +1,11 @@
 import { IN_USE_BITS, pluggedBit } from "../../machine/facts.ts";
 import type { Machine } from "../../machine/machine.ts";
+import { VIRTIO_MEM_AREA } from "../../vmm/memory-map.ts";
 import { TAKEN } from "../system.ts";
 import { VIOLATION } from "./violations.ts";
 
 const UNIT = 2 ** 21;
+const PAGES = 512;
 
 /** Whether the kernel uses memory of the unit that its direct map leaves out: the next access ends in a fault. */
 const isUsedUnmapped = ({ kernel, uses }: Machine, unit: number): boolean =>
@@ -19,6 +21,18 @@ const memoryOf = ({ config: { layout } }: Machine) =>
     }),
   );
 
+/** What a plugged bit says that the VMM does not; a DIMM that could not be added is there, and has none. */
+const lieOfPlugged = ({ kernel, vmm }: Machine, unit: number): string | undefined => {
+  const bit = pluggedBit(kernel, unit);
+  const plugged = vmm.pluggedAt(unit);
+  if (bit === 1 && !plugged) return "its plugged bit is set, and the VMM has not plugged it";
+  if (bit !== 0 || !plugged) return undefined;
+  const area = vmm.map.find(unit * PAGES);
+  return area >= 0 && vmm.map.kinds[area] === VIRTIO_MEM_AREA
+    ? "its plugged bit is clear, and the VMM has it plugged"
+    : undefined;
+};
+
 /**
  * What only a small machine can afford when nobody has anything left to do: a look at every unit, also at those that nothing changed.
  * After a step only those are looked at that it changed, and what excused one then may be over now.
@@ -26,16 +40,14 @@ const memoryOf = ({ config: { layout } }: Machine) =>
  * Reports to the machine's watch what breaks an invariant. @returns TAKEN, or the number of another violation
  */
 export const lookAtRest = (machine: Machine): number => {
-  const { watch, vmm, kernel } = machine;
+  const { watch } = machine;
   machine.checkAtRest();
   let result: number = TAKEN;
   for (const range of memoryOf(machine)) {
     watch!.checkRange(range);
     for (let unit = range.start; unit < range.end; unit++) {
-      if (pluggedBit(kernel, unit) === 1 && !vmm.pluggedAt(unit)) {
-        const why = "its plugged bit is set, and the VMM has not plugged it";
-        watch!.report("I15", unit * UNIT, (unit + 1) * UNIT, why);
-      }
+      const why = lieOfPlugged(machine, unit);
+      if (why !== undefined) watch!.report("I15", unit * UNIT, (unit + 1) * UNIT, why);
       if (isUsedUnmapped(machine, unit)) result = VIOLATION.UNMAPPED;
     }
   }

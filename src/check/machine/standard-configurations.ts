@@ -93,6 +93,14 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
     fault: { call: "virtio-mem UNPLUG", answer: "BUSY" },
     programs: [operator(resize(2), resize(0)), user(1, heap)],
   },
+  "release-fails": {
+    fault: { call: "TDG.MEM.PAGE.RELEASE", answer: "OPERAND_BUSY", times: 2 },
+    programs: [operator(resize(2), resize(0)), user(1, heap)],
+  },
+  "by-hand": {
+    before: [resize(2)],
+    programs: [operator({ do: "offline", block: 0 }, { do: "online", block: 0 }), user(1, heap)],
+  },
   "plug-busy": {
     fault: { call: "virtio-mem PLUG", answer: "BUSY" },
     programs: [operator(resize(1), resize(0)), user(1, heap)],
@@ -102,7 +110,8 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
   "big-blocks-no-release": { ...BIG_BLOCKS, pageRelease: false },
   "big-blocks-busy": {
     bigBlocks: true,
-    fault: { call: "virtio-mem UNPLUG", answer: "BUSY" },
+    // Removing the block has the driver try once more at once.
+    fault: { call: "virtio-mem UNPLUG", answer: "BUSY", times: 2 },
     programs: [operator(resize(2), resize(0), resize(2)), user(1, heap)],
   },
   convert: { ...CONVERT, pageRelease: false },
@@ -170,10 +179,19 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
   },
 };
 
+/** Machines that no design is asked to survive: some known limit shows there. */
+const BEYOND: Readonly<Record<string, Differences>> = {
+  // At once as 2 MiB, and then as 4 KiB. The kernel answers with a panic.
+  "accept-fails": {
+    fault: { call: "TDG.MEM.PAGE.ACCEPT", answer: "OPERAND_BUSY", times: 2 },
+    programs: [operator(resize(2), resize(0))],
+  },
+};
+
 export const CONFIGURATION_NAMES: readonly string[] = Object.keys(CONFIGURATIONS);
 
-/** A standard configuration of a design; undefined if there is none of that name. */
+/** A standard configuration of a design, or one beyond them; undefined if there is none of that name. */
 export const standardConfiguration = (name: string, design: string): MachineConfiguration | undefined => {
-  const differences = CONFIGURATIONS[name];
+  const differences = CONFIGURATIONS[name] ?? BEYOND[name];
   return differences === undefined ? undefined : { ...SMALLEST, ...differences, name, design };
 };

@@ -56,7 +56,12 @@ const saved = z.strictObject({
         }),
       )
       .max(16),
-    fault: z.strictObject({ call: z.enum(FAULT_CALL_NAMES), answer: name }).nullable(),
+    fault: z
+      .strictObject({
+        ...{ call: z.enum(FAULT_CALL_NAMES), answer: name },
+        times: z.int().min(1).max(1000).optional(),
+      })
+      .nullable(),
     rules: z.array(name).max(64),
     platform: z.enum(PLATFORM_NAMES).optional(),
     bigBlocks: z.boolean().optional(),

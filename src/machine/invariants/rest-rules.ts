@@ -1,5 +1,6 @@
 import { findNextSet, getBit } from "../../flat/bitmap.ts";
 import type { Kernel } from "../../linux/kernel.ts";
+import { VM } from "../../linux/virtio-mem/driver.ts";
 import type { Vmm } from "../../vmm/vmm.ts";
 import type { InvariantId } from "./table.ts";
 
@@ -64,13 +65,16 @@ const i25: RestRule = ({ kernel: { zones, options } }, report) => {
     if (zones.unaccepted[zone] !== 0) report(0, 0, `zone ${zone} lists ${zones.unaccepted[zone]} pages`);
 };
 
-/** Sub-block mode only: the driver's bits against the device's blocks, sub-block by sub-block. */
+/**
+ * Sub-block mode only: the driver's bits against the device's blocks, sub-block by sub-block. A driver that found memory
+ * plugged by an earlier kernel knows nothing of it until UNPLUG_ALL succeeded; I36 speaks of that time.
+ */
 const i34: RestRule = ({ kernel, vmm }, report) => {
   // There the driver plugs nothing and keeps no bits.
   if (kernel.boot.inKdump) return;
   for (const [index, driver] of kernel.virtioMem.entries()) {
     const device = vmm.devices[index]!;
-    if (!driver.layout.sbm) continue;
+    if (!driver.layout.sbm || driver.has(VM.UNPLUG_ALL_REQUIRED)) continue;
     const { firstBlock, blocks, subBlockSize } = driver.layout;
     for (let bit = 0; bit < blocks * driver.subBlocks; bit++) {
       const start = driver.addressOf(firstBlock) + bit * subBlockSize;

@@ -28,7 +28,12 @@ const rows = [
   ["I12", "rest", "rest", "the window is whole units and bits past its real end are clear"],
   ["I13", "step", "units", "a version 1 bitmap only loses bits; version 2 gains them only on plugged units"],
   ["I14", "step", "units", "the plugged bit of boot memory is never cleared"],
-  ["I15", "step", "units", "a plugged bit is set only where the VMM has plugged the unit"],
+  [
+    "I15",
+    "step",
+    "units",
+    "a plugged bit follows the VMM's word: set where it plugged, cleared where it unplugged",
+  ],
   ["I16", "step", "units", "the pages that hold the bitmaps are accepted and reserved"],
   [
     "I17",
