@@ -49,6 +49,20 @@ export const normalRuns = (runs: readonly BitRun[]): BitRun[] => {
   return joined;
 };
 
+/** Runs without the bits of others, joined and in order; both ascend. */
+export const withoutRuns = (runs: readonly BitRun[], cut: readonly BitRun[]): BitRun[] => {
+  let left = normalRuns(runs);
+  for (const gap of normalRuns(cut)) {
+    const end = gap.first + gap.count;
+    left = left.flatMap(({ first, count }) => [
+      { first, count: Math.max(0, Math.min(first + count, gap.first) - first) },
+      { first: Math.max(first, end), count: Math.max(0, first + count - Math.max(first, end)) },
+    ]);
+    left = left.filter(({ count }) => count > 0);
+  }
+  return left;
+};
+
 const MOST_RUNS = 6;
 
 /** Writes set bits as a scenario does: `0-1023, 1026`, or `none`. */

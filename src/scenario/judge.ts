@@ -1,4 +1,4 @@
-import { amountText, inUnitOf, normalRuns, passes, runsText } from "./compare.ts";
+import { amountText, inUnitOf, normalRuns, passes, runsText, withoutRuns } from "./compare.ts";
 import { coverRange } from "./cover-range.ts";
 import type { BitmapFacts, BitRun, Comparison, Expectation, LineTest, RangeFacts } from "./expectation.ts";
 import { HOST_FACTS } from "./host-spec.ts";
@@ -14,14 +14,19 @@ interface Finding {
   readonly held: boolean;
   readonly expected: string;
   readonly found: string;
+  /** What of it this world cannot tell; the rest says nothing of that. */
+  readonly unasked?: string;
 }
 
-/** Judges one expectation against the world as it is. */
+/** Judges one expectation against the world as it is, as far as that can tell. */
 export const judge = async (expectation: Expectation, seen: Observation): Promise<Judgement> => {
   const { line, column } = expectation.place;
   const what = expectationText(expectation);
   return { line, column, what, ...(await find(expectation, seen)), implicit: false };
 };
+
+/** Nothing of it can be told. */
+const unasked = (what: string): Finding => ({ held: true, expected: "", found: "", unasked: what });
 
 type Of<K extends Expectation["kind"]> = Expectation & { kind: K };
 type Finder<K extends Expectation["kind"]> = (expectation: Of<K>, seen: Observation) => Eventually<Finding>;
@@ -43,7 +48,8 @@ const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
   },
   range: async (expectation, seen) =>
     findRange(expectation, await seen.map(expectation), await seen.bitmaps()),
-  bitmap: async ({ facts }, seen) => findBitmap(facts, await seen.bitmaps()),
+  bitmap: async ({ facts }, seen) =>
+    findBitmap(facts, await seen.bitmaps(), seen.untold()?.pluggedBits() ?? []),
   "no-bitmap": async (_expectation, seen) => {
     const isNone = (await seen.bitmaps()) === null;
     return { held: isNone, expected: "none", found: isNone ? "none" : "a table" };
@@ -66,7 +72,8 @@ const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
     return number(test, blocks.filter((block) => block.state === state).length, "count");
   },
   "block-state": async (expectation, seen) => findBlockStates(expectation, await seen.blocks()),
-  device: async (expectation, seen) => findDevice(expectation, await seen.devices()),
+  device: async (expectation, seen) =>
+    findDevice(expectation, await seen.devices(), seen.untold()?.driverBlocks === true),
   machine: async ({ state: expected }, seen) => {
     const { state, why } = await seen.fate();
     return { held: state === expected, expected, found: why === "" ? state : `${state} (${why})` };
@@ -84,6 +91,7 @@ const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
   "host-dmesg": async ({ line }, seen) => findLine(line, (await seen.host())?.log ?? []),
   status: ({ status }, seen) => ({ held: seen.status === status, expected: status, found: seen.status }),
   broken: async ({ invariant }, seen) => {
+    if (!seen.sees(invariant)) return unasked(invariant);
     const held = (await seen.violations()).some((violation) => violation.invariant === invariant);
     return { held, expected: "broken", found: held ? "broken" : "held" };
   },
@@ -108,20 +116,27 @@ const findRange = (
   map: readonly MapRun[],
   bitmaps: Bitmaps | null,
 ): Finding => {
-  const wanted = Object.entries(facts) as [keyof RangeFacts, unknown][];
+  const runs = [...coverRange(map, bitmaps, start, end)];
+  const all = Object.entries(facts) as [keyof RangeFacts, unknown][];
+  const isUntold = ([fact]: (typeof all)[number]): boolean =>
+    fact === "use" && runs.some(({ use }) => use === "unknown");
+  const wanted = all.filter((one) => !isUntold(one));
+  const untold = all.filter(isUntold).map(([fact, value]) => `${fact} ${String(value)}`);
   const expected = wanted.map(([fact, value]) => `${fact} ${String(value)}`).join(", ");
-  for (const run of coverRange(map, bitmaps, start, end)) {
+  const rest = untold.length === 0 ? {} : { unasked: untold.join(", ") };
+  for (const run of runs) {
     const off = wanted.filter(([fact, value]) => run[fact] !== value);
     if (off.length === 0) continue;
     const found = off
       .map(([fact]) => `${fact} ${run[fact] === null ? "none" : String(run[fact])}`)
       .join(", ");
-    return { held: false, expected, found: `${found} at ${formatRange(run.start, run.end)}` };
+    return { held: false, expected, found: `${found} at ${formatRange(run.start, run.end)}`, ...rest };
   }
-  return { held: true, expected, found: expected };
+  return { held: true, expected, found: expected, ...rest };
 };
 
-const findBitmap = (facts: BitmapFacts, bitmaps: Bitmaps | null): Finding => {
+/** @param chance bits of the plugged bitmap that no world can be asked for */
+const findBitmap = (facts: BitmapFacts, bitmaps: Bitmaps | null, chance: readonly BitRun[]): Finding => {
   if (bitmaps === null) return missing("a table");
   const { unaccepted, plugged, ...geometry } = facts;
   const findings: NamedFinding[] = [];
@@ -131,8 +146,11 @@ const findBitmap = (facts: BitmapFacts, bitmaps: Bitmaps | null): Finding => {
     findings.push([fact, { held, expected: write(value), found: write(bitmaps[fact]) }]);
   }
   if (unaccepted !== undefined) findings.push(["unaccepted", bits(unaccepted, bitmaps.unaccepted)]);
-  if (plugged !== undefined) findings.push(["plugged", bits(plugged, bitmaps.plugged)]);
-  return combine(findings);
+  if (plugged === undefined) return combine(findings);
+  const [asked, have] = [withoutRuns(plugged, chance), bitmaps.plugged];
+  findings.push(["plugged", bits(asked, have === null ? null : withoutRuns(have, chance))]);
+  const untold = JSON.stringify(asked) !== JSON.stringify(normalRuns(plugged));
+  return { ...combine(findings), ...(untold ? { unasked: `plugged ${runsText(chance)}` } : {}) };
 };
 
 const bits = (wanted: readonly BitRun[], have: readonly BitRun[] | null): Finding => {
@@ -173,13 +191,22 @@ const findBlockStates = ({ blocks, state }: Of<"block-state">, { blocks: all }: 
   return { held: true, expected: state, found: state };
 };
 
-const findDevice = ({ id, facts }: Of<"device">, devices: readonly DeviceState[]): Finding => {
+const findDevice = (
+  { id, facts }: Of<"device">,
+  devices: readonly DeviceState[],
+  blocksUntold: boolean,
+): Finding => {
   const device = devices.find((one) => one.id === id);
   if (device === undefined) return missing("a device");
   const findings: NamedFinding[] = [];
   if (facts.plugged !== undefined) findings.push(["plugged", bytes(facts.plugged, device.plugged)]);
   if (facts.requested !== undefined) findings.push(["requested", bytes(facts.requested, device.requested)]);
-  for (const [block, expected] of Object.entries(facts.blockStates ?? {})) {
+  const blocks = Object.entries(facts.blockStates ?? {});
+  if (blocksUntold && blocks.length > 0) {
+    const untold = blocks.map(([block, state]) => `block ${block} ${state}`).join(", ");
+    return { ...combine(findings), unasked: untold };
+  }
+  for (const [block, expected] of blocks) {
     const found = device.blockStates[block] ?? "UNUSED";
     findings.push([`block ${block}`, { held: found === expected, expected, found }]);
   }

@@ -10,6 +10,7 @@ import type {
   LogLine,
   MapRun,
   MemoryBlocks,
+  Untold,
   Violation,
   World,
 } from "./world.ts";
@@ -41,6 +42,9 @@ export class Observation {
   bitmaps = (): Eventually<Bitmaps | null> => this.once("bitmaps", () => this.world.bitmaps());
   cost = (): Eventually<Cost> => this.once("cost", () => this.world.cost());
   host = (): Eventually<HostFacts | null> => this.once("host", () => this.world.host?.() ?? null);
+  untold = (): Untold | undefined => this.world.untold;
+  /** Whether the world can see an invariant broken. */
+  sees = (invariant: string): boolean => this.world.invariants?.has(invariant) ?? true;
   violations = (): Eventually<readonly Violation[]> => this.once("violations", () => this.world.violations());
 
   private once<T>(name: string, ask: () => Eventually<T>): Eventually<T> {

@@ -7,7 +7,7 @@ import { suggest } from "./nearest-name.ts";
 import { Observation } from "./observation.ts";
 import { formatDuration } from "./quantity.ts";
 import type { Judgement, MapPicture, PlayedStep, RunReport } from "./report.ts";
-import type { Action, DeclaredBreak, Scenario, Step } from "./scenario.ts";
+import type { Action, Scenario, Step } from "./scenario.ts";
 import { ScenarioError } from "./scenario-error.ts";
 import { momentText, stepText } from "./step-text.ts";
 import { TranscriptFold } from "./transcript.ts";
@@ -228,11 +228,8 @@ class Player {
 
   private async judgeDeclaredBreaks(): Promise<void> {
     const seen = this.observe();
-    // What a world cannot see it can neither confirm nor deny.
-    const seeable = ({ invariant }: DeclaredBreak) => this.world.invariants?.has(invariant) ?? true;
-    for (const { invariant, place } of this.scenario.mustBreak.filter(seeable)) {
+    for (const { invariant, place } of this.scenario.mustBreak)
       this.judgements.push(await judge({ kind: "broken", invariant, place }, seen));
-    }
   }
 
   /** A fault that never struck shows nothing: the scenario says something else than it seems to. */

@@ -35,6 +35,10 @@ const judgement = z.strictObject({
   expected: z.string(),
   found: z.string(),
   implicit: z.boolean().meta({ description: "Nobody wrote it: each step succeeds" }),
+  unasked: z
+    .string()
+    .optional()
+    .meta({ description: "What of it was not asked, because this world cannot tell; left out: all was" }),
 });
 
 const fault = z.strictObject({

@@ -32,6 +32,11 @@ export interface Judgement {
   readonly found: string;
   /** Nobody wrote it: each step succeeds unless the next one expects another status. */
   readonly implicit: boolean;
+  /**
+   * What of it was not asked, because this world cannot tell; left out: all was. `expected` and `found` are about the rest, and
+   * empty if there is none.
+   */
+  readonly unasked?: string | undefined;
 }
 
 /** A step of the scenario as it was played. */

@@ -173,6 +173,14 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** What a world cannot tell. */
+export interface Untold {
+  /** States of memory blocks in a virtio-mem driver. */
+  readonly driverBlocks: boolean;
+  /** Bits of the plugged bitmap that are as it happens. */
+  pluggedBits(): readonly BitRun[];
+}
+
 /**
  * Where a scenario is played: our own machine, or a real kernel. The player knows nothing else of it.
  *
@@ -226,6 +234,8 @@ export interface World {
   readonly wavers?: boolean;
   /** Numbers of the invariants that this world can see broken; all if left out. */
   readonly invariants?: ReadonlySet<string>;
+  /** What it cannot tell though a scenario may ask for it; nothing if left out. A page's use has "unknown" for that. */
+  readonly untold?: Untold;
   /** All seen so far, in the order they were seen. */
   violations(): Eventually<readonly Violation[]>;
   /** The TDX host; null without one, absent in a world that has none. */

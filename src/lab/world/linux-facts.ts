@@ -73,6 +73,20 @@ export const bitmapsOf = (table: GuestTable | undefined): Bitmaps | null => {
   };
 };
 
+/** Bits that stand for boot memory. @param ram guest-physical bytes */
+export const bootBits = (
+  table: Pick<GuestTable, "physBase" | "unitSize" | "end"> | undefined,
+  ram: readonly { readonly start: number; readonly size: number }[],
+): BitRun[] => {
+  if (table === undefined) return [];
+  const bit = (gpa: number): number =>
+    (Math.min(Math.max(gpa, table.physBase), table.end) - table.physBase) / table.unitSize;
+  return ram
+    .map(({ start, size }) => ({ from: Math.floor(bit(start)), to: Math.ceil(bit(start + size)) }))
+    .filter(({ from, to }) => to > from)
+    .map(({ from, to }) => ({ first: from, count: to - from }));
+};
+
 /** End of the run of equal bits, or of blocks in one state, that a run of memory may go on to. */
 const nextEdge = (table: GuestTable | undefined, blockBytes: number, at: number, end: number): number => {
   let edge = blockBytes === 0 ? end : Math.min(end, at - (at % blockBytes) + blockBytes);

@@ -16,6 +16,7 @@ import {
   type MemoryBlocks,
   type Outcome,
   type TraceEvent,
+  type Untold,
   type Violation,
   type World,
   WorldUnavailable,
@@ -31,7 +32,7 @@ import { Chronicle } from "./chronicle.ts";
 import { consoleLog } from "./console-log.ts";
 import { fateOf } from "./guest-fate.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
-import { bitmapsOf, blocksOf, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
+import { bitmapsOf, blocksOf, bootBits, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
 import { commandLineOf, linuxConfigOf, needsOf } from "./linux-setup.ts";
 
 const NS_PER_MS = 1e6;
@@ -52,6 +53,11 @@ export class LinuxWorld implements World {
   readonly wavers = true;
   /** Those of accesses and of page calls; what Linux does with its pages is not seen from outside. */
   readonly invariants: ReadonlySet<string> = new Set(["I1", "I2", "I3"]);
+  /** The kernel lies where it likes, and the stub marks no memory that is in use when it runs. */
+  readonly untold: Untold = {
+    driverBlocks: true,
+    pluggedBits: () => bootBits(this.table, this.config?.layout.ram ?? []),
+  };
   private readonly options: LinuxWorldOptions;
   private readonly chronicle = new Chronicle(() => this.now());
   private scenario: Scenario | undefined;

@@ -28,8 +28,8 @@ export const renderProblems = ({ violations, violationsLeftOut, expectations }: 
   ];
   const more = cards.length - MOST_CARDS + violationsLeftOut;
   const rows = expectations.map(
-    ({ line, what, held, expected, found }) =>
-      html`<tr><td class="num">${line}</td><td>${what}</td><td class="${held ? "good" : "bad"}">${held ? "held" : "failed"}</td><td>${expected}</td><td>${found}</td></tr>`,
+    ({ line, what, held, expected, found, unasked }) =>
+      html`<tr><td class="num">${line}</td><td>${what}${unasked === undefined ? "" : `; not asked in this world: ${unasked}`}</td><td class="${held ? "good" : "bad"}">${held ? (unasked !== undefined && expected === "" ? "not asked" : "held") : "failed"}</td><td>${expected}</td><td>${found}</td></tr>`,
   );
   const table = html`<details><summary>All ${expectations.length} expectations</summary><div class="scroll"><table><thead><tr><th class="num">line</th><th>expectation</th><th></th><th>expected</th><th>found</th></tr></thead><tbody>${rows}</tbody></table></div></details>`;
   return html`${cards.slice(0, MOST_CARDS)}${more > 0 ? html`<p>and ${more} more</p>` : ""}${rows.length > 0 ? table : ""}`;

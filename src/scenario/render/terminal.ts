@@ -72,7 +72,18 @@ export const complaints = (report: RunReport, room: number, paint: Paint): strin
   ...report.expectations
     .filter(({ held }) => !held)
     .flatMap((judgement) => failureLines(judgement, room, paint)),
+  ...report.expectations.flatMap((judgement) => unaskedLines(judgement, room, paint)),
 ];
+
+/** What a world cannot tell is no complaint, and not left out in silence. */
+const unaskedLines = (judgement: Judgement, room: number, paint: Paint): string[] => {
+  const { line, column, what, expected, unasked } = judgement;
+  if (unasked === undefined) return [];
+  const [about = ""] = what.split(": ");
+  const which = expected === "" ? what : `${about}: ${unasked}`;
+  const lines = wrap(`line ${line}:${column} ${printable(which)}: not asked in this world`, room - 4);
+  return lines.map((one, index) => paint("dim", `${index === 0 ? "  " : "    "}${one}`));
+};
 
 const lacking = (fixes: readonly string[]): string =>
   fixes.length === 0 ? "" : ` without ${fixes.join(", ")}`;
@@ -82,11 +93,14 @@ export const plural = (count: number, one: string): string => `${count} ${one}${
 /** How many expectations held and how many rules broke, in words. */
 export const summary = ({ expectations, violations }: RunReport): string[] => {
   const written = expectations.filter(({ implicit }) => !implicit);
-  const held = written.filter((judgement) => judgement.held).length;
+  const asked = written.filter(({ expected, unasked }) => unasked === undefined || expected !== "");
+  const held = asked.filter((judgement) => judgement.held).length;
+  const beyond = written.filter(({ unasked }) => unasked !== undefined).length;
   const declared = violations.filter(({ expected }) => expected).length;
   const surprising = violations.length - declared;
   return [
-    written.length === 0 ? "nothing expected" : `${held} of ${plural(written.length, "expectation")} held`,
+    written.length === 0 ? "nothing expected" : `${held} of ${plural(asked.length, "expectation")} held`,
+    ...(beyond === 0 ? [] : [`${beyond} not asked in this world, or not all of them`]),
     `${plural(surprising, "violation")}${declared === 0 ? "" : `, ${declared} declared`}`,
   ];
 };
