@@ -20,7 +20,7 @@ const OWNER_BITS = 2 ** 20;
 /** Names of allocations that somebody asks for later, as owner numbers from 1. All others are nobody's in particular. */
 const ownersOf = (programs: readonly Program[], before: readonly Deed[]): readonly string[] => {
   const deeds = [...before, ...programs.flatMap((program) => program.deeds)];
-  return [...new Set(deeds.flatMap((deed) => (deed.do === "free" ? [deed.as] : [])))];
+  return [...new Set(deeds.flatMap((deed) => (deed.do !== "allocate" && "as" in deed ? [deed.as] : [])))];
 };
 
 /** What people do to a machine, each at their own place in their program. The places are the only state. */
