@@ -14,42 +14,34 @@ const namesIn = async (folder) => {
     .sort();
 };
 
-const parsed = (output) => {
-  try {
-    return JSON.parse(output);
-  } catch {
-    return undefined;
-  }
-};
-
-/** What came first of what went wrong, on one line. */
-const reasonIn = (report) => {
-  const violation = report.violations.find(({ expected }) => !expected);
-  if (violation !== undefined)
-    return `${violation.invariant} at line ${violation.line}, step ${violation.step}: ${violation.why}`;
-  const unmet = report.expectations.find(({ held }) => !held);
-  return unmet === undefined
-    ? ""
-    : `line ${unmet.line} ${unmet.what}: expected ${unmet.expected}, found ${unmet.found}`;
-};
-
-/** Plays one scenario in a process of its own. */
-const play = async (root, name) => {
+/** Plays files from `next()` until it answers undefined, in one process; `tell` gets each and how it ended. */
+const playIn = async (root, next, tell) => {
   const { join } = await import("node:path");
   const { runChild } = await import("./set-up/signals.mjs");
-  const begun = performance.now();
-  const args = [
-    join(root, "bin", "tidemark.mjs"),
-    "run",
-    join(root, "scenarios", `${name}${ENDING}`),
-    "--json",
-  ];
-  const { output } = await runChild(process.execPath, args, { output: "pipe", cwd: root });
-  const seconds = (performance.now() - begun) / 1000;
-  const report = parsed(output);
-  if (report === undefined) return { name, seconds, verdict: "failed", reason: output.split("\n")[0] };
-  const { verdict } = report;
-  return { name, seconds, verdict, reason: verdict === "held" ? "" : reasonIn(report) };
+  let isReady = false;
+  let playing;
+  let begun;
+  const begin = (send) => {
+    playing = next();
+    begun = performance.now();
+    send(playing === undefined ? null : join(root, "scenarios", `${playing}${ENDING}`));
+  };
+  const end = (outcome) => {
+    const [name, seconds] = [playing, (performance.now() - begun) / 1000];
+    playing = undefined;
+    tell({ name, seconds, ...outcome });
+  };
+  const hear = (message, send) => {
+    if (message === "ready") isReady = true;
+    else end(message);
+    begin(send);
+  };
+  const player = join(root, "scripts", "scenario-player.mjs");
+  const { output } = await runChild(process.execPath, [player], { output: "pipe", cwd: root, hear });
+  if (!isReady) throw new Error(`${player} did not start: ${output}`);
+  // One that takes its process with it ends here; who called goes on with another process.
+  const ended = "the process that played it ended";
+  if (playing !== undefined) end({ verdict: "failed", reason: [output.split("\n")[0], ended].find(Boolean) });
 };
 
 const lineOf = ({ name, seconds, verdict, reason }, width) => {
@@ -57,21 +49,21 @@ const lineOf = ({ name, seconds, verdict, reason }, width) => {
   return reason === "" ? `${line}\n` : `${line}\n        ${reason}\n`;
 };
 
-/** Plays all, as many at a time as there are processors, and tells of each in the order of their names. */
+/** Plays all in as many processes as there are processors, and tells of each in the order of their names. */
 const playAll = async (root, names) => {
   const { availableParallelism } = await import("node:os");
   const width = Math.max(...names.map(({ length }) => length));
-  const done = new Array(names.length);
-  let [next, told] = [0, 0];
-  const worker = async () => {
-    while (next < names.length) {
-      const place = next++;
-      done[place] = await play(root, names[place]);
-      while (done[told] !== undefined) process.stdout.write(lineOf(done[told++], width));
-    }
+  const done = new Map();
+  let [taken, told] = [0, 0];
+  const tell = (outcome) => {
+    done.set(outcome.name, outcome);
+    for (; done.has(names[told]); told++) process.stdout.write(lineOf(done.get(names[told]), width));
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  return done;
+  const worker = async () => {
+    while (taken < names.length) await playIn(root, () => names[taken++], tell);
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), names.length) }, worker));
+  return [...done.values()];
 };
 
 const scenarios = async (wanted) => {

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bundledScenarios, loadBundled, playInModel } from "./model-machine.ts";
-import { PLAYED_BUGS, withoutExpectations } from "./mutants/bug-corpus.ts";
+import { PLAYED_BUGS, PLAYED_HAZARDS, withoutExpectations } from "./mutants/bug-corpus.ts";
 
 const CORPUS = bundledScenarios().filter((name) => name.startsWith("bugs/"));
 
 // That each scenario shows its bug is played with all bundled ones. Here: the same steps without it.
-const ROWS = PLAYED_BUGS.map(({ fixed }) => fixed);
+const ROWS = [...PLAYED_BUGS, ...PLAYED_HAZARDS].map(({ fixed }) => fixed);
 
 describe("without its bug the scenario runs to its end", () => {
   it.each(ROWS)("$scenario with $set", async ({ scenario, set, holds = "", known = [] }) => {

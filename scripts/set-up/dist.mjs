@@ -5,7 +5,7 @@ import { ROOT } from "./checkout.mjs";
 import { BuildFailure } from "./failure.mjs";
 import { digest, RECORD } from "./fresh.mjs";
 
-/** What is bundled. It exports `runProcess()`, which bin/launch.mjs calls. */
+/** What is bundled. It exports `runProcess()`, which bin/launch.mjs calls, and `openCollector()`, for scripts. */
 export const ENTRY = join("src", "cli", "entry.ts");
 const PROGRAM = "tidemark.mjs";
 /** What decides the bundle besides the sources it is made of. package-lock.json stands for node_modules. */
@@ -65,7 +65,7 @@ const asCommonJs = async (esbuild, { name, text }) => {
 };
 
 const programText = (first) => `import { loadProgram } from "../bin/load-program.mjs";
-export const { runProcess } = loadProgram(import.meta.url, "${first}");
+export const { runProcess, openCollector } = loadProgram(import.meta.url, "${first}");
 `;
 
 /** @returns the files of dist/, and the paths of what they are made of */

@@ -73,19 +73,22 @@ export const withSignalsHeld = async (work) => {
  * Runs a program to its end, without input, with the signals we get.
  *
  * @param options cwd, env; output: "pipe" to collect what it writes, else it goes where ours goes; started: gets
- *   its process id; patience: how long it may take to end after a signal
+ *   its process id; patience: how long it may take to end after a signal; hear: gets each message that the child
+ *   sends, and a function that sends it one
  * @returns its exit status, its output if collected, and the error if it could not start
  * @throws Interrupted if we were told to end meanwhile; the child and all it started are gone by then
  */
 export const runChild = async (
   file,
   args,
-  { output = "inherit", started, patience = PATIENCE, ...options },
+  { output = "inherit", started, patience = PATIENCE, hear, ...options },
 ) => {
-  const stdio = ["ignore", output, output];
+  const stdio = ["ignore", output, output, ...(hear === undefined ? [] : ["ipc"])];
   const child = spawn(file, args, { ...options, stdio, detached: process.platform !== "win32" });
   children.set(child, patience);
   if (child.pid !== undefined) started?.(child.pid);
+  // A child that is gone hears nothing more; its end tells why.
+  child.on("message", (message) => hear(message, (answer) => child.send(answer, () => {})));
   let written = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8").on("data", (chunk) => {

@@ -181,3 +181,15 @@ export const processSystem = (): System => ({
   },
   breathe: () => new Promise((resolve) => setImmediate(resolve)),
 });
+
+/** The real thing, but what is printed goes to `write`, and nobody is there to type. */
+export const collectingSystem = (write: (text: string) => void): System => {
+  const output: Output = {
+    isTerminal: false,
+    columns: undefined,
+    rows: undefined,
+    write,
+    onGone: () => () => {},
+  };
+  return { ...processSystem(), stdout: output, stderr: output, hasKeyboard: false };
+};

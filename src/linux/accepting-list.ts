@@ -22,10 +22,15 @@ export class AcceptingList {
     this.leavingEnds = new Float64Array(tasks);
   }
 
-  /** Whether an entry overlaps [start, end). Empty entries, which exist, overlap by the kernel's own test. */
-  overlaps(start: number, end: number): boolean {
+  /**
+   * Whether an entry overlaps [start, end). Empty entries, which exist, overlap by the kernel's own test.
+   *
+   * @param touching whether one that ends where the range starts counts too, as it did before a fix
+   */
+  overlaps(start: number, end: number, touching = false): boolean {
     for (let task = 0; task < this.starts.length; task++) {
       if (this.starts[task]! < 0) continue;
+      if (touching && this.ends[task] === start) return true;
       if (!(this.ends[task]! <= start) && !(this.starts[task]! >= end)) return true;
     }
     return false;

@@ -17,6 +17,7 @@ import type { FirmwareMap } from "./memory-hotplug/firmware-map.ts";
 import type { MemoryGroups } from "./memory-hotplug/memory-group.ts";
 import type { Zones } from "./page-allocator/zones.ts";
 import type { ResourceTree } from "./resource.ts";
+import type { StallWatch } from "./stall-watch.ts";
 import type { UnacceptedTable } from "./unaccepted-table.ts";
 import type { Variant } from "./variant.ts";
 import type { VirtioMemDriver } from "./virtio-mem/driver.ts";
@@ -79,6 +80,8 @@ export interface Kernel {
   readonly printk: LogSink;
   /** Makes points of the kernel fail; absent: nothing fails of itself. */
   readonly faults?: GuestFaults | undefined;
+  /** Looks at vCPUs that stand still; absent: nobody does. */
+  readonly stalls?: StallWatch | undefined;
 }
 
 /** Per-vCPU facts that decide what may run next. */

@@ -1,5 +1,5 @@
 import { findEndOfBoth, findNextBoth, findNextClear, findNextSet, getBit } from "../flat/bitmap.ts";
-import { BLOCKED } from "../flat/procedure.ts";
+import { BLOCKED, type Frame, type Next } from "../flat/procedure.ts";
 import { isDone } from "./coco/platform.ts";
 import { KERNEL_PROCEDURES, type Kernel, panic } from "./kernel.ts";
 import { lockNumber } from "./locks.ts";
@@ -71,9 +71,21 @@ export const rangeContainsUnacceptedMemory = (k: Kernel, start: number, size: nu
 
 const accept = KERNEL_PROCEDURES.declare("accept_memory", {
   args: ["start", "size"],
-  locals: ["first", "end", "runStart", "runEnd"],
+  locals: ["first", "end", "runStart", "runEnd", "irqs"],
   steps: ["enter", "register", "scan", "accepted"],
 });
+
+/** Interrupts are as they were before: on, or off where the caller is an interrupt's handler itself. */
+const restoreIrqs = (k: Kernel, vcpu: number, before: number): void => {
+  k.cpus.irqsOff[vcpu] = before;
+  if (before === 0) k.stalls?.irqsOn(vcpu, k.variant.touchesWatchdog);
+};
+
+/** The step has to be tried again: somebody else has what it needs, and the vCPU does nothing else. */
+const spin = (k: Kernel, f: Frame<Kernel>): Next => {
+  k.stalls?.spins(f.vcpu);
+  return BLOCKED;
+};
 
 const isHeldByOther = ({ locks }: Kernel, task: number): boolean =>
   !locks.isFree(UNACCEPTED_MEMORY_LOCK) && !locks.heldBy(UNACCEPTED_MEMORY_LOCK, task);
@@ -96,41 +108,50 @@ export const acceptMemory = accept.define({
   },
   register: (k, f) => {
     const { v, at } = accept;
-    if (!k.locks.isFree(UNACCEPTED_MEMORY_LOCK)) return BLOCKED;
+    if (!k.locks.isFree(UNACCEPTED_MEMORY_LOCK)) return spin(k, f);
     // Under the lock: whether the guard leaves may have changed until now.
     const table = k.table!;
     clampToWindow(k, table, f.get(v.start), f.get(v.size));
     f.set(v.first, Math.floor(clamped[0]! / table.unitSize));
     f.set(v.end, Math.ceil(clamped[1]! / table.unitSize));
-    if (k.accepting.overlaps(f.get(v.first), f.get(v.end))) return BLOCKED;
+    const touching = !k.variant.comparesRangesExactly;
+    if (k.accepting.overlaps(f.get(v.first), f.get(v.end), touching)) return spin(k, f);
+    k.stalls?.spun(f.vcpu);
     k.accepting.insert(f.task, f.get(v.first), f.get(v.end));
     if (!k.variant.acceptsOutsideLock) k.locks.tryTake(UNACCEPTED_MEMORY_LOCK, f.task);
+    f.set(v.irqs, k.cpus.irqsOff[f.vcpu]!);
     k.cpus.irqsOff[f.vcpu] = f.task + 1;
+    k.stalls?.irqsOff(f.vcpu);
     f.set(v.runEnd, f.get(v.first));
     return at.scan;
   },
   scan: (k, f) => {
     const { v, at } = accept;
-    if (isHeldByOther(k, f.task)) return BLOCKED;
+    if (isHeldByOther(k, f.task)) return spin(k, f);
+    k.stalls?.spun(f.vcpu);
     const table = k.table!;
     const end = f.get(v.end);
     const runStart = f.get(v.runEnd) < end ? nextUnaccepted(table, f.get(v.runEnd), end) : end;
     if (runStart >= end) {
       k.accepting.remove(f.task);
       if (!k.variant.acceptsOutsideLock) k.locks.release(UNACCEPTED_MEMORY_LOCK, f.task);
-      k.cpus.irqsOff[f.vcpu] = 0;
+      restoreIrqs(k, f.vcpu, f.get(v.irqs));
       return f.returns(0);
     }
     const stop = runEnd(table, runStart, end);
     f.set(v.runStart, runStart);
     f.set(v.runEnd, stop);
+    if (!k.variant.irqsOffWhileAccepting) restoreIrqs(k, f.vcpu, f.get(v.irqs));
     const { physBase, unitSize } = table;
     return f.call(k.platform.accept, at.accepted, physBase + runStart * unitSize, physBase + stop * unitSize);
   },
   accepted: (k, f) => {
     const { v, at } = accept;
     if (!isDone(f.result)) return panic(k, k.platform.acceptPanic);
-    if (isHeldByOther(k, f.task)) return BLOCKED;
+    if (isHeldByOther(k, f.task)) return spin(k, f);
+    k.stalls?.spun(f.vcpu);
+    k.cpus.irqsOff[f.vcpu] = f.task + 1;
+    k.stalls?.irqsOff(f.vcpu);
     k.table!.markAccepted(f.get(v.runStart), f.get(v.runEnd));
     return at.scan;
   },

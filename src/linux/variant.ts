@@ -29,6 +29,12 @@ export interface Variant {
   readonly newerStatistics: boolean;
   /** accept_memory() lets go of its lock while the platform accepts (unaccepted_memory.c). */
   readonly acceptsOutsideLock: boolean;
+  /** Interrupts stay off while the platform accepts, too (unaccepted_memory.c). */
+  readonly irqsOffWhileAccepting: boolean;
+  /** Ranges in acceptance that only touch do not wait for one another (unaccepted_memory.c). */
+  readonly comparesRangesExactly: boolean;
+  /** accept_memory() ends with a touch of the soft-lockup watchdog (unaccepted_memory.c). */
+  readonly touchesWatchdog: boolean;
   /** An allocation accepts a chunk while the watermarks are still 0 (page_alloc.c, cond_accept_memory). */
   readonly acceptsWithoutWatermarks: boolean;
   /** Isolating a pageblock accepts the chunk that it heads (page_isolation.c). */
@@ -56,6 +62,9 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     reducesUnnecessaryVe: false,
     newerStatistics: false,
     acceptsOutsideLock: true,
+    irqsOffWhileAccepting: true,
+    comparesRangesExactly: true,
+    touchesWatchdog: true,
     acceptsWithoutWatermarks: true,
     isolationAccepts: true,
     reservesWholeTable: true,
@@ -76,6 +85,9 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     reducesUnnecessaryVe: true,
     newerStatistics: true,
     acceptsOutsideLock: true,
+    irqsOffWhileAccepting: true,
+    comparesRangesExactly: true,
+    touchesWatchdog: true,
     acceptsWithoutWatermarks: true,
     isolationAccepts: true,
     reservesWholeTable: true,
@@ -87,12 +99,15 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
 /**
  * Fixes that a kernel can be made to lack, by the number of their bug in docs/bugs.md.
  *
- * @source Linux commits 50e782a86c98 (B1), 8dbe33956d96 (B5), 800f1059c99e (B8), 88002581da9e (B10), 0862438c9048 (B13),
- *   948a013a54c4 (B14), 9f9116406120 (B15), the isolation part of the series of August 2024 (B21), kexec of TDs in 6.11 (B17); B6, B12 and B16 by
+ * @source Linux commits 50e782a86c98 (B1), c0461bd16666 (B2), 1c5a1627f481 (B4), 8dbe33956d96 (B5), 800f1059c99e (B8), 88002581da9e (B10), 0862438c9048 (B13),
+ *   948a013a54c4 (B14), 9f9116406120 (B15), the isolation part of the series of August 2024 (B21), kexec of TDs in 6.11 (B17); B3, B6, B12 and B16 by
  *   their descriptions; B29 by the review of "SEV-SNP Unaccepted Memory Hotplug", whose design is the only one that it touches
  */
 const FIXES = {
   B1: { acceptsOutsideLock: false },
+  B2: { comparesRangesExactly: false },
+  B3: { irqsOffWhileAccepting: false },
+  B4: { touchesWatchdog: false },
   B5: { mapsTable: false },
   B6: { readersAskForUnaccepted: false },
   B8: { acceptsWithoutWatermarks: false },

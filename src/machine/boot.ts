@@ -131,6 +131,7 @@ export const bootKernel = (machine: Machine, given: HandOver, settles = true): B
   for (const line of given.lines) machine.printk(line);
   machine.scheduler.chargeClock(0, COST.bootFixed.ns);
   if (!runOnBootCpu(machine, bootMemoryEarly)) return failed(machine);
+  machine.stalls.begin();
   chargeBootOfMemory(machine);
   if (!runOnBootCpu(machine, smpInit)) return failed(machine);
   deferredInit(machine);

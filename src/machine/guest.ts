@@ -155,5 +155,6 @@ export const buildKernel = (machine: Machine, handOver: HandOver, printk: LogSin
     cpus: new Cpus(vcpus),
     printk,
     faults: machine.injector,
+    stalls: machine.stalls,
   };
 };

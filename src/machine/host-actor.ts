@@ -223,12 +223,13 @@ export class HostActor {
    */
   lend(vcpus: number): TdHost | number {
     this.begin();
-    const { module, pages, state } = this.host;
+    const { module, pages, pairedForGood, state } = this.host;
     const memory = this.tdMemory;
     if (state !== "initialized") return ERRNO.EINVAL;
     const isDynamic = module.pairs !== undefined;
     if (pages.freeBytes < controlPages(vcpus, isDynamic) * PAGE_SIZE) return ERRNO.ENOMEM;
-    return isDynamic ? { module, memory, pairs: new DynamicPamt(module, memory) } : { module, memory };
+    if (!isDynamic) return { module, memory };
+    return { module, memory, pairs: new DynamicPamt(module, memory, pairedForGood) };
   }
 
   /** What the user reads of an error: what the shell says of a refused write, or the last line of the log. */

@@ -55,6 +55,7 @@ const leave = (machine: Machine): boolean => {
   tasks.stopGuest();
   scheduler.dropIdle();
   kernel.cpus.irqsOff.fill(0);
+  machine.stalls.restart();
   machine.watchesUnits = false;
   if (!runOnBootCpu(machine, kexecShutdown)) return false;
   judgeJump(machine);

@@ -24,6 +24,7 @@ import { REST_RULES, unitsEnd } from "./invariants/rest-rules.ts";
 import type { Watch } from "./invariants/watch.ts";
 import { Observer } from "./observer.ts";
 import { Scheduler } from "./scheduler.ts";
+import { Stalls } from "./stalls.ts";
 import { Tally } from "./tally.ts";
 import { TaskSet } from "./task-set.ts";
 import type { KernelTask, TaskHost, VmmTask } from "./tasks.ts";
@@ -51,6 +52,7 @@ export class Machine implements TaskHost {
   readonly scheduler: Scheduler;
   readonly counts = new Counts();
   readonly tally = new Tally();
+  readonly stalls: Stalls;
   readonly trace = new Trace();
   readonly log: LogLine[] = [];
   readonly tasks: TaskSet;
@@ -78,11 +80,11 @@ export class Machine implements TaskHost {
     this.config = config;
     this.outside = new Uint8Array(config.vcpus);
     this.interrupts = new Interrupts(this);
+    this.stalls = new Stalls(this, config.vcpus);
     const { faults } = config;
     this.injector = faults === undefined ? undefined : new Injector(this, new FaultPoints(faults));
-    const sink = new VmmEvents(this);
     const { platform, vmm } = buildHost(config, {
-      sink,
+      sink: new VmmEvents(this),
       observer: new Observer(this),
       injector: this.injector,
     });

@@ -1,46 +1,36 @@
 import { expect, it } from "vitest";
 import { Trace, type TraceEvent } from "./trace.ts";
 
-const folded = (events: TraceEvent[], raw?: TraceEvent[]) => {
-  const trace = new Trace();
-  trace.folded = (event) => events.push(event);
-  if (raw !== undefined) trace.raw = (event) => raw.push(event);
-  return trace;
-};
-
-it("folds equal effects on neighbouring ranges and nothing else", () => {
+it("every effect is told, equal ones and those that have no place too", () => {
   const events: TraceEvent[] = [];
-  const raw: TraceEvent[] = [];
-  const trace = folded(events, raw);
+  const trace = new Trace();
+  trace.raw = (event) => events.push({ ...event });
   trace.emit(1, 10, "vcpu0", 0, "ACCEPT", 0, 4, "SUCCESS", "MAPPED");
   trace.emit(2, 20, "vcpu0", 0, "ACCEPT", 4, 8, "SUCCESS", "MAPPED");
-  trace.emit(3, 30, "vcpu0", 0, "ACCEPT", 12, 16, "SUCCESS", "MAPPED");
-  trace.emit(4, 40, "vcpu0", 0, "ACCEPT", 16, 20, "OPERAND_BUSY", "MAPPED");
-  trace.flush();
-  expect(events.map((e) => [e.step, e.start, e.end, e.count])).toEqual([
-    [1, 0, 8, 2],
-    [3, 12, 16, 1],
-    [4, 16, 20, 1],
+  trace.emit(2, 20, "firmware", -1, "boot", 0, 0, "0");
+  const accept = { actor: "vcpu0", vcpu: 0, what: "ACCEPT", status: "SUCCESS", after: "MAPPED" };
+  expect(events).toEqual([
+    { step: 1, ns: 10, ...accept, start: 0, end: 4 },
+    { step: 2, ns: 20, ...accept, start: 4, end: 8 },
+    { step: 2, ns: 20, actor: "firmware", vcpu: -1, what: "boot", start: 0, end: 0, status: "0", after: "" },
   ]);
-  expect(raw.map((e) => e.step)).toEqual([1, 2, 3, 4]);
 });
 
-it("folds the same with and without somebody on the raw stream", () => {
-  const [quiet, loud]: [TraceEvent[], TraceEvent[]] = [[], []];
-  for (const trace of [folded(quiet), folded(loud, [])]) {
-    for (let unit = 0; unit < 5; unit++) trace.emit(unit, unit, "a", 0, "x", unit, unit + 1, "s");
-    trace.emit(9, 9, "b", 0, "x", 5, 6, "s");
-    trace.flush();
-  }
-  expect(loud).toEqual(quiet);
-  expect(quiet.map((e) => e.count)).toEqual([5, 1]);
+it("a muted trace tells nothing", () => {
+  const steps: number[] = [];
+  const trace = new Trace();
+  trace.raw = ({ step }) => steps.push(step);
+  trace.emit(1, 1, "a", 0, "x", 0, 1, "s");
+  trace.muted = true;
+  expect(trace.on).toBe(false);
+  trace.emit(2, 2, "a", 0, "x", 0, 1, "s");
+  trace.muted = false;
+  trace.emit(3, 3, "a", 0, "x", 0, 1, "s");
+  expect(steps).toEqual([1, 3]);
 });
 
-it("never folds effects that have no place", () => {
-  const events: TraceEvent[] = [];
-  const trace = folded(events);
-  trace.emit(1, 1, "a", 0, "boot", 0, 0, "0");
-  trace.emit(2, 2, "a", 0, "boot", 0, 0, "0");
-  trace.flush();
-  expect(events.length).toBe(2);
+it("a trace that nobody listens to is off", () => {
+  const trace = new Trace();
+  trace.emit(1, 1, "a", 0, "x", 0, 1, "s");
+  expect(trace.on).toBe(false);
 });

@@ -72,6 +72,7 @@ export const assembleReport = async (gathered: Gathered): Promise<RunReport> => 
     devices: await world.devices(),
     bitmaps: await world.bitmaps(),
     cost: { ...(await world.cost()), virtualNs: await world.now() },
+    waits: (await world.waits?.()) ?? null,
   };
 };
 

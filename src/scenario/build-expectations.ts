@@ -71,6 +71,10 @@ const buildCosts = (fixed: FixedDraft, place: PlaceAt): Expectation[] => {
   if (fixed.virtualTime !== undefined) {
     found.push({ kind: "virtual-time", test: fixed.virtualTime, place: place("virtualTime") });
   }
+  for (const wait of ["longestIrqsOff", "longestSpin"] as const) {
+    const test = fixed[wait];
+    if (test !== undefined) found.push({ kind: "longest-wait", wait, test, place: place(wait) });
+  }
   return found;
 };
 

@@ -78,6 +78,10 @@ export interface DeviceFacts {
   readonly blockStates?: { readonly [block: string]: string };
 }
 
+/** What a vCPU can do for long, by the key of its expectation. */
+export const WAITS = { longestIrqsOff: "irqsOffNs", longestSpin: "spinNs" } as const;
+export type WaitName = keyof typeof WAITS;
+
 /** One thing that must hold. */
 export type Expectation = { readonly place: Place } & (
   | { readonly kind: "counter"; readonly name: string; readonly test: Comparison }
@@ -91,6 +95,8 @@ export type Expectation = { readonly place: Place } & (
   | { readonly kind: "tdcalls"; readonly leaf: string; readonly test: Comparison }
   | { readonly kind: "exits"; readonly test: Comparison }
   | { readonly kind: "virtual-time"; readonly test: Comparison }
+  /** Longest stretch of any vCPU until now. */
+  | { readonly kind: "longest-wait"; readonly wait: WaitName; readonly test: Comparison }
   | { readonly kind: "block-size"; readonly test: Comparison }
   | { readonly kind: "block-count"; readonly state: string; readonly test: Comparison }
   | { readonly kind: "block-state"; readonly blocks: BlockRange; readonly state: string }

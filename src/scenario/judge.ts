@@ -1,6 +1,14 @@
 import { amountText, inUnitOf, normalRuns, passes, runsText, withoutRuns } from "./compare.ts";
 import { coverRange } from "./cover-range.ts";
-import type { BitmapFacts, BitRun, Comparison, Expectation, LineTest, RangeFacts } from "./expectation.ts";
+import {
+  type BitmapFacts,
+  type BitRun,
+  type Comparison,
+  type Expectation,
+  type LineTest,
+  type RangeFacts,
+  WAITS,
+} from "./expectation.ts";
 import { HOST_FACTS } from "./host-spec.ts";
 import { type CounterUnit, counterUnit } from "./kernel-counters.ts";
 import type { Observation } from "./observation.ts";
@@ -64,6 +72,12 @@ const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
   exits: async ({ test }, seen) => number(test, (await seen.cost()).exits, "count"),
   "virtual-time": async ({ test }, seen) => {
     const ns = await seen.now();
+    return { held: passes(test, ns), expected: test.text, found: formatDuration(ns) };
+  },
+  "longest-wait": async ({ wait, test }, seen) => {
+    const waits = await seen.waits();
+    if (waits === null) return missing(test.text);
+    const ns = waits[WAITS[wait]];
     return { held: passes(test, ns), expected: test.text, found: formatDuration(ns) };
   },
   "block-size": async ({ test }, seen) => bytes(test, (await seen.blocks()).size),

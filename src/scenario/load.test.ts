@@ -99,6 +99,7 @@ it("reads every step", () => {
       order: 9,
       movable: false,
       trylock: false,
+      interrupt: false,
       node: null,
       vcpu: 1,
     },

@@ -1,4 +1,5 @@
 import type { HostFacts } from "../machine/host-actor.ts";
+import type { Waits } from "../machine/stalls.ts";
 import type { AddressRange } from "./scenario.ts";
 import type {
   Bitmaps,
@@ -41,6 +42,7 @@ export class Observation {
   devices = (): Eventually<readonly DeviceState[]> => this.once("devices", () => this.world.devices());
   bitmaps = (): Eventually<Bitmaps | null> => this.once("bitmaps", () => this.world.bitmaps());
   cost = (): Eventually<Cost> => this.once("cost", () => this.world.cost());
+  waits = (): Eventually<Waits | null> => this.once("waits", () => this.world.waits?.() ?? null);
   host = (): Eventually<HostFacts | null> => this.once("host", () => this.world.host?.() ?? null);
   untold = (): Untold | undefined => this.world.untold;
   /** Whether the world can see an invariant broken. */

@@ -235,6 +235,13 @@ export const reportSchema = z
       exits: count,
       virtualNs: ns,
     }),
+    waits: z
+      .strictObject({
+        irqsOffNs: ns.meta({ description: "Longest stretch of a vCPU with interrupts off" }),
+        spinNs: ns.meta({ description: "Longest time that a vCPU spun for what another had" }),
+      })
+      .nullable()
+      .meta({ description: "null in a world that cannot tell" }),
   })
   .meta({ title: "Tidemark run report", description: "What `tidemark run --json` prints" });
 

@@ -1,3 +1,4 @@
+import type { Waits } from "../machine/stalls.ts";
 import type { VmmPolicy } from "./scenario.ts";
 import type { TranscriptSection } from "./transcript.ts";
 import type {
@@ -127,4 +128,6 @@ export interface RunReport {
   readonly devices: readonly DeviceState[];
   readonly bitmaps: Bitmaps | null;
   readonly cost: Cost & { readonly virtualNs: number };
+  /** Longest stretches of a vCPU; null in a world that cannot tell. */
+  readonly waits: Waits | null;
 }

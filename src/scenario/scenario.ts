@@ -243,6 +243,8 @@ export type Action =
       readonly movable: boolean;
       /** In a context that may take no lock, as BPF programs allocate. */
       readonly trylock: boolean;
+      /** By handlers of interrupts: each page in one of its own, on whatever the vCPU is doing. */
+      readonly interrupt: boolean;
       readonly node: number | null;
       readonly vcpu: number;
     })

@@ -93,8 +93,14 @@ const factsText = (facts: object): string =>
     })
     .join(", ");
 
+const WAIT_WORDS = {
+  longestIrqsOff: "longest time with interrupts off",
+  longestSpin: "longest spin",
+} as const;
+
 /** An expectation in a few words, for tables. */
 export const expectationText = (expectation: Expectation): string => {
+  if (expectation.kind === "longest-wait") return testText(WAIT_WORDS[expectation.wait], expectation.test);
   switch (expectation.kind) {
     case "counter":
       return testText(expectation.name, expectation.test);
@@ -114,9 +120,8 @@ export const expectationText = (expectation: Expectation): string => {
       return testText(expectation.leaf, expectation.test);
     case "exits":
     case "virtual-time":
-      return testText(expectation.kind.replace("-", " "), expectation.test);
     case "block-size":
-      return testText("block size", expectation.test);
+      return testText(expectation.kind.replace("-", " "), expectation.test);
     case "block-count":
       return testText(`blocks ${expectation.state}`, expectation.test);
     case "block-state":

@@ -1,4 +1,5 @@
 import type { HostFacts } from "../machine/host-actor.ts";
+import type { Waits } from "../machine/stalls.ts";
 import type { BitRun, FateState, SEPT_STATES, Use } from "./expectation.ts";
 import type { Action, AddressRange, Scenario } from "./scenario.ts";
 
@@ -242,6 +243,8 @@ export interface World {
   host?(): Eventually<HostFacts | null>;
   /** Absent in a world that cannot tell. */
   tally?(): Eventually<Tally>;
+  /** Absent in a world that cannot tell. */
+  waits?(): Eventually<Waits>;
   /** What became of the faults; absent in a world that has none. */
   faults?(): Eventually<readonly FaultRecord[]>;
   stop(): Eventually<void>;

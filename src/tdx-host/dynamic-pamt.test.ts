@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SEPT_FREE } from "../abi/tdx/sept-entry.ts";
 import { statusText } from "../abi/tdx/status.ts";
+import { NotModelled } from "../not-modelled.ts";
 import { addTables, createTd, tdrOf } from "../tdx-module/create-td.ts";
 import { MODELLED_FEATURES, TdxModule } from "../tdx-module/module.ts";
 import { GIB, MIB } from "../units.ts";
@@ -51,6 +52,21 @@ const withTd = () => {
 };
 
 describe("TDH.PHYMEM.PAMT.ADD and REMOVE", () => {
+  it("show in the metadata: a page of a pair is PAMT, a free one is described by its block until there is a pair", () => {
+    const { add, call, register } = rig();
+    const read = (hpa: number): readonly (string | number)[] => {
+      const result = call("TDH.PHYMEM.PAGE.RDMD", { RCX: hpa });
+      // RCX type, RDX owner, R8 size class.
+      return [result, register(1), register(2), register(8)];
+    };
+    expect(read(A)).toEqual(["SUCCESS", 0, 0, 1]);
+    expect(add(A, B, A + PAGE)).toBe("SUCCESS");
+    expect(read(A)).toEqual(["SUCCESS", 0, 0, 0]);
+    for (const page of [B, A + PAGE]) expect(read(page)).toEqual(["SUCCESS", 15, 0, 0]);
+    expect(read(B + PAGE)).toEqual(["SUCCESS", 0, 0, 1]);
+    expect(() => call("TDH.PHYMEM.PAGE.RDMD", { RCX: A + 1 })).toThrow(NotModelled);
+    expect(call("TDH.PHYMEM.PAGE.RDMD", { RCX: A + 3 })).toBe("OPERAND_INVALID(RCX)");
+  });
   it("give a block its pair and take it back", () => {
     const { add, remove, register, module } = rig();
     expect(add(A, B, B + PAGE)).toBe("SUCCESS");

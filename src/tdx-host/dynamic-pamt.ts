@@ -27,9 +27,13 @@ export class DynamicPamt {
   private readonly used = new Map<number, number>();
   private readonly regs = newRegs();
 
-  constructor(module: TdxModule, memory: TdMemory) {
+  /** Blocks that have a pair already, which stays. */
+  private readonly paired: ReadonlySet<number>;
+
+  constructor(module: TdxModule, memory: TdMemory, paired: ReadonlySet<number> = new Set()) {
     this.module = module;
     this.memory = memory;
+    this.paired = paired;
   }
 
   /** Blocks that have a pair. */
@@ -40,6 +44,7 @@ export class DynamicPamt {
   /** TDX is about to get a page of 4 KiB. @returns false, and nothing done, if the host has no two pages for its metadata */
   get(frame: number): boolean {
     const block = Math.floor(frame / BLOCK);
+    if (this.paired.has(block)) return true;
     const used = this.used.get(block) ?? 0;
     if (used === 0) {
       const pages = this.takePages();
@@ -55,6 +60,7 @@ export class DynamicPamt {
   /** TDX has given a page of 4 KiB back, or never got it. */
   put(frame: number): void {
     const block = Math.floor(frame / BLOCK);
+    if (this.paired.has(block)) return;
     const used = this.used.get(block);
     assert(used !== undefined, "a page that goes had a pair");
     if (used > 1) this.used.set(block, used - 1);

@@ -4,8 +4,10 @@ import { TDH } from "../abi/tdx/leaves.ts";
 import { status } from "../abi/tdx/status.ts";
 import { SYS_WORD } from "../tdx-module/sys-state.ts";
 import { GIB, MIB } from "../units.ts";
+import { DynamicPamt } from "./dynamic-pamt.ts";
 import { type HostPolicy, hostTask, type TdxHost } from "./host-kernel.ts";
 import { enableTdx, enableTdxNow } from "./init-module.ts";
+import { TdMemory } from "./td-memory.ts";
 import { type HostRig, hostRig } from "./testing/host-rig.ts";
 
 const FEATURES = ["NO_RBP_MOD", "EXT", "QUOTE"] as const;
@@ -109,6 +111,58 @@ describe("a pool that fails in the middle", () => {
       "virt/tdx: 2048 KB consumed for TDX module extensions",
       "virt/tdx: TDX-Module initialization failed (-14)",
     ]);
+  });
+});
+
+describe("the pool on a host with dynamic PAMT", () => {
+  const dynamic = (pages: number, policy: Partial<HostPolicy> = {}, rig: HostRig = {}): TdxHost =>
+    withPool(pages, { dynamicPamt: true, ...policy }, { features: [...FEATURES, "DYNAMIC_PAMT"], ...rig });
+  const countOf = (host: TdxHost): (() => number) => {
+    let calls = 0;
+    host.onSeamcall = (leaf) => {
+      if (leaf === TDH["TDH.PHYMEM.PAMT.ADD"]) calls++;
+    };
+    return () => calls;
+  };
+  it("gets a pair of pages for each block that it lies in, once", () => {
+    const without = dynamic(0);
+    expect(enableTdxNow(without)).toBe(0);
+    const freeWithout = without.pages.freeBytes;
+    for (const [how, least, most] of [
+      ["contiguous", 25, 26],
+      ["scattered", 12_800, 12_800],
+    ] as const) {
+      const host = dynamic(12_800, { extensionPages: how });
+      const calls = countOf(host);
+      expect(enableTdxNow(host)).toBe(0);
+      expect(host.pool?.given).toBe(12_800);
+      expect(calls()).toBeGreaterThanOrEqual(least);
+      expect(calls()).toBeLessThanOrEqual(most);
+      expect(host.pairedForGood.size).toBe(calls());
+      // The pool, and two pages a pair.
+      expect(freeWithout - host.pages.freeBytes).toBe(50 * MIB + 8192 * calls());
+    }
+  });
+  it("without memory for the pairs is given back, and the initialisation fails", () => {
+    const rig = { memory: [{ start: 0, end: 64 * MIB, node: 0 }] };
+    const empty = dynamic(0, {}, rig);
+    expect(enableTdxNow(empty)).toBe(0);
+    // Two pages more are free while the pool is taken than are left in the end; 31 blocks would want 62.
+    const pages = empty.pages.freeBytes / 4096 - 40;
+    const host = dynamic(pages, { extensionPages: "scattered" }, rig);
+    expect(enableTdxNow(host)).toBe(-12);
+    expect([host.pool, host.state]).toEqual([undefined, "error"]);
+  });
+  it("leaves blocks with a pair to the host's TDs, which bring none for them", () => {
+    const host = dynamic(100);
+    expect(enableTdxNow(host)).toBe(0);
+    const memory = new TdMemory(host.pages);
+    const pairs = new DynamicPamt(host.module, memory, host.pairedForGood);
+    const block = [...host.pairedForGood][0]!;
+    expect([pairs.get(512 * block + 511), pairs.pairs]).toEqual([true, 0]);
+    pairs.put(512 * block + 511);
+    pairs.removeAll();
+    expect(host.module.pairs?.has(512 * block)).toBe(true);
   });
 });
 

@@ -20,6 +20,8 @@ export interface PoolCost {
 export class ExtensionPool {
   /** Byte addresses of the pages, in the order in which the module gets them. */
   readonly pages: readonly number[];
+  /** First bytes of the blocks of 2 MiB that the pages lie in, ascending. */
+  readonly blocks: readonly number[];
   readonly list: HpaList;
   readonly cost: PoolCost;
   /** Pages that the module has taken. */
@@ -27,6 +29,7 @@ export class ExtensionPool {
 
   private constructor(pages: readonly number[], listPage: number, cost: PoolCost) {
     this.pages = pages;
+    this.blocks = [...new Set(pages.map((page) => page - (page % PAGEBLOCK)))].sort((a, b) => a - b);
     this.list = new HpaList(hfn(listPage / PAGE_SIZE));
     this.cost = cost;
   }
@@ -47,6 +50,12 @@ export class ExtensionPool {
 
   get isComplete(): boolean {
     return this.given === this.pages.length;
+  }
+
+  /** Everything goes back: the module has got nothing of it. */
+  giveBack(host: HostPages): void {
+    for (const page of this.pages) host.give(page, page + PAGE_SIZE);
+    this.freeList(host);
   }
 
   /** Puts the next pages, at most 512, on the list. @returns their byte addresses */

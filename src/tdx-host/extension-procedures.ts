@@ -2,23 +2,28 @@ import { TDH } from "../abi/tdx/leaves.ts";
 import { getBig, RAX, RCX, setBig } from "../abi/tdx/regs.ts";
 import { status } from "../abi/tdx/status.ts";
 import type { Frame } from "../flat/procedure.ts";
-import { PAGE_SIZE } from "../units.ts";
+import { MIB, PAGE_SIZE } from "../units.ts";
 import { ERRNO } from "./errno.ts";
 import { ExtensionPool } from "./extension-pool.ts";
 import { HOST_PROCEDURES, type TdxHost } from "./host-kernel.ts";
 
+const BLOCK_BYTES = 2 * MIB;
+const LEVEL_2M = 1;
 const SUCCESS = status("SUCCESS");
 const INTERRUPTED = status("INTERRUPTED_RESUMABLE");
 
 const { v, at, define } = HOST_PROCEDURES.declare("init_tdx_module_extensions", {
   args: [],
-  locals: ["required"],
-  steps: ["ask", "allocate", "fill-list", "add", "consumed", "start-init", "init"],
+  locals: ["required", "paired"],
+  steps: ["ask", "allocate", "pair", "fill-list", "add", "consumed", "start-init", "init"],
 });
 
 /**
  * The host gives the module's extensions their pages and starts them. Each SEAMCALL is a step; one that was interrupted is
  * repeated with the registers that the module left. Returns 0 or the error number.
+ *
+ * With dynamic PAMT each block of 2 MiB that a page lies in gets its pair first, for good as the page. No posted series has both, so
+ * that is inference, and so is -ENOMEM with the pages given back where the host has none for a pair.
  *
  * @source Linux patch series "TDX Module Extensions", v1 and v2, 2026-06
  * @missing the add-on features' own initialisation (TDH.QUOTE.INIT), update of a running module
@@ -37,7 +42,19 @@ export const addExtensions = define({
     host.pool = ExtensionPool.take(f.get(v.required), host.policy.extensionPages, host.pages);
     if (host.pool === undefined) return f.returns(ERRNO.ENOMEM);
     for (const page of host.pool.pages) host.caches.wrote(page);
-    return at["fill-list"];
+    return host.limits.bitmapBits > 0 ? at.pair : at["fill-list"];
+  },
+  pair: (host, f) => {
+    const pool = poolOf(host);
+    const block = pool.blocks[f.get(v.paired)];
+    if (block === undefined) return at["fill-list"];
+    if (!addPair(host, block)) {
+      pool.giveBack(host.pages);
+      host.pool = undefined;
+      return f.returns(ERRNO.ENOMEM);
+    }
+    f.set(v.paired, f.get(v.paired) + 1);
+    return at.pair;
   },
   "fill-list": (host) => {
     const pool = poolOf(host);
@@ -78,6 +95,18 @@ export const addExtensions = define({
     return f.returns(result === SUCCESS ? 0 : ERRNO.EFAULT);
   },
 });
+
+/** TDH.PHYMEM.PAMT.ADD for a block, by its first byte, that nothing of TDX lies in yet. */
+const addPair = (host: TdxHost, block: number): boolean => {
+  const [first, second] = [host.pages.takeBlock(PAGE_SIZE, 0), host.pages.takeBlock(PAGE_SIZE, 0)];
+  if (second < 0) {
+    if (first >= 0) host.pages.give(first, first + PAGE_SIZE);
+    return false;
+  }
+  const result = host.seamcall("TDH.PHYMEM.PAMT.ADD", { RCX: block + LEVEL_2M, RDX: first, R8: second });
+  if (result === SUCCESS) host.pairedForGood.add(block / BLOCK_BYTES);
+  return result === SUCCESS;
+};
 
 const poolOf = (host: TdxHost): ExtensionPool => {
   const { pool } = host;

@@ -128,6 +128,8 @@ export class TdxHost {
   /** First byte of the pages that hold TDMR_INFO, or -1. */
   infoPages = -1;
   pool: ExtensionPool | undefined;
+  /** Numbers of the blocks of 2 MiB whose pair of dynamic PAMT pages stays: the extensions have pages in them. */
+  readonly pairedForGood = new Set<number>();
   state: "uninitialized" | "initialized" | "error" = "uninitialized";
 
   constructor(options: HostOptions) {

@@ -76,6 +76,22 @@ describe("TDH.EXT.MEM.ADD", () => {
   });
 });
 
+describe("pages for the extensions of a module with dynamic PAMT", () => {
+  it("are refused as long as their block has no pair", () => {
+    const options = { features: ["EXT", "QUOTE", "DYNAMIC_PAMT"] as const };
+    const bare = new BareModule({ extensionPages: 2 }, options).bringUp(
+      { R8: 32n | (1n << 16n), R9: 1n << 50n },
+      1,
+    );
+    expect(bare.call(ADD, { RCX: list(bare, 2) })).toBe("MISSING_PAMT_PAGE_PAIR(NEW_PAGE_LIST_ENTRY)");
+    const block = FIRST * 4096;
+    const pair = { RDX: block + 100 * 4096, R8: block + 101 * 4096 };
+    expect(bare.call("TDH.PHYMEM.PAMT.ADD", { RCX: block + 1, ...pair })).toBe("SUCCESS");
+    expect(bare.call(ADD, { RCX: list(bare, 2) })).toBe("SUCCESS");
+    expect(bare.call("TDH.PHYMEM.PAMT.REMOVE", { RCX: block + 1 })).toBe("PAMT_PAGE_NOT_EMPTY(0)");
+  });
+});
+
 describe("extensions that nobody asked for", () => {
   it("want nothing when no add-on feature was chosen", () => {
     const bare = new BareModule({ extensionPages: 512 }, { features: ["EXT", "QUOTE"] }).bringUp();

@@ -11,7 +11,7 @@ export interface Bug<By extends Search | Play = Search | Play> {
 }
 
 /** What is wrong even without the bug: hazards of the design itself, which have a scenario of their own. */
-const HAZARDS: { readonly [scenario: string]: readonly string[] } = {
+const OF_THE_DESIGN: { readonly [scenario: string]: readonly string[] } = {
   // Adding a memory block marks all of it as plugged, the guard goes beyond what is, and the sub-block that stays loses
   // its own guard.
   "B31-odd-sub-block-busy": ["I2", "I10", "I11", "I15"],
@@ -37,7 +37,7 @@ const scenario = (
     scenario: `bugs/${name}`,
     set: typeof set === "string" ? [set] : set,
     holds,
-    known: HAZARDS[name] ?? [],
+    known: OF_THE_DESIGN[name] ?? [],
   },
 });
 
@@ -62,6 +62,10 @@ export const SEARCHED_BUGS: readonly Bug<Search>[] = [
 /** Shown by a scenario: kernels that lack a fix, and machines that no small configuration is. */
 export const PLAYED_BUGS: readonly Bug<Play>[] = [
   scenario("B1", "B01-accept-under-lock", "guest.revert=[]", "virtualTime: '< 2s'"),
+  scenario("B1", "B01-accept-under-lock", "guest.revert=[]", "longestSpin: 0"),
+  scenario("B2", "B02-touching-ranges-wait", "guest.revert=[]", "longestSpin: 0"),
+  scenario("B3", "B03-interrupt-in-an-accept", "guest.revert=[]"),
+  scenario("B4", "B04-watchdog-not-touched", "guest.revert=[]", "dmesg: {absent: 'soft lockup'}"),
   scenario("B5", "B05-table-not-mapped", "guest.revert=[]"),
   scenario("B6", "B06-vmcore-reads-unaccepted", "guest.revert=[]"),
   scenario("B8", "B08-out-of-memory-at-boot", "guest.revert=[]"),
@@ -88,6 +92,12 @@ export const PLAYED_BUGS: readonly Bug<Play>[] = [
     "B22-srat-entry-below-a-unit",
     "machine.firmware.srat=generated",
     "bitmap: {sizeBytes: 640}",
+  ),
+  scenario(
+    "B23",
+    "B23-release-under-lock",
+    "guest.design=tide",
+    "longestSpin: '< 100us', longestIrqsOff: '< 3ms'",
   ),
   scenario("B24", "B24-no-table-below-4g", "guest.design=bitmaps"),
   scenario("B30", "B30-version-dropped", "guest.design=none"),
@@ -119,4 +129,10 @@ export const PLAYED_BUGS: readonly Bug<Play>[] = [
     "range: {at: 6G, size: 128M, accepted: true, online: true}",
   ),
   scenario("P18", "P18-partial-release", "faults=[]", "device: {id: vm0, plugged: 0}"),
+];
+
+/** Hazards of RFC v2 that take one order of steps among many, and the design without them. */
+export const PLAYED_HAZARDS: readonly Bug<Play>[] = [
+  scenario("H14", "../hazards/H14-guard-released-too-early", "guest.design=tide"),
+  scenario("H15", "../hazards/H15-unplugged-under-an-accept", "guest.design=tide"),
 ];

@@ -68,7 +68,11 @@ export const HAZARDS: readonly Hazard[] = [
     config: "big-blocks-busy",
     rules: ["I15"],
   },
-  { id: "H11", says: "a release of gigabytes holds a spinlock", why: "a cost; time does not count here" },
+  {
+    id: "H11",
+    says: "a release of gigabytes holds a spinlock",
+    why: "a cost; scenario bugs/B23-release-under-lock shows it",
+  },
   { id: "H12", says: "the first removal on SNP panics", config: "snp-dimm", rules: ["end"] },
   { id: "H13", says: "SRAT bits lie over boot memory", why: "the SRAT here is the VMM's own" },
   {

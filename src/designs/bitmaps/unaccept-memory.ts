@@ -36,8 +36,13 @@ export const unacceptMemory = define({
     return at.lock;
   },
   lock: (k, f) => {
-    if (!k.locks.tryTake(UNACCEPTED_MEMORY_LOCK, f.task)) return BLOCKED;
+    if (!k.locks.tryTake(UNACCEPTED_MEMORY_LOCK, f.task)) {
+      k.stalls?.spins(f.vcpu);
+      return BLOCKED;
+    }
+    k.stalls?.spun(f.vcpu);
     k.cpus.irqsOff[f.vcpu] = f.task + 1;
+    k.stalls?.irqsOff(f.vcpu);
     return at.scan;
   },
   scan: (k, f) => {
@@ -48,6 +53,7 @@ export const unacceptMemory = define({
     if (runStart >= end) {
       k.locks.release(UNACCEPTED_MEMORY_LOCK, f.task);
       k.cpus.irqsOff[f.vcpu] = 0;
+      k.stalls?.irqsOn(f.vcpu, false);
       return f.returns(0);
     }
     const runEnd = findEndOfOnlyFirst(table.plugged!, table.unaccepted, end, runStart);

@@ -33,7 +33,14 @@ export const leave = define({
     k.accepting.leave(f.task, first, end);
     return at.settle;
   },
-  settle: (k, f) => (k.accepting.overlaps(f.get(v.next), f.get(v.end)) ? BLOCKED : at.scan),
+  settle: (k, f) => {
+    if (k.accepting.overlaps(f.get(v.next), f.get(v.end))) {
+      k.stalls?.spins(f.vcpu);
+      return BLOCKED;
+    }
+    k.stalls?.spun(f.vcpu);
+    return at.scan;
+  },
   scan: (k, f) => {
     const table = k.table!;
     const end = f.get(v.end);

@@ -197,6 +197,7 @@ const resize = async (session: LabSession, { device, to }: Act<"resize">): Promi
 
 const allocate = async (session: LabSession, step: Act<"allocate">): Promise<Outcome> => {
   if (step.order !== null) throw new NotModelled("an allocation of one order in the linux world");
+  if (step.interrupt) throw new NotModelled("allocations by handlers of interrupts in the linux world");
   if (!step.movable) throw new NotModelled("an allocation of unmovable memory in the linux world");
   const node = step.node === null ? {} : { node: step.node };
   await session.guest.fill(step.name, Math.ceil(step.size / MIB), { ...node, beyondAvailable: true });

@@ -2,6 +2,7 @@ import { setMemoryDecrypted, setMemoryEncrypted } from "../../linux/coco/set-mem
 import { ERRNO, errnoName } from "../../linux/errno.ts";
 import { MMOP } from "../../linux/memory-block.ts";
 import { GFP } from "../../linux/page-allocator/gfp.ts";
+import { allocateInInterrupts } from "../../machine/interrupt-allocation.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { remapKept, storeBlockState } from "../../machine/operator.ts";
 import type { KernelTask } from "../../machine/tasks.ts";
@@ -133,7 +134,10 @@ export class Actions {
   ): Outcome | Deed {
     const { machine } = this;
     const vcpu = "vcpu" in action ? action.vcpu : 0;
-    const task = machine.tasks.users[vcpu % machine.tasks.users.length]!;
+    const { threads, users } = machine.tasks;
+    // What interrupts runs beside the user of its vCPU, not behind it.
+    const beside = "interrupt" in action && action.interrupt;
+    const task = (beside ? threads : users)[vcpu % users.length]!;
     // A user does one thing after another; the one before has to end first.
     if (running.some((deed) => deed.task === task)) machine.settle();
     if (!task.idle) return this.stuck(task);
@@ -146,6 +150,7 @@ export class Actions {
           order: null,
           movable: true,
           trylock: false,
+          interrupt: false,
           node: null,
         });
       }
@@ -174,6 +179,7 @@ export class Actions {
       readonly order: number | null;
       readonly movable: boolean;
       readonly trylock: boolean;
+      readonly interrupt: boolean;
       readonly node: number | null;
     },
   ): Deed | Outcome {
@@ -182,6 +188,10 @@ export class Actions {
     const owner = this.names.claim(name);
     const where = how.node === null ? 0 : GFP.THIS_NODE;
     const flags = (how.movable ? GFP.MOVABLE : 0) | (how.trylock ? GFP.NO_LOCK : 0) | where;
+    if (how.interrupt) {
+      this.machine.start(task, allocateInInterrupts, pages, flags, how.node ?? 0, owner);
+      return { task, answer: byErrno };
+    }
     const fixed = how.order === null ? 0 : how.order + 1;
     this.machine.start(task, allocateMemory, pages, flags, how.node ?? 0, owner + fixed * 2 ** 20);
     return { task, answer: byErrno };

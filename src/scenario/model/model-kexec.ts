@@ -8,7 +8,6 @@ import type { Action, NextKernelSpec, Scenario } from "../scenario.ts";
 import { type Outcome, SUCCESS } from "../world.ts";
 
 const outcomeOf = (machine: Machine, { booted, why, error }: KexecOutcome, detail: string): Outcome => {
-  machine.trace.flush();
   if (booted) return { status: SUCCESS, detail };
   if (error !== 0) return { status: errnoName(error), detail: "nothing was loaded" };
   if (machine.vmm.life.ended !== 0) return { status: "TD_KILLED", detail: why };

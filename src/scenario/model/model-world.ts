@@ -2,8 +2,8 @@ import { boot } from "../../machine/boot.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import type { HostFacts } from "../../machine/host-actor.ts";
 import { Machine } from "../../machine/machine.ts";
+import type { Waits } from "../../machine/stalls.ts";
 import { leaveHost } from "../../machine/td-host.ts";
-import type { TraceEvent as MachineEvent } from "../../machine/trace.ts";
 import type { HostFaults } from "../../tdx-host/host-kernel.ts";
 import type { Action, AddressRange, Scenario } from "../scenario.ts";
 import {
@@ -30,7 +30,7 @@ import { machineConfigOf } from "./model-config.ts";
 import { bitmapsOf, blocksOf, countersOf, devicesOf } from "./model-facts.ts";
 import { faultRecordsOf } from "./model-faults.ts";
 import { startAnother } from "./model-kexec.ts";
-import { Past, tallyOf } from "./model-past.ts";
+import { Past, PlacedEvent, tallyOf } from "./model-past.ts";
 import { configAfterReset } from "./reset-config.ts";
 import { asStartable } from "./startable.ts";
 
@@ -86,7 +86,8 @@ export class ModelWorld implements World {
     if (before !== undefined) this.machine.injector?.points.resume(before.points);
     this.names = new Names();
     this.booted = false;
-    this.machine.trace.raw = (event) => this.listener(this.past.placed(worldEvent(event)));
+    const event = new PlacedEvent();
+    this.machine.trace.raw = (effect) => this.listener(event.of(effect, this.past));
   }
 
   perform(action: Action): Outcome {
@@ -106,7 +107,6 @@ export class ModelWorld implements World {
     const machine = this.machine!;
     const { booted, why } = asStartable(this.scenario!, () => boot(machine));
     this.booted = true;
-    machine.trace.flush();
     if (booted) return { status: SUCCESS, detail: "" };
     return { status: machine.booted && machine.kernel.cpus.panicked ? "PANIC" : "BOOT_FAILED", detail: why };
   }
@@ -235,24 +235,13 @@ export class ModelWorld implements World {
     return this.past.plusTally(tallyOf(this.machine!));
   }
 
+  waits(): Waits {
+    return this.past.longer(this.machine!.stalls.waits);
+  }
+
   violations(): Violation[] {
     return [...this.past.violations, ...this.past.violationsOf(this.machine!)];
   }
 
-  stop(): void {
-    this.machine?.trace.flush();
-  }
+  stop(): void {}
 }
-
-const worldEvent = (event: MachineEvent): TraceEvent => ({
-  step: event.step,
-  ns: event.ns,
-  actor: event.actor,
-  vcpu: event.vcpu < 0 ? null : event.vcpu,
-  what: event.what,
-  start: event.start === event.end ? null : event.start,
-  end: event.start === event.end ? null : event.end,
-  status: event.status,
-  stateAfter: event.after === "" ? null : event.after,
-  count: event.count,
-});

@@ -87,6 +87,8 @@ const fixed = {
     .meta({ description: "Counts of TDCALLs by leaf, such as TDG.MEM.PAGE.ACCEPT" }),
   exits: count("TD exits").optional(),
   virtualTime: duration("Virtual time since the start").optional(),
+  longestIrqsOff: duration("Longest stretch of a vCPU with interrupts off").optional(),
+  longestSpin: duration("Longest time that a vCPU spun for a lock or for memory in acceptance").optional(),
   blocks: blockFacts.optional(),
   device: oneOrMore(device).optional(),
   machine: oneOf("Whether the TD lives", FATES).optional(),

@@ -78,6 +78,9 @@ const actions = {
     order: whole("Order of each allocation", 0, 10).nullable().default(null),
     movable: flag("Movable pages, as user memory is").default(true),
     trylock: flag("In a context that may take no lock, as BPF programs allocate").default(false),
+    interrupt: flag(
+      "By handlers of interrupts, each page in one of its own; the pages are not touched",
+    ).default(false),
     node: optionalNode,
     vcpu,
   }),

@@ -21,13 +21,13 @@ const ENTRY = OPERAND_ID.NEW_PAGE_LIST_ENTRY;
  * @param regs RCX: HPA_LIST_INFO
  * @returns SUCCESS, all entries taken; INTERRUPTED_RESUMABLE: RCX names the first entry not taken, repeat the call with it;
  *   OPERAND_INVALID(RAX) on a module without extensions; OPERAND_INVALID(RCX) for a reserved bit, a list page that is not the
- *   host's own, or a first entry behind the last; OPERAND_INVALID, OPERAND_ADDR_RANGE_ERROR, OPERAND_BUSY or
- *   PAGE_METADATA_INCORRECT(NEW_PAGE_LIST_ENTRY) for the entry that RCX then names, the ones before it taken.
+ *   host's own, or a first entry behind the last; OPERAND_INVALID, OPERAND_ADDR_RANGE_ERROR, OPERAND_BUSY,
+ *   PAGE_METADATA_INCORRECT or, with dynamic PAMT, MISSING_PAMT_PAGE_PAIR(NEW_PAGE_LIST_ENTRY) for the entry that RCX then names, the ones before it taken.
  * @throws NotModelled for pages beyond those that the module asked for
  * @changes the metadata of each page taken, and how many there are
  * @source Linux TDX Module Extensions series, v1 and v2, 2026-06. No public module source has the leaf: the statuses other than
  *   SUCCESS and INTERRUPTED_RESUMABLE, and that a bad entry does not undo the ones before it, are inference.
- * @missing pages beyond the pool's size, dynamic PAMT
+ * @missing pages beyond the pool's size
  */
 export const tdhExtMemAdd = (m: TdxModule, regs: Regs): Status => {
   if (!m.features.includes("EXT")) return NO_EXTENSIONS;
@@ -36,7 +36,6 @@ export const tdhExtMemAdd = (m: TdxModule, regs: Regs): Status => {
   const listAt = pfn << 12n;
   const list = sharedHpa(m, Number(listAt & 0xffff_ffffn), Number(listAt >> 32n), 4096);
   if ((info & HPA_LIST_INFO.reserved) !== 0n || list < 0 || firstEntry > lastEntry) return INVALID;
-  if (m.sys.dynamicPamt) throw new NotModelled("TDH.EXT.MEM.ADD with dynamic PAMT");
   const bytes = new Uint8Array(4096);
   m.host.read(list, bytes);
   const entries = new DataView(bytes.buffer);
