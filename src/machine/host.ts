@@ -19,7 +19,7 @@ import type { GuestPlatform } from "./guest-platform.ts";
 import { type CpuObserver, GuestCpus } from "./hardware.ts";
 import { SnpCpus } from "./snp-cpus.ts";
 import { SnpPlatform } from "./snp-platform.ts";
-import { moduleOf, withPairs } from "./td-host.ts";
+import { moduleOf } from "./td-host.ts";
 import { TdxPlatform } from "./tdx-platform.ts";
 
 /** Host memory that private pages and tables come from: above the host's own first 4 GiB. */
@@ -97,15 +97,11 @@ const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
     gpaw: gpaWidth(config),
   });
   const pairs = config.host?.pairs;
-  const port = seamcallPort(module, injector);
-  const hostFrameOf = (frame: number): number => {
-    const area = vmm.map.find(frame);
-    return vmm.pieceOf(area).frameOf(frame - vmm.map.start(area));
-  };
-  const vmm: Vmm = new Vmm({
+  const vmm = new Vmm({
     ...vmmConfigOf(config),
     ...hostFaults(injector),
-    seamcall: pairs === undefined ? port : withPairs(port, pairs, hostFrameOf),
+    ...(pairs === undefined ? {} : { pairs }),
+    seamcall: seamcallPort(module, injector),
     exitRegs: (vcpu) => platform.exitRegs(vcpu),
     inGuest: (vcpu) => td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
     sink,

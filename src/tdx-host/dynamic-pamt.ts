@@ -67,6 +67,12 @@ export class DynamicPamt {
     else this.removePair(block);
   }
 
+  /** Whether the block of a frame has its pair. */
+  has(frame: number): boolean {
+    const block = Math.floor(frame / BLOCK);
+    return this.used.has(block) || this.paired.has(block);
+  }
+
   /** Two pages for a pair that another SEAMCALL brings; undefined if the host has none. */
   takePages(): readonly [number, number] | undefined {
     const first = this.memory.takeFrame();

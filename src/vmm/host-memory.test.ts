@@ -28,7 +28,7 @@ it("cuts frames for tables from blocks of their own, one after another", () => {
 it("takes a table frame back that was not used, also the first of its block", () => {
   const host = memory();
   const first = host.takeTableFrame();
-  host.untakeTableFrame();
+  host.untakeTableFrame(first);
   expect([host.takeTableFrame(), host.usedBlocks]).toEqual([first, 1]);
 });
 

@@ -115,8 +115,12 @@ export class HostMemory {
     return this.words[TABLE_FRAME]!++;
   }
 
-  /** The frame taken last was not used after all. */
-  untakeTableFrame(): void {
+  /**
+   * A frame was not used after all. One that was not taken last stays out of the allocator, as in KVM, where a vCPU keeps it for the
+   * next time.
+   */
+  untakeTableFrame(frame: number): void {
+    if (frame + 1 !== this.words[TABLE_FRAME]) return;
     this.words[TABLE_PAGES]!--;
     this.words[TABLE_LEFT]!++;
     this.words[TABLE_FRAME]!--;

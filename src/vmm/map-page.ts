@@ -18,12 +18,17 @@ const REPORTED_TABLE = SEPT_STATE_ROWS.NL_MAPPED.reported;
 /** Bits of what a fault wishes for: 2 MiB if possible; it is an accept. */
 export const WANTS_2M = 1;
 export const IS_ACCEPT = 2;
+/** With dynamic PAMT: the metadata of the page was seen to, whether the host had pages for it or not. */
+export const PAIR_TRIED = 4;
 
 /** What has to happen before the page can be mapped, beside DONE, UNRESOLVED and DEAD. */
 export const WAIT = 8;
 export const CONVERT = 9;
 export const SPLIT = 10;
 export const ANEW = 11;
+/** With dynamic PAMT: the host frame needs its metadata first; it was mapped, and has kept it. */
+export const PAIR = 12;
+export const MAPPED_PAIRED = 13;
 /** A table is missing below the entry of level `outcome - MISSING_TABLE`. */
 export const MISSING_TABLE = 16;
 
@@ -31,7 +36,7 @@ export const MISSING_TABLE = 16;
  * Backs and maps the private page at a guest frame if nothing stands in the way: one TDH.MEM.PAGE.AUG at most, or one
  * RMPUPDATE.
  *
- * @returns DONE, UNRESOLVED or DEAD, or what is in the way: WAIT, CONVERT, SPLIT, ANEW, MISSING_TABLE + level
+ * @returns DONE, UNRESOLVED or DEAD; MAPPED_PAIRED; or what is in the way: WAIT, CONVERT, SPLIT, ANEW, PAIR, MISSING_TABLE + level
  */
 export const mapPage = (k: Vmm, vcpu: number, frame: number, wish: number): number => {
   if (k.life.ended !== VM_END.NONE) return DEAD;
@@ -46,22 +51,36 @@ export const mapPage = (k: Vmm, vcpu: number, frame: number, wish: number): numb
   const page = frame - first;
   if (!piece.isPrivate.has(page)) return sharedPage(k, vcpu, frame);
   if (piece.mapped.has(page))
-    return mappedPage(k, vcpu, frame, wish === IS_ACCEPT && piece.isHuge(page >>> 9));
+    return mappedPage(k, vcpu, frame, (wish & ~PAIR_TRIED) === IS_ACCEPT && piece.isHuge(page >>> 9));
   const huge = (wish & WANTS_2M) !== 0 && piece.mayMapHuge(page >>> 9, first % UNIT_PAGES);
-  return huge ? augUnit(k, vcpu, piece, first, page >>> 9) : augPage(k, vcpu, piece, frame, page);
+  if (huge && !hasPair(k, piece, page)) return augUnit(k, vcpu, piece, first, page >>> 9);
+  return augPage(k, vcpu, piece, frame, page, wish);
 };
 
-const augPage = (k: Vmm, vcpu: number, piece: GuestMemfd, frame: number, page: number): number => {
+/** Whether somebody is about to map a page of the unit in 4 KiB: KVM has the table of a large page frozen then. */
+const hasPair = ({ pairs }: Vmm, piece: GuestMemfd, page: number): boolean =>
+  pairs !== undefined && !piece.backed.lacksUnit(page >>> 9) && pairs.has(piece.frameOf(page));
+
+const augPage = (
+  k: Vmm,
+  vcpu: number,
+  piece: GuestMemfd,
+  frame: number,
+  page: number,
+  wish: number,
+): number => {
   const isNew = !piece.backed.has(page);
   const host = isNew ? (k.use.hasRoom(1) ? piece.allocate(page) : NO_BLOCK) : piece.frameOf(page);
   if (host === NO_BLOCK) return dies(k, VM_END.HOST_OUT_OF_MEMORY, vcpu, frame, 0);
   if (isNew) k.use.account(1, 0);
   if (k.snp !== undefined)
     return given(k, vcpu, frame, k.snp.give(frame, host, false), () => piece.setMapped(page));
+  const isTried = (wish & PAIR_TRIED) !== 0;
+  if (k.pairs !== undefined && !isTried) return PAIR;
   const result = k.seam.aug(frame, 0, host);
   if (result !== 0) return refused(k, vcpu, frame, result);
   piece.setMapped(page);
-  return DONE;
+  return isTried ? MAPPED_PAIRED : DONE;
 };
 
 const augUnit = (k: Vmm, vcpu: number, piece: GuestMemfd, first: number, unit: number): number => {

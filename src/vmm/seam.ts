@@ -62,11 +62,15 @@ export class Seam {
     return this.memory(REMOVE, frame, level);
   }
 
-  /** TDH.MEM.PAGE.DEMOTE of the 2 MiB page at `frame`, into the table that `hostFrame` will hold. */
-  demote(frame: number, hostFrame: number): Status {
+  /**
+   * TDH.MEM.PAGE.DEMOTE of the 2 MiB page at `frame`, into the table that `hostFrame` will hold.
+   *
+   * @param pair frames for the metadata of its 4 KiB pages, where PAMT is dynamic
+   */
+  demote(frame: number, hostFrame: number, pair: readonly [number, number] = [0, 0]): Status {
     this.setFrame(R8, hostFrame);
-    this.setFrame(R12, 0);
-    this.setFrame(R13, 0);
+    this.setFrame(R12, pair[0]);
+    this.setFrame(R13, pair[1]);
     return this.memory(DEMOTE, frame, 1);
   }
 

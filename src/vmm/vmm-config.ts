@@ -8,6 +8,7 @@ import type { HostAllocation } from "./host-use.ts";
 import type { GuestLayout } from "./layout.ts";
 import { type AreaDefinition, DIMM_AREA, RAM_AREA, VIRTIO_MEM_AREA } from "./memory-map.ts";
 import { UNIT_PAGES } from "./page-set.ts";
+import type { PamtPairs } from "./pamt-pairs.ts";
 import type { VmmPolicy } from "./policy.ts";
 import type { SeamcallPort } from "./seam.ts";
 import type { RmpFaults } from "./snp/snp-host.ts";
@@ -47,6 +48,8 @@ export interface VmmConfig {
   readonly rmpFaults?: RmpFaults;
   /** Executes a SEAMCALL on the host's registers. */
   readonly seamcall?: SeamcallPort;
+  /** On a host with dynamic PAMT: its count of the pages that TDX has. */
+  readonly pairs?: PamtPairs;
   /** What TDH.VP.ENTER gave the host at a vCPU's last TD exit. A TDVMCALL's results are written back there. */
   readonly exitRegs?: (vcpu: number) => Regs;
   /** Whether a vCPU runs guest code right now, so that a kick has to wait for it. Default: none does. */

@@ -13,6 +13,7 @@ import { Injection } from "./injection.ts";
 import type { GuestLayout } from "./layout.ts";
 import { MemoryMap, NO_AREA, VIRTIO_MEM_AREA } from "./memory-map.ts";
 import { UNIT_PAGES } from "./page-set.ts";
+import type { PamtPairs } from "./pamt-pairs.ts";
 import { DEFAULT_POLICY, type VmmPolicy } from "./policy.ts";
 import { Seam } from "./seam.ts";
 import { SetAside } from "./snp/set-aside.ts";
@@ -56,6 +57,8 @@ export class Vmm {
   readonly seam: Seam;
   /** Absent where the guest is a TD. */
   readonly snp: SnpHost | undefined;
+  /** On a host with dynamic PAMT. */
+  readonly pairs: PamtPairs | undefined;
   /** What a hostile host took from under the guest and kept. */
   readonly aside = new SetAside();
   /** Arranged answers to MapGPA. */
@@ -88,6 +91,7 @@ export class Vmm {
     this.sink = config.sink;
     this.life = new VmLife(config.sink);
     this.snp = config.snp === undefined ? undefined : new SnpHost(config.snp, config.sink, config.rmpFaults);
+    this.pairs = config.pairs;
     this.seam = new Seam(config.seamcall ?? noTdx, config.sink);
     this.exitRegs = config.exitRegs ?? noTdx;
     this.inGuest = config.inGuest ?? (() => false);

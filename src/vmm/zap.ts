@@ -27,7 +27,7 @@ export const REMOVE_AREA = 8;
 const z = VMM_PROCEDURES.declare("remove private mappings", {
   args: ["from", "to", "mode"],
   locals: ["area", "page", "end", "host"],
-  steps: ["lock", "block", "blocked", "remove", "writeBack", "splitFirst"],
+  steps: ["lock", "block", "blocked", "remove", "unpair", "writeBack", "splitFirst"],
 });
 
 /** First page and level of the mapping that a mapped page belongs to. */
@@ -86,12 +86,18 @@ export const zap = z.define({
     const first = firstOf(piece, page);
     const result = k.seam.remove(k.map.start(area) + first, levelOf(piece, page));
     if (result === 0) {
-      f.set(z.v.host, piece.frameOf(first));
-      return z.at.writeBack;
+      const host = piece.frameOf(first);
+      f.set(z.v.host, host);
+      const wasSmall = levelOf(piece, page) === 0;
+      return k.pairs !== undefined && wasSmall ? z.at.unpair : z.at.writeBack;
     }
     if (isBusy(result)) return AGAIN;
     if (withoutDetails(result) === NOT_TRACKED) return f.call(retire, z.at.blocked);
     return fails(k, f, VM_END.MODULE_REFUSED, result);
+  },
+  unpair: (k, f) => {
+    k.pairs!.put(f.get(z.v.host));
+    return z.at.writeBack;
   },
   writeBack: (k, f) => {
     const result = k.seam.wbinvd(f.get(z.v.host));

@@ -24,16 +24,22 @@ const KEY_FRAMES = HKID * 2 ** (46 - 12);
 
 /** A VMM over the real TDX module, and two vCPUs that do what a test tells them. */
 export class TdxBench {
-  readonly module = new TdxModule({ tdmrs: [{ base: 0, size: 4 * GIB }] });
+  readonly module: TdxModule;
   readonly td: Td;
   readonly vmm: Vmm;
   /** Tasks: one that handles exits for each vCPU, then whatever a test starts. */
   readonly exits: readonly Frame<Vmm>[];
   private readonly guest: readonly Regs[] = Array.from({ length: VCPUS }, newRegs);
 
-  constructor(config: Partial<VmmConfig> = {}, pageRelease = false) {
+  /** @param on the module that somebody else brought up, and where control pages come from; one of its own if left out */
+  constructor(
+    config: Partial<VmmConfig> = {},
+    pageRelease = false,
+    on?: { readonly module: TdxModule; readonly takeFrame: () => number },
+  ) {
+    this.module = on?.module ?? new TdxModule({ tdmrs: [{ base: 0, size: 4 * GIB }] });
     this.td = createTd(this.module, {
-      takeFrame: framesFrom(0x1000),
+      takeFrame: on?.takeFrame ?? framesFrom(0x1000),
       vcpus: VCPUS,
       gpaw: 52,
       hkid: HKID,
