@@ -2,6 +2,7 @@
 // text out.
 
 import { CLAIMS } from "./designs-doc-claims.mjs";
+import { table, withParts } from "./made-parts.mjs";
 
 export const DESIGNS_PATH = "docs/designs.md";
 
@@ -48,13 +49,6 @@ const cellOf = ({ verdict, fate, violations, firstFailure }) => {
   if (end !== "" || broken !== "") return [end, broken].filter((part) => part !== "").join(": ");
   return firstFailure === null ? verdict : "not met";
 };
-
-const table = (head, rows) =>
-  [
-    `| ${head.join(" | ")} |`,
-    `|${" --- |".repeat(head.length)}`,
-    ...rows.map((row) => `| ${row.join(" | ")} |`),
-  ].join("\n");
 
 const verdicts = (result) => {
   const first = result(compared(DEVICES[0][1], POLICIES[0][1]));
@@ -113,20 +107,12 @@ const claims = (result) =>
 
 const PARTS = { verdicts, kexec: overKexec, costs, claims };
 
-/** Puts a part between its marks. Throws if the document has no such part. */
-const replaced = (text, name, content) => {
-  const [from, to] = [`<!-- made: ${name} -->\n`, "<!-- end -->"];
-  const start = text.indexOf(from);
-  const end = text.indexOf(to, start);
-  if (start < 0 || end < 0) throw new Error(`${DESIGNS_PATH} has no part ${from.trim()}`);
-  return `${text.slice(0, start)}${from}\n${content}\n\n${text.slice(end)}`;
-};
-
 export const designsDocument = (text, results) => {
   const result = (comparison) => {
     const found = results.get(keyOf(comparison));
     if (found === undefined) throw new Error(`nothing is known of ${keyOf(comparison)}`);
     return found;
   };
-  return Object.entries(PARTS).reduce((all, [name, part]) => replaced(all, name, part(result)), text);
+  const parts = Object.entries(PARTS).map(([name, part]) => [name, part(result)]);
+  return withParts(DESIGNS_PATH, text, Object.fromEntries(parts));
 };
