@@ -28,13 +28,34 @@ export interface KernelEntered {
   readonly bootParams: number;
 }
 
-/** Lets a fresh guest run up to the decompressor's jump into the kernel. */
-export const runToKernel = async (gdb: GdbClient, kernel: GuestKernel): Promise<KernelEntered> => {
+const mib = (bytes: number): string => `${Math.ceil(bytes / MIB)} MiB`;
+
+/** Why a guest reset itself before its kernel was entered, as far as can be told. */
+export const neverEntered = (
+  { release, preferred, initSize }: Pick<GuestKernel, "release" | "preferred" | "initSize">,
+  memory: number,
+): string => {
+  const needed = preferred + initSize;
+  return memory < needed
+    ? `the guest's ${mib(memory)} of memory are too little: kernel ${release} takes ${mib(needed)} to decompress itself, and its initramfs comes on top; give it 128 MiB or more`
+    : `QEMU ended before kernel ${release} was entered: its decompressor gave up; try more memory, or another kernel`;
+};
+
+/**
+ * Lets a fresh guest run up to the decompressor's jump into the kernel.
+ *
+ * @param memory bytes that the guest has
+ */
+export const runToKernel = async (
+  gdb: GdbClient,
+  kernel: GuestKernel,
+  memory: number,
+): Promise<KernelEntered> => {
   // One write: the guest runs at once, whatever else is done before this goes on.
   const [, stop] = await gdb.batch(() =>
     Promise.all([gdb.setBreakpoint("hardware", kernel.lastJump), gdb.resume()]),
   );
-  if (stop.kind !== "stopped") throw new LabError("QEMU ended before the kernel was entered");
+  if (stop.kind !== "stopped") throw new LabError(neverEntered(kernel, memory));
   const [, registers] = await gdb.batch(() =>
     Promise.all([gdb.clearBreakpoint("hardware", kernel.lastJump), gdb.readRegisters()]),
   );
