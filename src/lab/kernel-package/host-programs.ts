@@ -53,7 +53,9 @@ export const findQemu = async (
   const version = qemuVersion(stdout);
   const wanted = `${QEMU} ${OLDEST_QEMU.join(".")} or newer is needed`;
   if (version === undefined)
-    throw new LabError(`${wanted}, ${path} says "${(stderr || stdout).trim().split("\n")[0]}"`);
+    throw new LabError(
+      `${wanted}, ${path} says "${(stderr || stdout).trim().split("\n")[0]}": ${SETUP} qemu-system-x86\``,
+    );
   const [major, minor] = version;
   const isOld = major < OLDEST_QEMU[0] || (major === OLDEST_QEMU[0] && minor < OLDEST_QEMU[1]);
   if (isOld) throw new LabError(`${wanted}, ${path} is ${version.join(".")}: upgrade QEMU`);

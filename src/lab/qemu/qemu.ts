@@ -4,8 +4,15 @@ import { LabError } from "../lab-error.ts";
 const PROGRAM = "qemu-system-x86_64";
 /** Bytes of QEMU's own complaints that are kept. */
 const COMPLAINT_BYTES = 4096;
-/** util-linux's way to have a child end with its parent, however the parent ends. */
-const WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"];
+/**
+ * util-linux's way to have a child end with its parent, however the parent ends; then a shell, so that what QEMU makes, its
+ * sockets first of all, is for nobody else.
+ */
+const WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--", "/bin/sh", "-c", 'umask 177; exec "$@"', "sh"];
+const HINTS: { readonly [program: string]: string } = {
+  setpriv: "it comes with util-linux: as root `apt-get install util-linux`",
+  [PROGRAM]: "npm run setup:lab installs QEMU",
+};
 
 /** How QEMU ended. */
 export interface QemuEnd {
@@ -57,9 +64,7 @@ export class Qemu {
       child.once("spawn", resolve);
       child.once("error", (cause) => {
         reject(
-          new LabError(`${command} cannot be started: ${cause.message}; npm run setup:lab installs QEMU`, {
-            cause,
-          }),
+          new LabError(`${command} cannot be started: ${cause.message}; ${HINTS[command!] ?? ""}`, { cause }),
         );
       });
     });

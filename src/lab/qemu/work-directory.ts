@@ -40,6 +40,20 @@ const sweep = (parent: string): void => {
   }
 };
 
+/** Bytes of the longest path that a unix socket can have, and of what comes behind the folder. @source Linux unix(7) */
+const LONGEST_SOCKET = 107;
+const SOCKET_BYTES = "/tidemark-XXXXXX/console".length;
+
+/** @throws LabError if the path of a socket in a work directory there would be too long */
+const checkLength = (parent: string): void => {
+  const most = LONGEST_SOCKET - SOCKET_BYTES;
+  const bytes = Buffer.byteLength(parent);
+  if (bytes > most)
+    throw new LabError(
+      `${parent} is too long for the sockets of a guest: expected at most ${most} bytes, found ${bytes}; set TMPDIR to a folder with a shorter path`,
+    );
+};
+
 const make = (parent: string): string => {
   sweep(parent);
   const path = mkdtempSync(join(parent, PREFIX));
@@ -67,9 +81,11 @@ export class WorkDirectory {
   /** @throws LabError if no directory can be made */
   constructor() {
     try {
+      checkLength(tmpdir());
       this.path = make(tmpdir());
       this.ramPath = isWritable(MEMORY_FILE_SYSTEM) ? make(MEMORY_FILE_SYSTEM) : this.path;
     } catch (cause) {
+      if (cause instanceof LabError) throw cause;
       throw new LabError(`no work directory can be made: ${String(cause)}; set TMPDIR to one with room`, {
         cause,
       });
