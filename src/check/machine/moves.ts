@@ -47,6 +47,10 @@ export class MachineMoves {
   /** Pairs of actor and fault of the current state's choices; numbers behind the machine's actors are programs, then timers. */
   private readonly list = new Int32Array(256);
   private count = -1;
+  /** How many of the list are choices of the state that was restored last; -1: the list is not of that state. */
+  private countThere = -1;
+  /** Something happened since a state was restored. */
+  private left = false;
   private armed = NO_FAULT;
   private struckBefore = 0;
   /** How often the fault may strike. */
@@ -99,10 +103,20 @@ export class MachineMoves {
     if (!jumps) this.machine.settle();
   }
 
+  /** The state that was restored last is there again. */
+  back(): void {
+    const { countThere } = this;
+    this.moved();
+    this.count = countThere;
+    this.countThere = countThere;
+  }
+
   /** Memory was written from outside: caches are stale, and what was seen since is not the past of this state. */
   moved(): void {
     const { kernel, vmm, platform, log } = this.machine;
     this.count = -1;
+    this.countThere = -1;
+    this.left = false;
     kernel.mm.version++;
     platform.pages.sept.forgetWalk?.();
     log.length = this.logLines;
@@ -136,6 +150,7 @@ export class MachineMoves {
       assert(active.length === actors, "every actor may be active");
     }
     this.count = count;
+    this.countThere = this.left ? -1 : count;
     return count;
   }
 
@@ -162,6 +177,7 @@ export class MachineMoves {
       const choice = this.list[index]!;
       const actor = choice >> 1;
       this.count = -1;
+      this.left = true;
       if (actor < this.actors) {
         if (!this.step(actor, (choice & 1) - 1)) return DISABLED;
       } else this.begin(actor - this.actors);

@@ -14,8 +14,10 @@ import { VIOLATION, violationText } from "./violations.ts";
 
 /** So many times each kind of move is looked at before it is trusted; then whenever its count has doubled. */
 const CLOSELY = 32;
-/** Moves between two looks at what need not be looked at more often. */
+/** Moves between two looks at all memory, whatever the moves were. */
 const SELDOM = 4096;
+/** Moves between two looks at what has grown, which stays as it is, and takes long to look at. */
+const RARELY = 2 ** 17;
 
 /** A machine as something to explore. */
 export class MachineSystem implements System {
@@ -68,7 +70,7 @@ export class MachineSystem implements System {
 
   back(): void {
     this.cells.goBack();
-    this.moves.moved();
+    this.moves.back();
   }
 
   key(into: Uint8Array, at: number): number {
@@ -89,8 +91,9 @@ export class MachineSystem implements System {
     cells.moves();
     try {
       const result = moves.take(index);
-      if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % SELDOM === 0) this.verify();
-      else if (count <= CLOSELY || (count & (count - 1)) === 0) this.untouched.verifyMemory();
+      if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % RARELY === 0) this.verify();
+      else if (count <= CLOSELY || (count & (count - 1)) === 0 || this.allTaken % SELDOM === 0)
+        this.untouched.verifyMemory();
       return result;
     } catch (error) {
       // What looks like a mistake of the machine may be one of ours.
