@@ -8,7 +8,7 @@ export class CheckpointError extends Error {
   override name = "CheckpointError";
 }
 
-const MAGIC = "TIDEMARK CHECK 1\n";
+const MAGIC = "TIDEMARK CHECK 2\n";
 const DIGEST_BYTES = 32;
 const MOST_HEADER_BYTES = 2 ** 26;
 const PIECE_BYTES = 2 ** 24;

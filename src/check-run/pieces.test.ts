@@ -56,3 +56,16 @@ it("a level of one segment keeps several threads busy", () => {
   );
   expect(pieces.length).toBeGreaterThanOrEqual(14);
 });
+
+it("a chain of records is not cut", () => {
+  const chained = 0x8000_0000;
+  const { buffer, ...rest } = segment(
+    Array.from({ length: 96 }, () => 40),
+    0,
+  );
+  const words = new Uint32Array(buffer);
+  for (let record = 0; record < 96; record++)
+    if (record % 32 > 0) words[(record * recordBytes(40)) / 4 + 1]! |= chained;
+  const { pieces } = cutLevel([{ buffer, ...rest }], 2);
+  expect(pieces.map(({ begin }) => begin)).toEqual([0, 32, 64].map((record) => record * recordBytes(40)));
+});

@@ -1,9 +1,9 @@
-import { recordBytes } from "../check/segment.ts";
+import { isChained, lengthOf, recordBytes } from "../check/segment.ts";
 import type { Piece, SharedSegment } from "./search-messages.ts";
 
 /** Pieces of a level that each thread gets, on average: whoever is done early takes one more. */
 const PIECES_A_THREAD = 8;
-/** Word of a record that holds the length of its state. */
+/** Word of a record that holds the length of its state, see lengthOf. */
 const LENGTH = 1;
 
 /** A level cut up for threads. */
@@ -13,15 +13,15 @@ export interface Cut {
   readonly left: SharedArrayBuffer;
 }
 
-/** Cuts a stretch of records into pieces of about so many bytes, between two records. */
+/** Cuts a stretch of records into pieces of about so many bytes, between two chains. */
 const cutUp = (whole: SharedSegment, pieceBytes: number, segment: number): Piece[] => {
   const { buffer, begin, used } = whole;
   const words = new Uint32Array(buffer);
   const pieces: Piece[] = [];
   let from = begin;
   for (let at = begin; at < used; ) {
-    at += recordBytes(words[(at >>> 2) + LENGTH]!);
-    if (at < used && at - from < pieceBytes) continue;
+    at += recordBytes(lengthOf(words[(at >>> 2) + LENGTH]!));
+    if (at < used && (at - from < pieceBytes || isChained(words[(at >>> 2) + LENGTH]!))) continue;
     pieces.push({ buffer, begin: from, used: at, segment });
     from = at;
   }

@@ -1,10 +1,18 @@
 import type { Tallies } from "./checkpoint.ts";
 import type { FingerprintTable } from "./fingerprint-table.ts";
 import { assertFits, type LinkLog } from "./links.ts";
-import { type FrontierWriter, RECORD_HEADER, recordBytes, type Segment } from "./segment.ts";
+import {
+  type FrontierWriter,
+  isChained,
+  lengthOf,
+  MOST_CHAINED_CHOICES,
+  RECORD_HEADER,
+  recordBytes,
+  type Segment,
+} from "./segment.ts";
 import { isWorthStaging, Stage } from "./stage.ts";
 import { DISABLED, type System, TAKEN } from "./system.ts";
-import type { VisitedSet } from "./visited-set.ts";
+import { MOST_CHOICES, type VisitedSet } from "./visited-set.ts";
 
 /**
  * What becomes of a state that breaks a rule: "stop" ends the search at the end of its level, "prune" goes on
@@ -76,12 +84,14 @@ export class Expander {
     const { visited } = this.parts;
     this.segment = segment;
     while (segment.begin < segment.used) {
-      if (visited.crowded) return this.finish(false);
       const at = segment.begin;
+      const saved = segment.words[(at >>> 2) + 1]!;
+      const chained = isChained(saved);
+      if (!chained && visited.crowded) return this.finish(false);
       this.number = segment.words[at >>> 2]!;
-      const length = segment.words[(at >>> 2) + 1]!;
+      const length = lengthOf(saved);
       this.at = at;
-      this.expandRecord(length);
+      this.expandRecord(length, chained);
       this.expanded++;
       segment.begin = at + recordBytes(length);
     }
@@ -97,11 +107,13 @@ export class Expander {
     return done;
   }
 
-  private expandRecord(length: number): void {
+  private expandRecord(length: number, chained: boolean): void {
     const { system, partialOrder } = this.parts;
-    system.restore(this.segment!.bytes, this.at + RECORD_HEADER, length);
+    const { bytes } = this.segment!;
+    if (chained) system.restoreNext!(bytes, this.at + RECORD_HEADER, length);
+    else system.restore(bytes, this.at + RECORD_HEADER, length);
     const count = system.choices();
-    assertFits(count);
+    assertFits(count, system.saveNext === undefined ? MOST_CHOICES : MOST_CHAINED_CHOICES);
     this.taken = 0;
     this.moved = false;
     if (partialOrder && this.expandAmple(count, length)) return;

@@ -80,6 +80,6 @@ export class Links implements LinkLog {
   }
 }
 
-/** A link keeps a choice in two bytes. */
-export const assertFits = (choices: number): void =>
-  assert(choices <= MOST_CHOICES, () => `a state has at most ${MOST_CHOICES} choices, not ${choices}`);
+/** A link keeps a choice in two bytes. @param most fewer, for a system whose states are saved in chains */
+export const assertFits = (choices: number, most = MOST_CHOICES): void =>
+  assert(choices <= most, () => `a state has at most ${most} choices, not ${choices}`);

@@ -1,9 +1,22 @@
 import type { System } from "./system.ts";
+import { MOST_CHOICES } from "./visited-set.ts";
 
-/** Bytes of a record before its state: the state's number, and the length of what was saved. */
+/** Bytes of a record before its state: the state's number, and the length of what was saved, see lengthOf. */
 export const RECORD_HEADER = 8;
 const USUAL_BYTES = 2 ** 16;
 const FEWEST_RECORDS = 4;
+
+/** States of a chain. A search stops between two chains only, and each may be expanded by another thread. */
+const CHAIN = 32;
+/** Choices of a state of a chain: those of all its states fit a table before it grows. */
+export const MOST_CHAINED_CHOICES = Math.floor(MOST_CHOICES / CHAIN);
+/** Bit of a record's length: its state is saved as what differs from that of the record before. */
+const CHAINED = 0x8000_0000;
+
+/** Bytes of a record's state, by the word that holds it. */
+export const lengthOf = (word: number): number => word & ~CHAINED;
+/** Whether a record is only read behind the one before it. */
+export const isChained = (word: number): boolean => (word & CHAINED) !== 0;
 
 /** Bytes that a segment has, so that a few of the longest states fit. */
 export const segmentBytes = (stateBytes: number): number =>
@@ -42,6 +55,8 @@ export class FrontierWriter {
   appended = 0;
   private readonly free: Segment[] = [];
   private filling: Segment | undefined;
+  /** Records of the chain that is being written; 0: the next record begins one. */
+  private chained = 0;
   private readonly capacity: number;
   private readonly longest: number;
   private readonly allocate: (bytes: number) => ArrayBufferLike;
@@ -54,8 +69,15 @@ export class FrontierWriter {
 
   append(system: System, number: number): void {
     const segment = this.withRoom();
-    const length = system.save(segment.bytes, segment.used + RECORD_HEADER);
-    this.close(segment, length, number);
+    const at = segment.used + RECORD_HEADER;
+    if (system.saveNext === undefined) {
+      this.close(segment, system.save(segment.bytes, at), number);
+      return;
+    }
+    const first = this.chained === 0;
+    const length = system.saveNext(segment.bytes, at, first);
+    this.chained = (this.chained + 1) % CHAIN;
+    this.close(segment, length, number, first ? 0 : CHAINED);
   }
 
   /** Appends a state that was saved elsewhere. */
@@ -72,10 +94,10 @@ export class FrontierWriter {
     return segment === undefined || segment.used + this.longest > this.capacity ? this.next() : segment;
   }
 
-  private close(segment: Segment, length: number, number: number): void {
+  private close(segment: Segment, length: number, number: number, chained = 0): void {
     const at = segment.used;
     segment.words[at >>> 2] = number;
-    segment.words[(at >>> 2) + 1] = length;
+    segment.words[(at >>> 2) + 1] = length | chained;
     segment.used = at + recordBytes(length);
     this.appended++;
   }
@@ -85,6 +107,7 @@ export class FrontierWriter {
     const { segments } = this;
     this.segments = [];
     this.filling = undefined;
+    this.chained = 0;
     return segments;
   }
 
@@ -113,6 +136,7 @@ export class FrontierWriter {
     }
     this.segments.push(segment);
     this.filling = segment;
+    this.chained = 0;
     return segment;
   }
 }

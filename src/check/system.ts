@@ -30,6 +30,15 @@ export interface System {
   restore(from: Uint8Array, at: number, length: number): void;
   /** Goes back to the state that was restored last, for a system that does so in less time than it restores one. */
   back?(): void;
+  /**
+   * Saves the current state as one of a chain, as what differs from the one before, for a system that does so in less time and
+   * fewer bytes; it then has `back` and `restoreNext`, and no state has more than MOST_CHAINED_CHOICES choices.
+   *
+   * @param first begins a chain: writes what `save` writes @returns the number of bytes written, `stateBytes` at most
+   */
+  saveNext?(into: Uint8Array, at: number, first: boolean): number;
+  /** Goes to a state of a chain from the one before it, which is the state that was restored last; to the first by `restore`. */
+  restoreNext?(from: Uint8Array, at: number, length: number): void;
 
   /**
    * Writes what tells this state from others: equal keys go on alike. It leaves out what no later step looks at

@@ -14,9 +14,12 @@ const TYPICAL_GROUPS = 8;
 export class PageOwners {
   /** Where in `pool` a group starts; 0: nowhere yet. */
   private starts = new Uint32Array(0);
-  private pool = new Uint16Array(TYPICAL_GROUPS * GROUP);
+  pool = new Uint16Array(TYPICAL_GROUPS * GROUP);
   /** [0] How much of the pool is in use. Its first group belongs to nobody. */
   private readonly words = Uint32Array.of(GROUP);
+
+  /** Grows with every change of the pool. */
+  version = 0;
 
   /** Makes room for the names of `pages` pages. */
   reserve(pages: number): void {
@@ -32,6 +35,7 @@ export class PageOwners {
 
   /** Gives pages [index, end) to an owner. */
   set(index: number, end: number, owner: number): void {
+    this.version++;
     for (let at = index; at < end; ) {
       const group = at >> GROUP_ORDER;
       const next = Math.min(end, (group + 1) << GROUP_ORDER);

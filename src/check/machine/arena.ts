@@ -1,10 +1,11 @@
 import { assert } from "../../assert.ts";
-import { type ComparableMemory, comparableMemory, LINE_BYTES, LINE_WORDS } from "./line-compare.ts";
+import { LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES, RUN_BYTES } from "./line.ts";
+import { type LineMemory, lineMemory } from "./line-memory.ts";
 
 /** Copies of all lines that an arena has room for behind them, each with its tables. */
 const COPIES = 6;
-/** Bytes of a line's row in the two tables of a mirror. */
-const TABLES = 8;
+/** Bytes of a line in the tables of a mirror: its row, its place in the list of those that differ, and its run at the most. */
+const TABLES = ROW_BYTES + 4 + RUN_BYTES;
 
 /**
  * Several pieces of memory in one, so that all of it is compared at once. Each piece begins with a line; what is left of its
@@ -15,13 +16,13 @@ export class Arena {
   readonly words: Uint32Array;
   /** Lines of all pieces together. */
   readonly lines: number;
-  private readonly memory: ComparableMemory;
+  private readonly memory: LineMemory;
   /** By piece: its first line; behind the last one, the end. */
   private readonly firsts: readonly number[];
   private readonly sizes: readonly number[];
   private used: number;
 
-  /** @param sizes bytes of each piece @param vectors false: see comparableMemory */
+  /** @param sizes bytes of each piece @param vectors false: see lineMemory */
   constructor(sizes: readonly number[], vectors = true) {
     const firsts = [0];
     for (const size of sizes) firsts.push(firsts.at(-1)! + Math.ceil(size / LINE_BYTES));
@@ -29,7 +30,7 @@ export class Arena {
     this.firsts = firsts;
     this.lines = firsts.at(-1)!;
     this.used = this.lines * LINE_BYTES;
-    this.memory = comparableMemory(this.used + COPIES * this.lines * (LINE_BYTES + TABLES), vectors);
+    this.memory = lineMemory(this.used + COPIES * this.lines * (LINE_BYTES + TABLES), vectors);
     this.words = new Uint32Array(this.buffer);
   }
 
@@ -37,8 +38,9 @@ export class Arena {
     return this.memory.buffer;
   }
 
-  get compare(): ComparableMemory["compare"] {
-    return this.memory.compare;
+  /** What is done with lines of it. */
+  get functions(): LineFunctions {
+    return this.memory.lines;
   }
 
   get pieces(): number {
@@ -81,38 +83,5 @@ export class Arena {
     this.used += Math.ceil(bytes / LINE_BYTES) * LINE_BYTES;
     assert(this.used <= this.buffer.byteLength, "an arena has room for a few mirrors");
     return place;
-  }
-}
-
-/** A copy of some lines of an arena, and which of them differ from what the arena holds now. */
-export class Mirror {
-  /** The lines, one after the other. */
-  readonly copy: Uint32Array;
-  /** By line of the copy: its first word in the arena. */
-  readonly firsts: Int32Array;
-  /** Lines of the copy that differed when they were compared last, ascending. */
-  readonly differing: Uint32Array;
-  private readonly arena: Arena;
-  private readonly table: number;
-  private readonly tableEnd: number;
-
-  /** Takes its copy of the lines, which ascend. */
-  constructor(arena: Arena, lines: readonly number[]) {
-    const count = lines.length;
-    this.arena = arena;
-    this.firsts = Int32Array.from(lines, (line) => line * LINE_WORDS);
-    this.copy = new Uint32Array(arena.buffer, arena.take(count * LINE_BYTES), count * LINE_WORDS);
-    this.differing = new Uint32Array(arena.buffer, arena.take(count * 4), count);
-    this.table = arena.take(count * 4);
-    this.tableEnd = this.table + count * 4;
-    new Uint32Array(arena.buffer, this.table, count).set(lines.map((line) => line * LINE_BYTES));
-    const { words } = arena;
-    for (const [line, first] of this.firsts.entries())
-      this.copy.set(words.subarray(first, first + LINE_WORDS), line * LINE_WORDS);
-  }
-
-  /** Compares all lines. @returns how many of `differing` are true now */
-  compare(): number {
-    return this.arena.compare(this.table, this.tableEnd, this.copy.byteOffset, this.differing.byteOffset);
   }
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
-import { LINE_WORDS } from "./line-compare.ts";
+import { LINE_WORDS } from "./line.ts";
 
 /** Four lines: the second is not saved, the last one is no part of the key. */
 const make = () => {
@@ -49,6 +49,41 @@ it("comes back to any saved state from any other, also from the middle of a move
         words.fill(7, 2 * LINE_WORDS + 3);
         cells.restore(memory, state.at, state.length);
         expect([[...words], fingerprintOf(cells)]).toEqual([state.words, state.halves]);
+      }
+    }),
+  );
+});
+
+/** Content of few values, so that states of a chain agree in many lines. */
+const similar: fc.Arbitrary<Content> = fc.array(fc.constantFrom(0, 0, 9), {
+  minLength: 3 * LINE_WORDS,
+  maxLength: 3 * LINE_WORDS,
+});
+
+it("reads a chain as it was written, also where the writer went back and elsewhere in between", () => {
+  const step = fc.record({ state: similar, kept: fc.boolean(), from: fc.nat(9) });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
+      const writer = make();
+      const [chain, whole] = [0, 1].map(() => new Uint8Array(writer.cells.stateBytes * steps.length));
+      const lengths: number[] = [];
+      const saved = steps.map(({ state, kept, from }, index) => {
+        const at = index * writer.cells.stateBytes;
+        put(writer, state);
+        const length = writer.cells.saveNext(chain!, at, index === 0);
+        lengths.push(writer.cells.save(whole!, at));
+        const expected = [[...writer.words], fingerprintOf(writer.cells)];
+        const other = from % (index + 1);
+        if (kept) writer.cells.goBack();
+        else writer.cells.restore(whole!, other * writer.cells.stateBytes, lengths[other]!);
+        return { at, length, expected };
+      });
+      const reader = make();
+      for (const [index, { at, length, expected }] of saved.entries()) {
+        if (index === 0) reader.cells.restore(chain!, at, length);
+        else reader.cells.restoreNext(chain!, at, length);
+        expect([[...reader.words], fingerprintOf(reader.cells)]).toEqual(expected);
+        put(reader, steps[0]!.state);
       }
     }),
   );

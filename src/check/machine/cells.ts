@@ -1,6 +1,9 @@
 import { assert } from "../../assert.ts";
-import { type Arena, Mirror } from "./arena.ts";
-import { LINE_WORDS } from "./line-compare.ts";
+import type { Arena } from "./arena.ts";
+import { GatedCompare } from "./gated-compare.ts";
+import { type Gates, openGates } from "./gates.ts";
+import { LINE_WORDS } from "./line.ts";
+import { Mirror } from "./mirror.ts";
 import {
   BlockWriter,
   blockWords,
@@ -10,6 +13,7 @@ import {
   maskOf,
   SAVED_HEADER,
 } from "./saved-state.ts";
+import { Tail } from "./tail.ts";
 
 /** Lines of the machine's memory: what of it is saved, and what of that tells states from one another. */
 export interface CellLines {
@@ -17,23 +21,15 @@ export interface CellLines {
   readonly lines: readonly number[];
   /** By place in `lines`: whether the line tells states apart; false for what no later step looks at. */
   readonly inKey: readonly boolean[];
+  /** Left out: all lines are always compared. */
+  readonly gates?: Gates;
 }
 
-/** Mixes a cell's number with its value, 32 bits; two seeds give two independent halves. */
-const mix = (cell: number, value: number, seed: number): number => {
-  let hash = Math.imul(cell ^ seed, 0x9e3779b1) ^ Math.imul(value, 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 15) ^ value, 0xc2b2ae35);
-  hash = Math.imul(hash ^ (hash >>> 13), 0x27d4eb2f);
-  return hash ^ (hash >>> 16);
-};
-const SEED_LOW = 0x51ed_270b;
-const SEED_HIGH = 0x2545_f491;
-
 /**
- * The words of a machine that its steps change, as one row of cells, eight a line. It knows two states: the base, where the
- * search began, and the origin, which was restored last. A step touches few lines, so the fingerprint is the origin's with
- * what differs from it mixed in, going back to the origin writes these lines only, and a state is saved as the origin was with
- * these lines instead of its own.
+ * The words of a machine that its steps change, as one row of cells, eight a line. It knows three states: the base, where the
+ * search began; the origin, which was restored last; and the tail, which was saved last as one of a chain. A step touches few
+ * lines, so the fingerprint is the origin's with the hashes of these lines in place of the origin's, and going back to the
+ * origin writes these lines only. A state is saved as what differs from the base, or from the tail.
  */
 export class Cells {
   readonly count: number;
@@ -42,30 +38,31 @@ export class Cells {
   private readonly keyed: Uint8Array;
   private readonly base: Mirror;
   private readonly origin: Mirror;
-  /** The origin as it was saved. */
+  private readonly gate: GatedCompare;
+  private readonly tail: Tail;
+  /** The origin as it was saved, if it was saved whole. */
   private readonly saved: Uint32Array;
-  private savedLength = SAVED_HEADER;
+  private savedLength = 0;
   private readonly writer = new BlockWriter();
-  /** Blocks of the record that is being restored that the origin does not have. */
-  private readonly fresh: Uint32Array;
-  /** Lines that differ from the origin, if the machine did not move since. */
-  private touched = 0;
+  /** Whether the lines that differ from the origin are known, for the machine did not move since. */
   private compared = false;
   private hashed = false;
-  private low = 0;
-  private high = 0;
+  /** Fingerprint of the origin, and of what the machine holds now if it is hashed. */
+  private readonly originHalves = new Uint32Array(2);
+  private readonly halves = new Uint32Array(2);
   private view: Uint32Array = new Uint32Array(0);
 
   /** The base is what the lines hold now. */
-  constructor(arena: Arena, { lines, inKey }: CellLines) {
+  constructor(arena: Arena, { lines, inKey, gates = openGates(lines) }: CellLines) {
     this.count = lines.length * LINE_WORDS;
     assert(lines.length < MOST_SAVED_LINES, "the lines of a machine fit a block's header");
     this.words = arena.words;
     this.keyed = Uint8Array.from(inKey, Number);
     this.base = new Mirror(arena, lines);
-    this.origin = new Mirror(arena, lines);
+    this.origin = new Mirror(arena, lines, gates.groups, inKey);
+    this.gate = new GatedCompare(this.origin, gates);
+    this.tail = new Tail(this.origin, arena.words);
     this.saved = new Uint32Array(SAVED_HEADER + lines.length * (LINE_WORDS + 1));
-    this.fresh = new Uint32Array(lines.length);
   }
 
   /** Bytes of the longest key. */
@@ -78,47 +75,39 @@ export class Cells {
     return this.saved.length * 4;
   }
 
-  /** The machine is about to move: what was compared is stale. */
-  moves(): void {
+  /** The machine is about to move: what was compared is stale. @param group is told to change, see Gates */
+  moves(group = 0): void {
+    this.gate.moves(group);
     this.compared = false;
     this.hashed = false;
   }
 
   private compare(): void {
     if (this.compared) return;
-    this.touched = this.origin.compare();
+    this.gate.compare();
+    this.compared = true;
+  }
+
+  /** Asserts that nothing changed that nothing told of. */
+  verify(): void {
+    this.gate.verify();
     this.compared = true;
   }
 
   /** Fingerprint of what the machine holds now. */
   fingerprint(halves: Uint32Array): void {
     this.hash();
-    halves[0] = this.low;
-    halves[1] = this.high;
+    halves[0] = this.halves[0]!;
+    halves[1] = this.halves[1]!;
   }
 
   private hash(): void {
     if (this.hashed) return;
     this.compare();
-    const { words, keyed, origin, saved } = this;
-    const { differing, firsts, copy } = origin;
-    let low = saved[0]!;
-    let high = saved[1]!;
-    for (let at = 0; at < this.touched; at++) {
-      const line = differing[at]!;
-      if (keyed[line] === 0) continue;
-      const first = firsts[line]!;
-      for (let word = 0; word < LINE_WORDS; word++) {
-        const cell = line * LINE_WORDS + word;
-        const before = copy[cell]!;
-        const value = words[first + word]!;
-        if (value === before) continue;
-        low ^= mix(cell, before, SEED_LOW) ^ mix(cell, value, SEED_LOW);
-        high ^= mix(cell, before, SEED_HIGH) ^ mix(cell, value, SEED_HIGH);
-      }
-    }
-    this.low = low;
-    this.high = high;
+    const { halves, originHalves } = this;
+    halves[0] = originHalves[0]!;
+    halves[1] = originHalves[1]!;
+    this.origin.hash(halves);
     this.hashed = true;
   }
 
@@ -131,70 +120,50 @@ export class Cells {
   /** Writes the origin into the machine, wherever it holds something else. */
   goBack(): void {
     this.compare();
-    const { differing, copy } = this.origin;
-    for (let at = 0; at < this.touched; at++) this.putLine(differing[at]!, copy);
-    this.touched = 0;
+    this.origin.putBack();
+    this.gate.close();
     this.hashed = false;
-  }
-
-  /** Makes the machine hold a line of a copy. */
-  private putLine(line: number, copy: Uint32Array): void {
-    const { words } = this;
-    const first = this.origin.firsts[line]!;
-    const from = line * LINE_WORDS;
-    for (let word = 0; word < LINE_WORDS; word++) words[first + word] = copy[from + word]!;
   }
 
   /** Saves what the machine holds now. @returns bytes written */
   save(into: Uint8Array, at: number): number {
-    this.hash();
-    const to = this.wordsOf(into);
-    const start = (into.byteOffset + at) >>> 2;
-    to[start] = this.low;
-    to[start + 1] = this.high;
-    const { writer, saved, savedLength } = this;
-    writer.begin(to, start + SAVED_HEADER);
-    let next = 0;
-    for (let block = SAVED_HEADER; block < savedLength; block += blockWords(saved[block]!))
-      next = this.saveBlock(block, next);
-    this.saveTouched(next, MOST_SAVED_LINES);
+    const { writer, words, base } = this;
+    const { differing, firsts, copy } = base;
+    const start = this.beginSave(into, at);
+    const count = base.compare();
+    for (let place = 0; place < count; place++) {
+      const line = differing[place]!;
+      writer.line(line, words, firsts[line]!, copy, line * LINE_WORDS);
+    }
     return (writer.used - start) * 4;
   }
 
-  /** Saves a block of the origin's, and the touched lines up to its end. @returns the place of the first one behind it */
-  private saveBlock(block: number, next: number): number {
-    const { writer, saved, touched } = this;
-    const { differing } = this.origin;
-    const header = saved[block]!;
-    const line = lineOf(header);
-    let after = this.saveTouched(next, line);
-    const filled = linesFilled(header);
-    if (filled === 0) {
-      if (after === touched || differing[after] !== line) writer.copy(saved, block);
-      return after;
+  /**
+   * Saves what the machine holds now as one of a chain: what differs from the one before, or all if it is the first.
+   *
+   * @returns bytes written
+   */
+  saveNext(into: Uint8Array, at: number, first: boolean): number {
+    if (first) {
+      const bytes = this.save(into, at);
+      this.compare();
+      this.tail.begin();
+      return bytes;
     }
-    const value = saved[block + 1]!;
-    let from = line;
-    while (after < touched && differing[after]! < line + filled) {
-      const end = differing[after]!;
-      if (end > from) writer.fill(from, end - from, value);
-      after = this.saveTouched(after, end + 1);
-      from = end + 1;
-    }
-    if (from < line + filled) writer.fill(from, line + filled - from, value);
-    return after;
+    const start = this.beginSave(into, at);
+    this.tail.next(this.writer);
+    return (this.writer.used - start) * 4;
   }
 
-  /** Saves the touched lines below one, from a place among them on. @returns the place of the first that is not below */
-  private saveTouched(from: number, below: number): number {
-    const { writer, words, touched, origin, base } = this;
-    const { differing, firsts } = origin;
-    let at = from;
-    for (; at < touched && differing[at]! < below; at++) {
-      const line = differing[at]!;
-      writer.line(line, words, firsts[line]!, base.copy, line * LINE_WORDS);
-    }
-    return at;
+  /** Writes the fingerprint; blocks go behind it. @returns the first word */
+  private beginSave(into: Uint8Array, at: number): number {
+    this.hash();
+    const to = this.wordsOf(into);
+    const start = (into.byteOffset + at) >>> 2;
+    to[start] = this.halves[0]!;
+    to[start + 1] = this.halves[1]!;
+    this.writer.begin(to, start + SAVED_HEADER);
+    return start;
   }
 
   /** Writes each cell of the key that differs from the base, and its value. @returns bytes written */
@@ -231,6 +200,7 @@ export class Cells {
     const start = (from.byteOffset + at) >>> 2;
     const count = length >>> 2;
     this.goBack();
+    this.verify();
     if (!this.isOrigin(words, start, count)) this.become(words, start, count);
   }
 
@@ -241,56 +211,57 @@ export class Cells {
     return true;
   }
 
-  /** Makes machine and origin what was saved, where the origin was saved in another way. */
+  /** Makes machine and origin what was saved whole. */
   private become(words: Uint32Array, start: number, count: number): void {
-    const { saved, fresh } = this;
-    const end = start + count;
-    let blocks = 0;
-    let there = start + SAVED_HEADER;
-    for (let here = SAVED_HEADER; here < this.savedLength; here += blockWords(saved[here]!)) {
-      while (there < end && lineOf(words[there]!) < lineOf(saved[here]!)) {
-        fresh[blocks++] = there;
-        there += blockWords(words[there]!);
-      }
-      if (there < end && this.isSameBlock(here, words, there)) there += blockWords(words[there]!);
-      else this.dropBlock(saved[here]!);
-    }
-    for (; there < end; there += blockWords(words[there]!)) fresh[blocks++] = there;
-    for (let block = 0; block < blocks; block++) this.putBlock(words, fresh[block]!);
+    const { origin, base, saved } = this;
+    origin.copy.set(base.copy);
+    for (let block = start + SAVED_HEADER; block < start + count; block += blockWords(words[block]!))
+      this.takeBlock(words, block);
+    origin.compare();
+    this.tail.originMoves(origin.differing, origin.count);
+    origin.putBack();
     for (let at = 0; at < count; at++) saved[at] = words[start + at]!;
     this.savedLength = count;
+    this.isAt(words, start);
   }
 
-  private isSameBlock(here: number, words: Uint32Array, there: number): boolean {
-    const { saved } = this;
-    const length = blockWords(saved[here]!);
-    for (let at = 0; at < length; at++) if (saved[here + at] !== words[there + at]) return false;
-    return true;
+  /** The machine holds the origin, whose saved form begins there. */
+  private isAt(words: Uint32Array, start: number): void {
+    this.originHalves[0] = words[start]!;
+    this.originHalves[1] = words[start + 1]!;
+    this.compared = true;
+    this.hashed = false;
   }
 
-  /** Lines of a block are as in the base. */
-  private dropBlock(header: number): void {
-    const { origin, base } = this;
-    const line = lineOf(header);
-    const end = line + Math.max(1, linesFilled(header));
-    for (let at = line; at < end; at++) {
-      const from = at * LINE_WORDS;
-      for (let word = from; word < from + LINE_WORDS; word++) origin.copy[word] = base.copy[word]!;
-      this.putLine(at, base.copy);
+  /** Goes from the state that was restored last to the one saved behind it in its chain. */
+  restoreNext(from: Uint8Array, at: number, length: number): void {
+    const words = this.wordsOf(from);
+    const start = (from.byteOffset + at) >>> 2;
+    const end = start + (length >>> 2);
+    const { origin, tail } = this;
+    this.goBack();
+    for (let block = start + SAVED_HEADER; block < end; block += blockWords(words[block]!)) {
+      const header = words[block]!;
+      this.takeBlock(words, block);
+      const behind = lineOf(header) + Math.max(1, linesFilled(header));
+      for (let line = lineOf(header); line < behind; line++) origin.add(line);
     }
+    tail.originMoves(origin.differing, origin.count);
+    origin.putBack();
+    this.savedLength = 0;
+    this.isAt(words, start);
   }
 
-  /** Lines of a block are as it says. */
-  private putBlock(words: Uint32Array, block: number): void {
+  /** Lines of the origin's copy are as a block says. */
+  private takeBlock(words: Uint32Array, block: number): void {
     const { copy } = this.origin;
     const header = words[block]!;
-    const line = lineOf(header);
+    const first = lineOf(header) * LINE_WORDS;
     const filled = linesFilled(header);
-    if (filled > 0) copy.fill(words[block + 1]!, line * LINE_WORDS, (line + filled) * LINE_WORDS);
+    if (filled > 0) copy.fill(words[block + 1]!, first, first + filled * LINE_WORDS);
     let value = block + 1;
-    for (let word = 0, mask = maskOf(header); mask !== 0; word++, mask >>>= 1)
-      if ((mask & 1) !== 0) copy[line * LINE_WORDS + word] = words[value++]!;
-    for (let at = line; at < line + Math.max(1, filled); at++) this.putLine(at, copy);
+    for (let word = first, mask = maskOf(header); mask !== 0; word++, mask >>>= 1)
+      if ((mask & 1) !== 0) copy[word] = words[value++]!;
   }
 }
 

@@ -18,6 +18,7 @@ const PASSING: ReadonlySet<string> = new Set([
   "Frame.base",
   "MemoryMap.last",
   "MemMap.version",
+  "PageOwners.version",
   "Cpus.panicMessage",
   "FaultPoints.chooser",
   "Rmp.at",

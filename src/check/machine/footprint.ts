@@ -1,8 +1,9 @@
 import type { Machine } from "../../machine/machine.ts";
 import { MachineSnapshot } from "../../machine/snapshot.ts";
-import { type Arena, Mirror } from "./arena.ts";
+import type { Arena } from "./arena.ts";
 import { FixedFields, type Growth, NO_GROWTH } from "./fields.ts";
-import { LINE_WORDS } from "./line-compare.ts";
+import { LINE_WORDS } from "./line.ts";
+import { Mirror } from "./mirror.ts";
 
 /**
  * What is known of the memory that a configuration's machine changes, as plain JSON. All of a machine's memory and all

@@ -3,6 +3,7 @@ import type { Machine } from "../../machine/machine.ts";
 import type { Arena } from "./arena.ts";
 import type { CellLines } from "./cells.ts";
 import { footprintLines, type Knowledge, linesOf } from "./footprint.ts";
+import { gatesOf } from "./gates.ts";
 
 /** Memory that only tells of the past or of time, or that is empty between steps: it is neither saved nor compared. */
 export const historyOf = ({
@@ -63,6 +64,7 @@ export const placesOf = (machine: Machine, arena: Arena, knowledge: Knowledge): 
   return {
     lines,
     inKey: lines.map((line) => !implied.has(pieceOf[line]!)),
+    gates: gatesOf(machine, arena, lines),
     untouched: linesOf(arena, (piece) => !history.has(piece)).filter((line) => !saved.has(line)),
   };
 };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { LINE_WORDS } from "./line-compare.ts";
+import { LINE_WORDS } from "./line.ts";
 import { BlockWriter, blockWords, lineOf, linesFilled, maskOf } from "./saved-state.ts";
 
 /** Blocks written line by line, as the words that each line holds; the base is all zero. */

@@ -1,8 +1,8 @@
-import { LINE_WORDS } from "./line-compare.ts";
+import { LINE_WORDS } from "./line.ts";
 
 /*
  * A saved state, as words: its fingerprint, then blocks, one behind the other in the order of their lines. A block is a header and
- * values: those words of one line that differ from the base, or the one value of all words of several lines.
+ * values: those words of one line that differ from the base, or from the state saved before, or the one value of all words of several lines.
  */
 
 /** Words before the first block: the halves of the fingerprint. */
@@ -57,14 +57,6 @@ export class BlockWriter {
     this.lastFill = this.used;
     to[this.used++] = (line << LINE_SHIFT) | (count << COUNT_SHIFT);
     to[this.used++] = value;
-  }
-
-  /** A block as it lies elsewhere, which fills no lines. */
-  copy(from: Uint32Array, at: number): void {
-    const { to } = this;
-    const end = at + blockWords(from[at]!);
-    for (let word = at; word < end; word++) to[this.used++] = from[word]!;
-    this.lastFill = -1;
   }
 
   /** A line as it is: the words from `first` on, against those of the base from `baseFirst` on. */

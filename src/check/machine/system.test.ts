@@ -4,7 +4,7 @@ import { BreadthFirst } from "../breadth-first.ts";
 import { DISABLED, TAKEN } from "../system.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import { historyOf } from "./key.ts";
-import { LINE_WORDS } from "./line-compare.ts";
+import { LINE_WORDS } from "./line.ts";
 import { searchMachine } from "./search-machine.ts";
 import { SMALLEST, standardConfiguration } from "./standard-configurations.ts";
 import { MachineSystem } from "./system.ts";

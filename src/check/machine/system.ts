@@ -4,6 +4,7 @@ import type { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
+import { groupOfActor } from "./gates.ts";
 import { placesOf } from "./key.ts";
 import { learnFootprint } from "./learn.ts";
 import { MachineMoves, MOVE_KINDS } from "./moves.ts";
@@ -68,6 +69,15 @@ export class MachineSystem implements System {
     this.moves.moved();
   }
 
+  saveNext(into: Uint8Array, at: number, first: boolean): number {
+    return this.cells.saveNext(into, at, first);
+  }
+
+  restoreNext(from: Uint8Array, at: number, length: number): void {
+    this.cells.restoreNext(from, at, length);
+    this.moves.moved();
+  }
+
   back(): void {
     this.cells.goBack();
     this.moves.back();
@@ -88,12 +98,12 @@ export class MachineSystem implements System {
   choose(index: number): number {
     const { moves, cells } = this;
     const count = ++this.taken[moves.kind(index)]!;
-    cells.moves();
+    cells.moves(groupOfActor(moves.actor(index)));
     try {
       const result = moves.take(index);
       if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % RARELY === 0) this.verify();
       else if (count <= CLOSELY || (count & (count - 1)) === 0 || this.allTaken % SELDOM === 0)
-        this.untouched.verifyMemory();
+        this.verifyMemory();
       return result;
     } catch (error) {
       // What looks like a mistake of the machine may be one of ours.
@@ -105,6 +115,12 @@ export class MachineSystem implements System {
   /** @throws FootprintError when steps changed what the search does not save */
   verify(): void {
     this.untouched.verify();
+    this.cells.verify();
+  }
+
+  private verifyMemory(): void {
+    this.untouched.verifyMemory();
+    this.cells.verify();
   }
 
   /** Goes on with these reductions; at first there are none. */

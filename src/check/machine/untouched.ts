@@ -1,9 +1,10 @@
 import type { Machine } from "../../machine/machine.ts";
 import { fieldsOf, stateOf } from "../../machine/snapshot.ts";
-import { type Arena, Mirror } from "./arena.ts";
+import type { Arena } from "./arena.ts";
 import { FixedFields } from "./fields.ts";
 import { grows, growthOf, type Knowledge } from "./footprint.ts";
-import { LINE_WORDS } from "./line-compare.ts";
+import { LINE_WORDS } from "./line.ts";
+import { Mirror } from "./mirror.ts";
 
 /** Steps changed memory that no walk before the search had seen change. The search is made again with what is known now. */
 export class FootprintError extends Error {

@@ -1,0 +1,121 @@
+import {
+  ADD,
+  add,
+  block,
+  branch,
+  branchIf,
+  type Code,
+  constant,
+  get,
+  I32,
+  I64,
+  LONG_MULTIPLY,
+  LONG_OF,
+  LONG_SHIFT_RIGHT,
+  LONG_XOR,
+  load,
+  loadLong,
+  loadVector,
+  longConstant,
+  moduleOf,
+  NOT_BELOW,
+  SHIFT_LEFT,
+  set,
+  store,
+  storeLong,
+  storeVector,
+  VECTOR_ANY,
+  VECTOR_OR,
+  VECTOR_XOR,
+  type WasmFunction,
+  when,
+  whileBelow,
+} from "./assembler.ts";
+import { HASH, LINE_BYTES, ROW_BYTES, RUN_BYTES } from "./line.ts";
+
+/** What differs between two lines from so many bytes on. */
+const difference = (one: number, other: number, from: number): Code =>
+  [from, from + 16].flatMap((at) => [
+    ...[...loadVector(one, at), ...loadVector(other, at), ...VECTOR_XOR],
+    ...(at > from ? VECTOR_OR : []),
+  ]);
+
+const compare = ((): WasmFunction => {
+  const [RUNS, END, LIST, PLACE, STOP, COPY, NUMBER] = [0, 1, 2, 3, 4, 5, 6];
+  const next = (lines: number): Code => [
+    ...[...add(PLACE, lines * LINE_BYTES), ...add(COPY, lines * LINE_BYTES)],
+    ...add(NUMBER, lines),
+  ];
+  /** Two lines that agree are passed over at once. */
+  const pair = block([
+    ...[...get(PLACE), ...constant(LINE_BYTES), ADD, ...get(STOP), NOT_BELOW, ...branchIf(0)],
+    ...[...difference(PLACE, COPY, 0), ...difference(PLACE, COPY, LINE_BYTES), ...VECTOR_OR],
+    ...[...VECTOR_ANY, ...branchIf(0), ...next(2), ...branch(1)],
+  ]);
+  const single = [
+    ...[...difference(PLACE, COPY, 0), ...VECTOR_ANY],
+    ...when([...get(LIST), ...get(NUMBER), ...store, ...add(LIST, 4)]),
+    ...next(1),
+  ];
+  const run = [
+    ...[...load(RUNS, 0), ...set(PLACE), ...load(RUNS, 4), ...set(STOP)],
+    ...[...load(RUNS, 8), ...set(COPY), ...load(RUNS, 12), ...set(NUMBER)],
+    ...[...add(RUNS, RUN_BYTES), ...whileBelow(PLACE, STOP, [...pair, ...single])],
+  ];
+  const body = [...whileBelow(RUNS, END, run), ...get(LIST)];
+  return { name: "compare", parameters: 3, answers: true, locals: [[4, I32]], body };
+})();
+
+/** The number of the list's next line, and its row. */
+const nextRow = (list: number, number: number, rows: number, row: number): Code => [
+  ...[...load(list, 0), ...set(number), ...add(list, 4)],
+  ...[...get(rows), ...get(number), ...constant(Math.log2(ROW_BYTES)), SHIFT_LEFT, ADD, ...set(row)],
+];
+/** Where a line lies in a copy. */
+const copyOf = (copy: number, number: number): Code => [
+  ...[...get(copy), ...get(number), ...constant(Math.log2(LINE_BYTES)), SHIFT_LEFT, ADD],
+];
+
+const hash = ((): WasmFunction => {
+  const [LIST, END, ROWS, COPY, SUM, NUMBER, ROW, PLACE, H] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const times = (factor: bigint): Code => [...get(H), ...longConstant(factor), LONG_MULTIPLY, ...set(H)];
+  const fold = (bits: number): Code => [
+    ...[...get(H), ...get(H), ...longConstant(BigInt(bits)), LONG_SHIFT_RIGHT, LONG_XOR, ...set(H)],
+  ];
+  const take = (offset: number): Code => [
+    ...[...get(H), ...loadLong(PLACE, offset), LONG_XOR, ...set(H)],
+    ...[...times(HASH.word), ...fold(32)],
+  ];
+  /** The hash of the line at a place into the sum. */
+  const line = (place: Code): Code => [
+    ...[...place, ...set(PLACE)],
+    ...[...get(NUMBER), LONG_OF, ...longConstant(HASH.line), LONG_MULTIPLY, ...set(H)],
+    ...[...take(0), ...take(8), ...take(16), ...take(24)],
+    ...[...times(HASH.first), ...fold(29), ...times(HASH.second), ...fold(32)],
+    ...[...get(SUM), ...get(SUM), 0x29, 2, 0, ...get(H), LONG_XOR, ...storeLong],
+  ];
+  const body = whileBelow(LIST, END, [
+    ...nextRow(LIST, NUMBER, ROWS, ROW),
+    ...load(ROW, 4),
+    ...when([...line(load(ROW, 0)), ...line(copyOf(COPY, NUMBER))]),
+  ]);
+  const locals = [
+    [3, I32],
+    [1, I64],
+  ] as const;
+  return { name: "hash", parameters: 5, answers: false, locals, body };
+})();
+
+const putBack = ((): WasmFunction => {
+  const [LIST, END, ROWS, COPY, NUMBER, ROW, PLACE, FROM] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const body = whileBelow(LIST, END, [
+    ...nextRow(LIST, NUMBER, ROWS, ROW),
+    ...[...load(ROW, 0), ...set(PLACE), ...copyOf(COPY, NUMBER), ...set(FROM)],
+    ...[...get(PLACE), ...loadVector(FROM, 0), ...storeVector(0)],
+    ...[...get(PLACE), ...loadVector(FROM, 16), ...storeVector(16)],
+  ]);
+  return { name: "putBack", parameters: 4, answers: false, locals: [[4, I32]], body };
+})();
+
+/** What is done with lines, as a module of WebAssembly. */
+export const LINE_CODE: Uint8Array = moduleOf([compare, hash, putBack]);

@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Arena } from "./arena.ts";
+import { LINE_WORDS } from "./line.ts";
+import { Mirror } from "./mirror.ts";
+
+const LINES = 12;
+const lines = fc.uniqueArray(fc.nat(LINES - 1), { maxLength: LINES });
+const writes = fc.array(fc.tuple(fc.nat(LINES * LINE_WORDS - 1), fc.constantFrom(0, 1, 0x8000_0000)));
+
+/** Lines of a mirror that differ after some writes, as the arena finds them. */
+const differing = (vectors: boolean, watched: readonly number[], writes: [number, number][]): number[] => {
+  const arena = new Arena([LINES * LINE_WORDS * 4], vectors);
+  const mirror = new Mirror(arena, watched);
+  for (const [place, value] of writes) arena.words[place] = value;
+  return [...mirror.differing.subarray(0, mirror.compare())].map((line) => watched[line]!);
+};
+
+it.each([true, false])("finds exactly the lines that differ, with vectors: %s", (vectors) => {
+  fc.assert(
+    fc.property(lines, writes, (some, writes) => {
+      const watched = some.sort((a, b) => a - b);
+      const words = new Map(writes);
+      const expected = watched.filter((line) =>
+        [...words].some(([place, value]) => value !== 0 && Math.floor(place / LINE_WORDS) === line),
+      );
+      expect(differing(vectors, watched, writes)).toEqual(expected);
+    }),
+  );
+});
+
+it("sees each single bit of a line", () => {
+  for (let bit = 0; bit < LINE_WORDS * 32; bit++)
+    expect(differing(true, [1, 3], [[3 * LINE_WORDS + (bit >> 5), 2 ** (bit % 32)]])).toEqual([3]);
+});
+
+it("hashes and puts back lines in the same way with and without vectors", () => {
+  fc.assert(
+    fc.property(lines, writes, fc.array(fc.boolean(), { minLength: LINES }), (some, writes, hashed) => {
+      const watched = some.sort((a, b) => a - b);
+      const [fast, slow] = [true, false].map((vectors) => {
+        const arena = new Arena([LINES * LINE_WORDS * 4], vectors);
+        const mirror = new Mirror(arena, watched, undefined, hashed.slice(0, watched.length));
+        for (const [place, value] of writes) arena.words[place] = value;
+        mirror.compare();
+        const halves = Uint32Array.of(5, 7);
+        mirror.hash(halves);
+        mirror.putBack();
+        return { halves: [...halves], words: [...arena.words.subarray(0, LINES * LINE_WORDS)] };
+      });
+      expect(fast).toEqual(slow);
+      for (const [place, value] of writes) {
+        const put = watched.includes(Math.floor(place / LINE_WORDS));
+        if (put) expect(fast!.words[place]).toBe(0);
+        else expect(fast!.words[place]).toBe(new Map(writes).get(place) ?? value);
+      }
+    }),
+  );
+});
+
+it("a hash depends on each bit of a line, and on which line it is", () => {
+  const hashes = new Set<string>();
+  for (const line of [0, 1])
+    for (let bit = 0; bit < LINE_WORDS * 32; bit++) {
+      const arena = new Arena([2 * LINE_WORDS * 4]);
+      const mirror = new Mirror(arena, [0, 1], undefined, [true, true]);
+      arena.words[line * LINE_WORDS + (bit >> 5)] = 2 ** (bit % 32);
+      mirror.compare();
+      const halves = new Uint32Array(2);
+      mirror.hash(halves);
+      hashes.add(halves.join());
+      expect(Math.min(halves[0]!, halves[1]!)).toBeGreaterThan(0);
+    }
+  expect(hashes.size).toBe(2 * LINE_WORDS * 32);
+});
+
+it("compares the groups that are asked for, and finds of each the lines in order", () => {
+  const arena = new Arena([4 * LINE_WORDS * 4]);
+  const mirror = new Mirror(arena, [0, 1, 2, 3], [0, 1, 0, 2]);
+  arena.words.fill(1, 0, 4 * LINE_WORDS);
+  const found = () => [...mirror.differing.subarray(0, mirror.count)];
+  mirror.compareGroups(0, 1);
+  expect(found()).toEqual([0, 2]);
+  mirror.compareToo(2, 3);
+  expect(found()).toEqual([0, 2, 3]);
+  mirror.compareGroups(1, 2);
+  expect(found()).toEqual([1]);
+});

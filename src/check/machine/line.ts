@@ -1,0 +1,30 @@
+/** A line: the bytes that are compared and put back at once. */
+export const LINE_BYTES = 32;
+export const LINE_WORDS = LINE_BYTES / 4;
+
+/**
+ * Bytes of a run: lines one after the other, in memory and in a copy. Its words: the place of the first line, the place behind
+ * the last, the place of the copy of the first, and the number of the first. Places are in bytes.
+ */
+export const RUN_BYTES = 16;
+
+/** Bytes of a line's row, which stand in the order of the lines' numbers. Its words: the line's place, and whether it is hashed. */
+export const ROW_BYTES = 8;
+
+/** @source splitmix64 (Steele, Lea, Flood) and MurmurHash3 (Appleby), public domain: the constants */
+export const HASH = {
+  line: 0x9e37_79b9_7f4a_7c15n,
+  word: 0x87c3_7b91_1142_53d5n,
+  first: 0xff51_afd7_ed55_8ccdn,
+  second: 0xc4ce_b9fe_1a85_ec53n,
+} as const;
+
+/** What is done with lines of one memory. Lists are of lines' numbers, 32 bits each. All arguments are places in the memory, in bytes. */
+export interface LineFunctions {
+  /** Appends the numbers of lines in which memory and copy differ to a list, run by run. @returns the end of the list */
+  compare(runs: number, runsEnd: number, list: number): number;
+  /** Takes hashes of the lines of a list into 64 bits by exclusive or: those of memory, and those of the copy. */
+  hash(list: number, end: number, rows: number, copy: number, sum: number): void;
+  /** Makes memory hold the copy of the lines of a list. */
+  putBack(list: number, end: number, rows: number, copy: number): void;
+}

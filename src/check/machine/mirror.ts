@@ -1,0 +1,125 @@
+import type { Arena } from "./arena.ts";
+import { LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES, RUN_BYTES } from "./line.ts";
+
+/** Lines one after the other, and all of one group. */
+interface Run {
+  readonly line: number;
+  readonly lines: number;
+}
+
+/** Numbers of one group's lines, ascending, as runs. */
+const runsOf = (firsts: Int32Array, numbers: readonly number[]): Run[] => {
+  const runs: { line: number; lines: number }[] = [];
+  for (const line of numbers) {
+    const last = runs.at(-1);
+    const goesOn = last !== undefined && last.line + last.lines === line;
+    if (goesOn && firsts[line] === firsts[line - 1]! + LINE_WORDS) last.lines++;
+    else runs.push({ line, lines: 1 });
+  }
+  return runs;
+};
+
+/** A copy of some lines of an arena, and which of them differ from what the arena holds now. */
+export class Mirror {
+  /** The lines, one after the other. */
+  readonly copy: Uint32Array;
+  /** By line of the copy: its first word in the arena. */
+  readonly firsts: Int32Array;
+  /** Lines of the copy that differed when they were compared last: group by group, ascending in each. */
+  readonly differing: Uint32Array;
+  /** How many of them there are. */
+  count = 0;
+  private readonly functions: LineFunctions;
+  /** Where the runs of each group begin, in bytes; behind the last one, the end. */
+  private readonly runs: readonly number[];
+  private readonly rows: number;
+  private readonly list: number;
+  private readonly copied: number;
+  /** What hashes are taken into: 64 bits as two words. */
+  private readonly sum: Uint32Array;
+
+  /**
+   * Takes its copy of the lines, which ascend.
+   *
+   * @param groups by line: its group, from 0 up. Left out: all are of group 0
+   * @param hashed by line: whether it is hashed. Left out: none is
+   */
+  constructor(
+    arena: Arena,
+    lines: readonly number[],
+    groups?: readonly number[],
+    hashed?: readonly boolean[],
+  ) {
+    const { buffer, words, functions } = arena;
+    const count = lines.length;
+    this.functions = functions;
+    this.firsts = Int32Array.from(lines, (line) => line * LINE_WORDS);
+    this.copy = new Uint32Array(buffer, arena.take(count * LINE_BYTES), count * LINE_WORDS);
+    this.differing = new Uint32Array(buffer, arena.take(count * 4), count);
+    this.sum = new Uint32Array(buffer, arena.take(8), 2);
+    this.rows = arena.take(count * ROW_BYTES);
+    this.list = this.differing.byteOffset;
+    this.copied = this.copy.byteOffset;
+    const rows = lines.flatMap((line, number) => [line * LINE_BYTES, hashed?.[number] === true ? 1 : 0]);
+    new Uint32Array(buffer, this.rows, 2 * count).set(rows);
+    this.runs = this.layRuns(arena, groups ?? lines.map(() => 0));
+    for (const [line, first] of this.firsts.entries())
+      this.copy.set(words.subarray(first, first + LINE_WORDS), line * LINE_WORDS);
+  }
+
+  private layRuns(arena: Arena, groups: readonly number[]): number[] {
+    const { firsts, copied } = this;
+    const last = groups.reduce((most, group) => Math.max(most, group), 0);
+    const numbers = Array.from({ length: last + 1 }, (): number[] => []);
+    for (const [line, group] of groups.entries()) numbers[group]!.push(line);
+    const runs = numbers.map((group) => runsOf(firsts, group));
+    const begin = arena.take(runs.flat().length * RUN_BYTES);
+    const words = runs.flat().flatMap(({ line, lines }) => {
+      const place = firsts[line]! * 4;
+      return [place, place + lines * LINE_BYTES, copied + line * LINE_BYTES, line];
+    });
+    new Uint32Array(arena.buffer, begin, words.length).set(words);
+    let end = begin;
+    return [begin, ...runs.map((group) => (end += group.length * RUN_BYTES))];
+  }
+
+  /** Compares all lines. @returns how many of `differing` are true now */
+  compare(): number {
+    this.compareGroups(0, this.runs.length - 1);
+    return this.count;
+  }
+
+  /** Compares the lines of the groups [from, to). */
+  compareGroups(from: number, to: number): void {
+    this.count = 0;
+    this.compareToo(from, to);
+  }
+
+  /** The same, beside what was compared before. */
+  compareToo(from: number, to: number): void {
+    const { functions, runs, list } = this;
+    this.count = (functions.compare(runs[from]!, runs[to]!, list + 4 * this.count) - list) >>> 2;
+  }
+
+  /** A line differs, which was not compared. */
+  add(line: number): void {
+    this.differing[this.count++] = line;
+  }
+
+  /** Exclusive or of two halves of 32 bits with the hashes of all lines that differ, as they are and as they were copied. */
+  hash(halves: Uint32Array): void {
+    const { sum, functions, list, rows, copied } = this;
+    sum[0] = halves[0]!;
+    sum[1] = halves[1]!;
+    functions.hash(list, list + 4 * this.count, rows, copied, sum.byteOffset);
+    halves[0] = sum[0]!;
+    halves[1] = sum[1]!;
+  }
+
+  /** Makes the arena hold the copy of all lines that differ. */
+  putBack(): void {
+    const { functions, list, rows, copied } = this;
+    functions.putBack(list, list + 4 * this.count, rows, copied);
+    this.count = 0;
+  }
+}

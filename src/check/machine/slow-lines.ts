@@ -1,0 +1,49 @@
+import { HASH, LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES, RUN_BYTES } from "./line.ts";
+
+const long = (value: bigint): bigint => BigInt.asUintN(64, value);
+const fold = (hash: bigint, bits: bigint): bigint => hash ^ (hash >> bits);
+
+/** Words of a line at a place, and its number, as 64 bits. */
+const hashOf = (longs: BigUint64Array, number: number, place: number): bigint => {
+  let hash = long(BigInt(number) * HASH.line);
+  for (let at = place / 8; at < (place + LINE_BYTES) / 8; at++)
+    hash = fold(long((hash ^ longs[at]!) * HASH.word), 32n);
+  hash = fold(long(hash * HASH.first), 29n);
+  return fold(long(hash * HASH.second), 32n);
+};
+
+/** What line-code.ts does, for a machine without vectors or without WebAssembly; tests hold one against the other. */
+export const slowLines = (buffer: ArrayBufferLike): LineFunctions => {
+  const words = new Uint32Array(buffer);
+  const longs = new BigUint64Array(buffer);
+  return {
+    compare: (runs, runsEnd, list) => {
+      let end = list;
+      for (let run = runs / 4; run < runsEnd / 4; run += RUN_BYTES / 4) {
+        const [place, stop, copy, number] = words.subarray(run, run + 4);
+        for (let at = place! / 4; at < stop! / 4; at += LINE_WORDS) {
+          const there = at + (copy! - place!) / 4;
+          let word = 0;
+          while (word < LINE_WORDS && words[at + word] === words[there + word]) word++;
+          if (word === LINE_WORDS) continue;
+          words[end / 4] = number! + (at - place! / 4) / LINE_WORDS;
+          end += 4;
+        }
+      }
+      return end;
+    },
+    hash: (list, end, rows, copy, sum) => {
+      for (const number of words.subarray(list / 4, end / 4)) {
+        const [place, hashed] = words.subarray((rows + number * ROW_BYTES) / 4);
+        if (hashed === 0) continue;
+        longs[sum / 8]! ^= hashOf(longs, number, place!) ^ hashOf(longs, number, copy + number * LINE_BYTES);
+      }
+    },
+    putBack: (list, end, rows, copy) => {
+      for (const number of words.subarray(list / 4, end / 4)) {
+        const from = copy / 4 + number * LINE_WORDS;
+        words.copyWithin(words[(rows + number * ROW_BYTES) / 4]! / 4, from, from + LINE_WORDS);
+      }
+    },
+  };
+};
