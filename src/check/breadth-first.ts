@@ -134,7 +134,8 @@ export class BreadthFirst {
   }
 
   private nextLevel(): void {
-    this.level = this.frontier.take();
+    // The last one is expanded first: in this order stories do not depend on how many states a segment holds.
+    this.level = this.frontier.take().reverse();
     this.expander.level = this.depth + 1;
   }
 

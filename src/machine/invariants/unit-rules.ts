@@ -33,14 +33,15 @@ const UNIT = 2 ** 21;
 /** First of `pages` pages from `pfn` that is neither accepted nor shared by the kernel; -1 if none is. */
 const firstUnaccepted = (td: GuestPages, kernel: Kernel, pfn: number, pages: number): number => {
   const { pageSize } = kernel.geometry;
-  for (let page = pfn; page < pfn + pages; page++)
-    if (!isAcceptedPage(td, page * pageSize) && !kernel.shared.has(page * pageSize)) return page;
+  const end = (pfn + pages) * pageSize;
+  for (let page = pfn; page < pfn + pages; ) {
+    const gpa = page * pageSize;
+    const accepted = isAcceptedPage(td, gpa);
+    if (!accepted && !kernel.shared.has(gpa)) return page;
+    page = accepted ? Math.max(page + 1, Math.floor(td.sept.endOfState(gpa, end) / pageSize)) : page + 1;
+  }
   return -1;
 };
-
-/** First page of the block of `byte` at `pfn` that is neither accepted nor shared, within one unit; -1 if none is. */
-const unacceptedPage = (td: GuestPages, kernel: Kernel, byte: number, pfn: number): number =>
-  firstUnaccepted(td, kernel, pfn, Math.min(1 << orderOf(byte), UNIT / kernel.geometry.pageSize));
 
 /**
  * A unit whose bit is clear is accepted, if the VMM and, where it keeps a second bitmap, the kernel have it plugged. A
@@ -68,20 +69,17 @@ const i10: UnitRule = ({ td, kernel, uses }, unit) => {
   return "the unit is in use, and the one above it is mapped but not accepted";
 };
 
-/** Whether some page of the unit whose use is in the group is not accepted. Pages of other uses are passed over a run at once. */
+/** Whether some page of the unit whose use is in the group is not accepted. */
 const someUnaccepted = (td: GuestPages, kernel: Kernel, unit: number, group: number): boolean => {
   const { mm, geometry } = kernel;
   const pages = UNIT / geometry.pageSize;
   const base = mm.indexOf(unit * pages);
   if (base === NIL) return false;
   for (let index = base; index < base + pages; ) {
-    const byte = mm.use[index]!;
-    if (((1 << (byte >> 4)) & group) === 0) {
-      index = mm.endOfUse(index, base + pages);
-      continue;
-    }
-    if (unacceptedPage(td, kernel, byte, unit * pages + index - base) !== -1) return true;
-    index = (index | ((1 << orderOf(byte)) - 1)) + 1;
+    const end = Math.min(mm.endOfUse(index, base + pages), base + pages);
+    const asked = ((1 << (mm.use[index]! >> 4)) & group) !== 0;
+    if (asked && firstUnaccepted(td, kernel, unit * pages + index - base, end - index) !== -1) return true;
+    index = end;
   }
   return false;
 };
