@@ -24,17 +24,29 @@ export const load = (place: number, offset: number): Code => [...get(place), 0x2
 export const loadLong = (place: number, offset: number): Code => [...get(place), 0x29, 2, offset];
 export const loadVector = (place: number, offset: number): Code => [...get(place), 0xfd, 0, 0, offset];
 /** Takes a place and a value from the stack. */
-export const store: Code = [0x36, 2, 0];
+export const storeAt = (offset: number): Code => [0x36, 2, offset];
+export const store: Code = storeAt(0);
 export const storeLong: Code = [0x37, 2, 0];
 export const storeVector = (offset: number): Code => [0xfd, 0x0b, 0, offset];
 
+export const VECTOR = 0x7b;
+
 export const ADD = 0x6a;
+export const AND = 0x71;
+export const OR = 0x72;
+export const SHIFT_RIGHT = 0x76;
+/** Takes two values and a condition: the first one if it is not zero. */
+export const SELECT = 0x1b;
 export const SHIFT_LEFT = 0x74;
 export const NOT_BELOW = 0x4f;
 export const LONG_MULTIPLY = 0x7e;
 export const LONG_XOR = 0x85;
 export const LONG_SHIFT_RIGHT = 0x88;
 export const LONG_OF = 0xad;
+/** Four times a number of 32 bits. */
+export const VECTOR_OF: Code = [0xfd, 0x11];
+/** A number whose four lowest bits say which words of two vectors differ. */
+export const VECTOR_DIFFER: Code = [0xfd, 0x38, 0xfd, 0xa4, 1];
 export const VECTOR_XOR: Code = [0xfd, 0x51];
 export const VECTOR_OR: Code = [0xfd, 0x50];
 export const VECTOR_ANY: Code = [0xfd, 0x53];
@@ -46,7 +58,11 @@ export const add = (local: number, value: number): Code => [
 ];
 export const block = (body: Code): Code => [0x02, EMPTY_BLOCK, ...body, 0x0b];
 export const loop = (body: Code): Code => [0x03, EMPTY_BLOCK, ...body, 0x0b];
-export const when = (body: Code): Code => [0x04, EMPTY_BLOCK, ...body, 0x0b];
+export const when = (body: Code, otherwise: Code = []): Code => [
+  ...[0x04, EMPTY_BLOCK, ...body],
+  ...(otherwise.length > 0 ? [0x05, ...otherwise] : []),
+  0x0b,
+];
 export const branch = (depth: number): Code => [0x0c, depth];
 export const branchIf = (depth: number): Code => [0x0d, depth];
 /** Repeats a body while one local is below another. The loop is at depth 0 in the body, its end at depth 1. */

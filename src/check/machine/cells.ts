@@ -4,15 +4,7 @@ import { GatedCompare } from "./gated-compare.ts";
 import { type Gates, openGates } from "./gates.ts";
 import { LINE_WORDS } from "./line.ts";
 import { Mirror } from "./mirror.ts";
-import {
-  BlockWriter,
-  blockWords,
-  lineOf,
-  linesFilled,
-  MOST_SAVED_LINES,
-  maskOf,
-  SAVED_HEADER,
-} from "./saved-state.ts";
+import { BlockWriter, blockWords, MOST_SAVED_LINES, SAVED_HEADER, takeBlock } from "./saved-state.ts";
 import { Tail } from "./tail.ts";
 
 /** Lines of the machine's memory: what of it is saved, and what of that tells states from one another. */
@@ -61,7 +53,7 @@ export class Cells {
     this.base = new Mirror(arena, lines);
     this.origin = new Mirror(arena, lines, gates.groups, inKey);
     this.gate = new GatedCompare(this.origin, gates);
-    this.tail = new Tail(this.origin, arena.words);
+    this.tail = new Tail(this.origin, arena);
     this.saved = new Uint32Array(SAVED_HEADER + lines.length * (LINE_WORDS + 1));
   }
 
@@ -151,8 +143,7 @@ export class Cells {
       return bytes;
     }
     const start = this.beginSave(into, at);
-    this.tail.next(this.writer);
-    return (this.writer.used - start) * 4;
+    return (this.tail.next(this.view, start + SAVED_HEADER) - start) * 4;
   }
 
   /** Writes the fingerprint; blocks go behind it. @returns the first word */
@@ -216,9 +207,9 @@ export class Cells {
     const { origin, base, saved } = this;
     origin.copy.set(base.copy);
     for (let block = start + SAVED_HEADER; block < start + count; block += blockWords(words[block]!))
-      this.takeBlock(words, block);
+      takeBlock(words, block, origin.copy);
     origin.compare();
-    this.tail.originMoves(origin.differing, origin.count);
+    this.tail.originMoves();
     origin.putBack();
     for (let at = 0; at < count; at++) saved[at] = words[start + at]!;
     this.savedLength = count;
@@ -240,28 +231,10 @@ export class Cells {
     const end = start + (length >>> 2);
     const { origin, tail } = this;
     this.goBack();
-    for (let block = start + SAVED_HEADER; block < end; block += blockWords(words[block]!)) {
-      const header = words[block]!;
-      this.takeBlock(words, block);
-      const behind = lineOf(header) + Math.max(1, linesFilled(header));
-      for (let line = lineOf(header); line < behind; line++) origin.add(line);
-    }
-    tail.originMoves(origin.differing, origin.count);
+    tail.read(words, start + SAVED_HEADER, end);
     origin.putBack();
     this.savedLength = 0;
     this.isAt(words, start);
-  }
-
-  /** Lines of the origin's copy are as a block says. */
-  private takeBlock(words: Uint32Array, block: number): void {
-    const { copy } = this.origin;
-    const header = words[block]!;
-    const first = lineOf(header) * LINE_WORDS;
-    const filled = linesFilled(header);
-    if (filled > 0) copy.fill(words[block + 1]!, first, first + filled * LINE_WORDS);
-    let value = block + 1;
-    for (let word = first, mask = maskOf(header); mask !== 0; word++, mask >>>= 1)
-      if ((mask & 1) !== 0) copy[word] = words[value++]!;
   }
 }
 

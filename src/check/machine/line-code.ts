@@ -1,5 +1,6 @@
 import {
   ADD,
+  AND,
   add,
   block,
   branch,
@@ -19,19 +20,27 @@ import {
   longConstant,
   moduleOf,
   NOT_BELOW,
+  OR,
+  SELECT,
   SHIFT_LEFT,
+  SHIFT_RIGHT,
   set,
   store,
+  storeAt,
   storeLong,
   storeVector,
+  VECTOR,
   VECTOR_ANY,
+  VECTOR_DIFFER,
+  VECTOR_OF,
   VECTOR_OR,
   VECTOR_XOR,
   type WasmFunction,
   when,
   whileBelow,
 } from "./assembler.ts";
-import { HASH, LINE_BYTES, ROW_BYTES, RUN_BYTES } from "./line.ts";
+import { HASH, LINE_BYTES, LINE_WORDS, ROW_BYTES, RUN_BYTES } from "./line.ts";
+import { LINE_SHIFT, ONE_FILLED } from "./saved-state.ts";
 
 /** What differs between two lines from so many bytes on. */
 const difference = (one: number, other: number, from: number): Code =>
@@ -117,5 +126,80 @@ const putBack = ((): WasmFunction => {
   return { name: "putBack", parameters: 4, answers: false, locals: [[4, I32]], body };
 })();
 
+const WORDS = Array.from({ length: LINE_WORDS }, (_, word) => word);
+/** Adds four to a local if a word's bit of the mask is set. */
+const passIf = (local: number, mask: number, word: number): Code => [
+  ...[...get(local), ...get(mask), ...constant(word), SHIFT_RIGHT, ...constant(1), AND],
+  ...[...constant(2), SHIFT_LEFT, ADD, ...set(local)],
+];
+
+const write = ((): WasmFunction => {
+  const [LIST, END, ROWS, COPY, OUT, NUMBER, ROW, PLACE, THERE, MASK, LOW, HIGH] = [
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+  ];
+  const header = (flags: Code): Code => [
+    ...[...get(OUT), ...get(NUMBER), ...constant(LINE_SHIFT), SHIFT_LEFT, ...flags, OR, ...store],
+    ...add(OUT, 4),
+  ];
+  const isMixed = [LOW, HIGH].flatMap((half) => [
+    ...[...load(PLACE, 0), ...VECTOR_OF, ...get(half), ...VECTOR_XOR],
+    ...(half === HIGH ? VECTOR_OR : []),
+  ]);
+  const words = WORDS.flatMap((word) => [
+    ...[...get(OUT), ...load(PLACE, 4 * word), ...store],
+    ...passIf(OUT, MASK, word),
+  ]);
+  const filled = [
+    ...[...header(constant(ONE_FILLED)), ...get(OUT), ...load(PLACE, 0), ...store],
+    ...add(OUT, 4),
+  ];
+  const body = whileBelow(LIST, END, [
+    ...nextRow(LIST, NUMBER, ROWS, ROW),
+    ...[...load(ROW, 0), ...set(PLACE), ...copyOf(COPY, NUMBER), ...set(THERE)],
+    ...[...loadVector(PLACE, 0), ...set(LOW), ...loadVector(PLACE, 16), ...set(HIGH)],
+    ...[...get(LOW), ...loadVector(THERE, 0), ...VECTOR_DIFFER],
+    ...[
+      ...get(HIGH),
+      ...loadVector(THERE, 16),
+      ...VECTOR_DIFFER,
+      ...constant(4),
+      SHIFT_LEFT,
+      OR,
+      ...set(MASK),
+    ],
+    ...get(MASK),
+    ...when([
+      ...[...get(THERE), ...get(LOW), ...storeVector(0), ...get(THERE), ...get(HIGH), ...storeVector(16)],
+      ...[...isMixed, ...VECTOR_ANY, ...when([...header(get(MASK)), ...words], filled)],
+    ]),
+  ]);
+  const locals = [
+    [5, I32],
+    [2, VECTOR],
+  ] as const;
+  return { name: "write", parameters: 5, answers: true, locals, body: [...body, ...get(OUT)] };
+})();
+
+const read = ((): WasmFunction => {
+  const [BLOCKS, END, COPY, LIST, NUMBER, THERE, MASK] = [0, 1, 2, 3, 4, 5, 6];
+  const words = WORDS.flatMap((word) => [
+    ...[...get(THERE), ...load(BLOCKS, 0), ...load(THERE, 4 * word)],
+    ...[...get(MASK), ...constant(1 << word), AND, SELECT, ...storeAt(4 * word)],
+    ...passIf(BLOCKS, MASK, word),
+  ]);
+  const filled = [
+    ...[...get(THERE), ...load(BLOCKS, 0), ...VECTOR_OF, ...storeVector(0)],
+    ...[...get(THERE), ...load(BLOCKS, 0), ...VECTOR_OF, ...storeVector(16)],
+    ...add(BLOCKS, 4),
+  ];
+  const body = whileBelow(BLOCKS, END, [
+    ...[...load(BLOCKS, 0), ...set(MASK), ...add(BLOCKS, 4)],
+    ...[...get(MASK), ...constant(LINE_SHIFT), SHIFT_RIGHT, ...set(NUMBER)],
+    ...[...copyOf(COPY, NUMBER), ...set(THERE), ...get(LIST), ...get(NUMBER), ...store, ...add(LIST, 4)],
+    ...[...get(MASK), ...constant(ONE_FILLED), AND, ...when(filled, words)],
+  ]);
+  return { name: "read", parameters: 4, answers: true, locals: [[3, I32]], body: [...body, ...get(LIST)] };
+})();
+
 /** What is done with lines, as a module of WebAssembly. */
-export const LINE_CODE: Uint8Array = moduleOf([compare, hash, putBack]);
+export const LINE_CODE: Uint8Array = moduleOf([compare, hash, putBack, write, read]);

@@ -27,4 +27,16 @@ export interface LineFunctions {
   hash(list: number, end: number, rows: number, copy: number, sum: number): void;
   /** Makes memory hold the copy of the lines of a list. */
   putBack(list: number, end: number, rows: number, copy: number): void;
+  /**
+   * Writes blocks for those lines of a list in which memory differs from a copy, which is made the same. A block is one of
+   * saved-state.ts about a single line.
+   *
+   * @param out has room for WRITTEN_BYTES a line, and a word @returns the end of what was written
+   */
+  write(list: number, end: number, rows: number, copy: number, out: number): number;
+  /** Makes a copy what such blocks say. @returns the end of the list of their lines */
+  read(blocks: number, end: number, copy: number, list: number): number;
 }
+
+/** Bytes of the longest block of a line. */
+export const WRITTEN_BYTES = LINE_BYTES + 4;

@@ -101,9 +101,19 @@ export class Mirror {
     this.count = (functions.compare(runs[from]!, runs[to]!, list + 4 * this.count) - list) >>> 2;
   }
 
-  /** A line differs, which was not compared. */
-  add(line: number): void {
-    this.differing[this.count++] = line;
+  /**
+   * Writes what other lines hold now in which the arena differs from another copy, and makes that copy the same.
+   *
+   * @param list and its end, the other copy and where the blocks go: places in the arena, in bytes @returns the end of the blocks
+   */
+  write(list: number, end: number, other: number, out: number): number {
+    return this.functions.write(list, end, this.rows, other, out);
+  }
+
+  /** Makes the copy what blocks say that `write` of another wrote: their lines differ then. */
+  read(blocks: number, end: number): void {
+    const { functions, copied, list } = this;
+    this.count = (functions.read(blocks, end, copied, list) - list) >>> 2;
   }
 
   /** Exclusive or of two halves of 32 bits with the hashes of all lines that differ, as they are and as they were copied. */

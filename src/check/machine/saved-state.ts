@@ -7,10 +7,12 @@ import { LINE_WORDS } from "./line.ts";
 
 /** Words before the first block: the halves of the fingerprint. */
 export const SAVED_HEADER = 2;
-const LINE_SHIFT = 16;
+export const LINE_SHIFT = 16;
 const COUNT_SHIFT = 8;
 const MASK = 0xff;
 const MOST_LINES = 0xff;
+/** In a header: its one line is filled. */
+export const ONE_FILLED = 1 << COUNT_SHIFT;
 /** More lines than this a header cannot name. */
 export const MOST_SAVED_LINES = 2 ** LINE_SHIFT;
 
@@ -28,6 +30,17 @@ const BITS = Uint8Array.from(
 /** Words of a block, its header included. */
 export const blockWords = (header: number): number =>
   linesFilled(header) > 0 ? 2 : 1 + BITS[header & MASK]!;
+
+/** Makes lines, which stand in the order of their numbers, what a block says. */
+export const takeBlock = (words: Uint32Array, block: number, lines: Uint32Array): void => {
+  const header = words[block]!;
+  const first = lineOf(header) * LINE_WORDS;
+  const filled = linesFilled(header);
+  if (filled > 0) lines.fill(words[block + 1]!, first, first + filled * LINE_WORDS);
+  let value = block + 1;
+  for (let word = first, mask = maskOf(header); mask !== 0; word++, mask >>>= 1)
+    if ((mask & 1) !== 0) lines[word] = words[value++]!;
+};
 
 /** Writes blocks, in the order of their lines. */
 export class BlockWriter {

@@ -1,4 +1,5 @@
 import { HASH, LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES, RUN_BYTES } from "./line.ts";
+import { BlockWriter, blockWords, lineOf, takeBlock } from "./saved-state.ts";
 
 const long = (value: bigint): bigint => BigInt.asUintN(64, value);
 const fold = (hash: bigint, bits: bigint): bigint => hash ^ (hash >> bits);
@@ -12,11 +13,39 @@ const hashOf = (longs: BigUint64Array, number: number, place: number): bigint =>
   return fold(long(hash * HASH.second), 32n);
 };
 
+type Chained = Pick<LineFunctions, "write" | "read">;
+
+const slowChain = (words: Uint32Array): Chained => ({
+  write: (list, end, rows, copy, out) => {
+    const writer = new BlockWriter();
+    let at = out / 4;
+    for (const number of words.subarray(list / 4, end / 4)) {
+      const [place, there] = [words[(rows + number * ROW_BYTES) / 4]! / 4, copy / 4 + number * LINE_WORDS];
+      // One writer a block: none fills two lines.
+      writer.begin(words, at);
+      writer.line(number, words, place, words, there);
+      at = writer.used;
+      words.copyWithin(there, place, place + LINE_WORDS);
+    }
+    return at * 4;
+  },
+  read: (blocks, end, copy, list) => {
+    let to = list / 4;
+    for (let block = blocks / 4; block < end / 4; block += blockWords(words[block]!)) {
+      const header = words[block]!;
+      takeBlock(words, block, words.subarray(copy / 4));
+      words[to++] = lineOf(header);
+    }
+    return to * 4;
+  },
+});
+
 /** What line-code.ts does, for a machine without vectors or without WebAssembly; tests hold one against the other. */
 export const slowLines = (buffer: ArrayBufferLike): LineFunctions => {
   const words = new Uint32Array(buffer);
   const longs = new BigUint64Array(buffer);
   return {
+    ...slowChain(words),
     compare: (runs, runsEnd, list) => {
       let end = list;
       for (let run = runs / 4; run < runsEnd / 4; run += RUN_BYTES / 4) {
