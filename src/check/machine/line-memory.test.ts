@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Arena } from "./arena.ts";
-import { LINE_WORDS } from "./line.ts";
+import { LINE_BYTES, LINE_WORDS, WRITTEN_BYTES } from "./line.ts";
 import { Mirror } from "./mirror.ts";
 
 const LINES = 12;
@@ -54,6 +54,37 @@ it("hashes and puts back lines in the same way with and without vectors", () => 
         if (put) expect(fast!.words[place]).toBe(0);
         else expect(fast!.words[place]).toBe(new Map(writes).get(place) ?? value);
       }
+    }),
+  );
+});
+
+it("writes and reads what differs from another copy in the same way with and without vectors", () => {
+  const content = fc.array(fc.constantFrom(0, 0, 0, 5), {
+    minLength: LINES * LINE_WORDS,
+    maxLength: LINES * LINE_WORDS,
+  });
+  fc.assert(
+    fc.property(content, content, (before, after) => {
+      const numbers = Array.from({ length: LINES }, (_, line) => line);
+      const [fast, slow] = [true, false].map((vectors) => {
+        const arena = new Arena([LINES * LINE_WORDS * 4], vectors);
+        const { words } = arena;
+        const mirror = new Mirror(arena, numbers);
+        const [list, other, out] = [LINES * 4, LINES * LINE_BYTES, LINES * WRITTEN_BYTES + 4].map((bytes) =>
+          arena.take(bytes),
+        );
+        words.set(numbers, list! / 4);
+        words.set(before, other! / 4);
+        mirror.copy.set(before);
+        words.set(after);
+        const end = mirror.write(list!, list! + 4 * LINES, other!, out!);
+        mirror.read(out!, end);
+        expect([...words.subarray(other! / 4, other! / 4 + LINES * LINE_WORDS)]).toEqual(after);
+        expect([...mirror.copy]).toEqual(after);
+        const blocks = [...words.subarray(out! / 4, end / 4)];
+        return { blocks, differing: [...mirror.differing.subarray(0, mirror.count)] };
+      });
+      expect(fast).toEqual(slow);
     }),
   );
 });
