@@ -11,7 +11,7 @@ const allocates = (user: number, as: string): Program => ({
 });
 
 /** Four vCPUs, a virtio-mem device of eight sub-blocks that is plugged whole and given back, and `bitmaps`; three users. */
-export const FULL_SYSTEM: MachineConfiguration = {
+const FULL_SYSTEM: MachineConfiguration = {
   name: "full-system",
   design: "bitmaps",
   ...SMALLEST,

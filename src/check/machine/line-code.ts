@@ -133,10 +133,24 @@ const passIf = (local: number, mask: number, word: number): Code => [
   ...[...constant(2), SHIFT_LEFT, ADD, ...set(local)],
 ];
 
-const write = ((): WasmFunction => {
-  const [LIST, END, ROWS, COPY, OUT, NUMBER, ROW, PLACE, THERE, MASK, LOW, HIGH] = [
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
-  ];
+/** Locals of `write`. */
+const WRITE = {
+  LIST: 0,
+  END: 1,
+  ROWS: 2,
+  COPY: 3,
+  OUT: 4,
+  NUMBER: 5,
+  ROW: 6,
+  PLACE: 7,
+  THERE: 8,
+  MASK: 9,
+} as const;
+const [LOW, HIGH] = [10, 11];
+
+/** Writes the block of a line that differs in the words of a mask. */
+const writtenBlock = ((): Code => {
+  const { OUT, NUMBER, PLACE, MASK } = WRITE;
   const header = (flags: Code): Code => [
     ...[...get(OUT), ...get(NUMBER), ...constant(LINE_SHIFT), SHIFT_LEFT, ...flags, OR, ...store],
     ...add(OUT, 4),
@@ -149,28 +163,22 @@ const write = ((): WasmFunction => {
     ...[...get(OUT), ...load(PLACE, 4 * word), ...store],
     ...passIf(OUT, MASK, word),
   ]);
-  const filled = [
-    ...[...header(constant(ONE_FILLED)), ...get(OUT), ...load(PLACE, 0), ...store],
-    ...add(OUT, 4),
-  ];
+  const filled = [...header(constant(ONE_FILLED)), ...get(OUT), ...load(PLACE, 0), ...store, ...add(OUT, 4)];
+  return [...isMixed, ...VECTOR_ANY, ...when([...header(get(MASK)), ...words], filled)];
+})();
+
+const write = ((): WasmFunction => {
+  const { LIST, END, ROWS, COPY, OUT, NUMBER, ROW, PLACE, THERE, MASK } = WRITE;
   const body = whileBelow(LIST, END, [
     ...nextRow(LIST, NUMBER, ROWS, ROW),
     ...[...load(ROW, 0), ...set(PLACE), ...copyOf(COPY, NUMBER), ...set(THERE)],
     ...[...loadVector(PLACE, 0), ...set(LOW), ...loadVector(PLACE, 16), ...set(HIGH)],
     ...[...get(LOW), ...loadVector(THERE, 0), ...VECTOR_DIFFER],
-    ...[
-      ...get(HIGH),
-      ...loadVector(THERE, 16),
-      ...VECTOR_DIFFER,
-      ...constant(4),
-      SHIFT_LEFT,
-      OR,
-      ...set(MASK),
-    ],
-    ...get(MASK),
+    ...[...get(HIGH), ...loadVector(THERE, 16), ...VECTOR_DIFFER],
+    ...[...constant(4), SHIFT_LEFT, OR, ...set(MASK), ...get(MASK)],
     ...when([
       ...[...get(THERE), ...get(LOW), ...storeVector(0), ...get(THERE), ...get(HIGH), ...storeVector(16)],
-      ...[...isMixed, ...VECTOR_ANY, ...when([...header(get(MASK)), ...words], filled)],
+      ...writtenBlock,
     ]),
   ]);
   const locals = [

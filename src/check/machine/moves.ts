@@ -13,6 +13,7 @@ import { gather } from "./gather.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { Programs } from "./programs.ts";
 import { lookAtRest, waitOf } from "./rest-look.ts";
+import { tokensOf } from "./tokens.ts";
 import { numberOf, VIOLATION } from "./violations.ts";
 
 const NO_FAULT = -1;
