@@ -21,3 +21,12 @@ export const tokensOf = ({ tasks, kernel }: Machine, programs: Programs): Uint32
   assert(new Set(tokens).size === names.length, "actors differ in their tokens");
   return tokens;
 };
+
+/** What an actor, a program or a timer does next. */
+export const textOf = ({ tasks }: Machine, programs: Programs, number: number): string => {
+  const task = tasks.actors[number];
+  if (task !== undefined) return `${task.name}: ${task.frame.where}`;
+  const program = number - tasks.actors.length;
+  if (program < programs.all.length) return programs.text(program).join(": ");
+  return "time: the retry timer of vm0 expires";
+};

@@ -145,3 +145,12 @@ const makeRoom = (machine: Machine, rooms: readonly Room[]): void => {
       Reflect.set(object, key, Reflect.construct(view.constructor, [bytes.buffer]));
     }
 };
+
+/** Room for every section that there may ever be: a number of rooms that grows is no flat state. */
+export const reserveSections = ({ kernel: { mm }, config: { layout } }: Machine): void => {
+  const bytes = mm.geometry.pagesPerSection * mm.geometry.pageSize;
+  const areas = [...layout.ram, ...(layout.deviceMemory === undefined ? [] : [layout.deviceMemory])];
+  mm.reserve(areas.reduce((sections, { size }) => sections + Math.ceil(size / bytes), 0));
+  mm.links.makeRoom();
+  mm.owners.makeRoom();
+};

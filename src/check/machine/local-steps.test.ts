@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { DISABLED, TAKEN } from "../system.ts";
 import { historyOf } from "./key.ts";
-import { LINE_WORDS } from "./line-compare.ts";
+import { LINE_WORDS } from "./line.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { standardConfiguration } from "./standard-configurations.ts";
 import { MachineSystem } from "./system.ts";

@@ -98,14 +98,19 @@ export class LocalSteps {
     });
   }
 
-  /** Takes all local steps of all actors that are ready. The order does not matter: each has its own stack. */
-  takeAll(): void {
+  /**
+   * Takes all local steps of all actors that are ready. The order does not matter: each has its own stack.
+   *
+   * @param moves is told each actor that takes some, before it does
+   */
+  takeAll(moves: (actor: number) => void): void {
     const { active, activeCount } = this.machine.scheduler;
     for (let place = 0; place < activeCount[0]!; place++) {
       const actor = active[place]!;
       if (!this.machine.tasks.actors[actor]!.ready()) continue;
       const { before, after } = this.known(actor);
       if (after === undefined) continue;
+      moves(actor);
       const { words } = this.stacks[actor]!;
       words.set(after);
       words.fill(0, after.length, before.length);

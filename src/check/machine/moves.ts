@@ -5,15 +5,14 @@ import type { Violation } from "../../machine/invariants/violations.ts";
 import { Machine } from "../../machine/machine.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { DISABLED, TAKEN } from "../system.ts";
-import { tokensOf } from "./actor-tokens.ts";
+import { textOf, tokensOf } from "./actor-tokens.ts";
 import type { Arena } from "./arena.ts";
 import { type Deed, type MachineConfiguration, machineConfigOf } from "./configuration.ts";
-import { type Growth, grow } from "./fields.ts";
+import { type Growth, grow, reserveSections } from "./fields.ts";
 import { gather } from "./gather.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { Programs } from "./programs.ts";
 import { lookAtRest, waitOf } from "./rest-look.ts";
-import { tokensOf } from "./tokens.ts";
 import { numberOf, VIOLATION } from "./violations.ts";
 
 const NO_FAULT = -1;
@@ -25,15 +24,6 @@ const MOST_BEGINNINGS = 64;
 /** Kinds of moves: steps of the kernel's procedures, of the VMM's, and what begins from outside. */
 export const MOVE_KINDS = 2 * MOST_PLACES + MOST_BEGINNINGS;
 
-/** Room for every section that there may ever be: a number of rooms that grows is no flat state. */
-const reserveSections = ({ kernel: { mm }, config: { layout } }: Machine): void => {
-  const bytes = mm.geometry.pagesPerSection * mm.geometry.pageSize;
-  const areas = [...layout.ram, ...(layout.deviceMemory === undefined ? [] : [layout.deviceMemory])];
-  mm.reserve(areas.reduce((sections, { size }) => sections + Math.ceil(size / bytes), 0));
-  mm.links.makeRoom();
-  mm.owners.makeRoom();
-};
-
 /** A machine and what may happen to it next: any actor that is ready may go, whatever the clocks say. */
 export class MachineMoves {
   readonly machine: Machine;
@@ -43,6 +33,8 @@ export class MachineMoves {
   readonly arena: Arena;
   /** Whether steps that nobody else can tell of are taken at once, as part of the choice before them. */
   mergesLocalSteps = false;
+  /** Is told each actor that takes a step of its own accord, before it does. */
+  moves: (actor: number) => void = () => undefined;
   private readonly localSteps: LocalSteps;
   private readonly rules: ReadonlySet<string>;
   /** Pairs of actor and fault of the current state's choices; numbers behind the machine's actors are programs, then timers. */
@@ -106,17 +98,14 @@ export class MachineMoves {
 
   /** The state that was restored last is there again. */
   back(): void {
-    const { countThere } = this;
-    this.moved();
-    this.count = countThere;
-    this.countThere = countThere;
+    this.moved(this.countThere);
   }
 
   /** Memory was written from outside: caches are stale, and what was seen since is not the past of this state. */
-  moved(): void {
+  moved(choices = -1): void {
     const { kernel, vmm, platform, log } = this.machine;
-    this.count = -1;
-    this.countThere = -1;
+    this.count = choices;
+    this.countThere = choices;
     this.left = false;
     kernel.mm.version++;
     platform.pages.sept.forgetWalk?.();
@@ -173,8 +162,7 @@ export class MachineMoves {
    */
   take(index: number): number {
     try {
-      const choices = this.choices();
-      assert(0 <= index && index < choices, "a choice is one of those there are");
+      assert(0 <= index && index < this.choices(), "a choice is one of those there are");
       const choice = this.list[index]!;
       const actor = choice >> 1;
       this.count = -1;
@@ -190,7 +178,7 @@ export class MachineMoves {
     }
     this.normalise();
     const result = this.judged();
-    if (result === TAKEN && this.mergesLocalSteps) this.localSteps.takeAll();
+    if (result === TAKEN && this.mergesLocalSteps) this.localSteps.takeAll(this.moves);
     return result;
   }
 
@@ -228,8 +216,7 @@ export class MachineMoves {
       return;
     }
     const device = number - programs.all.length;
-    const { timers } = machine.scheduler;
-    timers[machine.timerOf(device)] = 0;
+    machine.scheduler.timers[machine.timerOf(device)] = 0;
     machine.interrupts.expire(0);
   }
 
@@ -305,16 +292,9 @@ export class MachineMoves {
   label(index: number): string {
     assert(index < this.choices(), "a choice is one of those there are");
     const choice = this.list[index]!;
-    const actor = choice >> 1;
     const { machine, programs, configuration } = this;
-    if (actor < this.actors) {
-      const task = machine.tasks.actors[actor]!;
-      const fault =
-        (choice & 1) === 1 ? `, and ${configuration.fault!.call} answers ${configuration.fault!.answer}` : "";
-      return `${task.name}: ${task.frame.where}${fault}`;
-    }
-    const program = actor - this.actors;
-    if (program < programs.all.length) return programs.text(program).join(": ");
-    return "time: the retry timer of vm0 expires";
+    const { fault } = configuration;
+    const failure = (choice & 1) === 1 && fault !== null ? `, and ${fault.call} answers ${fault.answer}` : "";
+    return `${textOf(machine, programs, choice >> 1)}${failure}`;
   }
 }

@@ -51,6 +51,7 @@ export class MachineSystem implements System {
     const places = placesOf(machine, arena, knowledge);
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
     this.cells = new Cells(arena, places);
+    this.moves.moves = (actor) => this.cells.moves(groupOfActor(actor));
     this.stateBytes = this.cells.stateBytes;
     this.keyBytes = this.cells.keyBytes;
   }
