@@ -12,12 +12,19 @@ Examples:
   tidemark check tide --config three-vcpus --max-states 10000000 --checkpoint three.checkpoint
   tidemark check bitmaps --config sub-blocks,replug --max-states 50000
   tidemark check bitmaps --config replug --search pct --walks 10000
+  tidemark check callbacks --config kexec --progress
   tidemark check bitmaps --config grow-shrink --rules I2,I11 --save story.json
   tidemark check --replay story.json
 `;
 
 /** What a replay has no use for. */
 const SEARCHING = ["hazards", "save", "checkpoint", "exact", "symmetry", "partialOrder"];
+
+/** What looking at whole graphs has no use for. */
+const OF_SEARCHES = [
+  ...["hazards", "save", "itf", "mermaid", "checkpoint", "exact", "replay", "rules", "shrink"],
+  ...["search", "threads", "maxDepth", "maxMemory", "walks", "steps", "changes", "seed"],
+];
 
 export const addCheck = (tidemark: Command, system: System, finish: (status: number) => void): void => {
   const command = tidemark
@@ -32,6 +39,11 @@ export const addCheck = (tidemark: Command, system: System, finish: (status: num
     .option("--save <file>", "write the first story to a file that --replay plays")
     .option("--itf <file>", "write the first story, or the replayed one, as a trace in ITF JSON")
     .option("--hazards", "search for the known hazards, by the rules they break, and print a table")
+    .addOption(
+      new Option("--progress", "whether all that is begun ends; every step counts, no reduction").conflicts(
+        OF_SEARCHES,
+      ),
+    )
     .addOption(new Option("--replay <file>", "play a saved story again").conflicts(SEARCHING))
     .addHelpText("after", CHECK_HELP)
     .action(async (design: string | undefined, options: CheckOptions) => {

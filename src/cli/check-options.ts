@@ -39,6 +39,7 @@ export interface CheckOptions {
   readonly itf?: string;
   readonly replay?: string;
   readonly hazards?: boolean;
+  readonly progress?: boolean;
 }
 
 /** How a check searches. */

@@ -27,6 +27,10 @@ export class CheckProgress {
     this.progress.say(`${this.name}: ${grouped(walks)} walks, ${grouped(steps)} steps`);
   }
 
+  graphed(states: number): void {
+    this.progress.say(`${this.name}: ${grouped(states)} states and the steps between them`);
+  }
+
   counted({ states, depth, frontier, bytes }: Counts): void {
     const now = this.system.clock();
     this.begun ??= { at: now, states };

@@ -1,6 +1,7 @@
 import { type CheckedMachine, checkMachine } from "../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../check/machine/configuration.ts";
 import { learnPatiently } from "../check/machine/learn.ts";
+import { type LiveMachine, livenessOf } from "../check/machine/liveness.ts";
 import { shrinkStory } from "../check/machine/shrink-machine.ts";
 import { type WalkedMachine, walkMachine } from "../check/machine/walk-machine.ts";
 import type { Counts } from "../check/result.ts";
@@ -107,6 +108,23 @@ export class Search {
     });
     progress.clear();
     return { ...walked, story: this.shrunk(walked.story, false), ms: system.clock() - begun };
+  }
+
+  /** Whether all that is begun ends. @returns undefined if a signal came before it began */
+  async live(configuration: MachineConfiguration): Promise<Timed<LiveMachine> | undefined> {
+    const { system, progress, settings } = this;
+    if (!(await this.goesOn())) return undefined;
+    const begun = system.clock();
+    const line = new CheckProgress(configuration.name, progress, system);
+    const live = await livenessOf(configuration, {
+      states: settings.limits.states ?? Number.POSITIVE_INFINITY,
+      between: (states) => {
+        line.graphed(states);
+        return this.goesOn();
+      },
+    });
+    progress.clear();
+    return { ...live, ms: system.clock() - begun };
   }
 
   /** Hears signals. After one it waits no more: what is known is to be printed at once. */

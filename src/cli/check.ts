@@ -4,6 +4,7 @@ import { standardConfiguration } from "../check/machine/standard-configurations.
 import {
   type CheckedHazard,
   renderHazards,
+  renderLive,
   renderMermaid,
   renderReductions,
   renderStory,
@@ -37,10 +38,9 @@ export const check = async (
     path === undefined ? undefined : new Checkpoints(path, Number(checkpointEvery) * 1000, settings, system);
   const search = new Search(system, settings, checkpoints);
   try {
-    const broken =
-      options.hazards === true
-        ? await tableOfHazards(configurations, options, search, system)
-        : await tableOf(configurations, options, search, system);
+    const table =
+      options.progress === true ? tableOfProgress : options.hazards === true ? tableOfHazards : tableOf;
+    const broken = await table(configurations, options, search, system);
     checkpoints?.finish(search.stopped === undefined);
     return search.stopped ?? (broken ? EXIT.broken : EXIT.held);
   } finally {
@@ -78,6 +78,27 @@ const tableOf = async (
   system.stdout.write(shown(table, checked, left, options, search));
   saveFirst(checked, options, system);
   return checked.some(({ story }) => story !== null);
+};
+
+/** Looks whether all that is begun ends, and prints a table and the runs that do not. @returns whether there is one */
+const tableOfProgress = async (
+  configurations: readonly MachineConfiguration[],
+  options: CheckOptions,
+  search: Search,
+  system: System,
+): Promise<boolean> => {
+  const live = await inTurn(configurations, (one) => search.live(one));
+  const notSearched = configurations.slice(live.length).map(({ name }) => name);
+  const stories = live.flatMap(({ story }) =>
+    story === null ? [] : [renderStory(story.configuration.name, story)],
+  );
+  const left = notSearched.length === 0 ? "" : `not searched: ${notSearched.join(", ")}\n`;
+  system.stdout.write(
+    options.json === true
+      ? renderJson({ progress: live.map(({ ms, ...result }) => result), notSearched })
+      : [`${renderLive(live)}${left}`, ...stories].join("\n"),
+  );
+  return live.some(({ story }) => story !== null);
 };
 
 /** Searches for each hazard by the rules it breaks, and prints a table. @returns whether one was found */

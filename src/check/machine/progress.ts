@@ -18,7 +18,7 @@ const MOST_STEPS = 20_000;
 const DIMM_DEEDS: ReadonlySet<Deed["do"]> = new Set(["plug", "unplug"]);
 
 /** Whether the device has what the operator asked for last. */
-const isMet = ({ configuration, machine: { vmm } }: MachineSystem): boolean => {
+export const isMet = ({ configuration, machine: { vmm } }: MachineSystem): boolean => {
   if (vmm.devices.some(({ requestedSize, pluggedSize }) => requestedSize !== pluggedSize)) return false;
   const { before, programs } = configuration;
   const deeds = [...before, ...programs.flatMap((program) => program.deeds)];

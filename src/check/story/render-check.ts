@@ -1,5 +1,6 @@
 import type { CheckedMachine } from "../machine/check-machine.ts";
 import type { Hazard } from "../machine/hazards.ts";
+import type { LiveMachine } from "../machine/liveness.ts";
 import type { Reductions } from "../machine/reductions.ts";
 import type { WalkedMachine } from "../machine/walk-machine.ts";
 import type { Story } from "./story.ts";
@@ -55,6 +56,21 @@ export const renderWalks = (walked: readonly (WalkedMachine & { readonly ms: num
       const counts = [one.walks, one.steps, one.rested].map(grouped);
       const seed = one.end === "violation" ? ` by walk ${one.firstSeed + one.walks - 1}` : "";
       return [one.configuration.name, ...counts, timeOf(one.ms), `${verdictOf(one)}${seed}`];
+    }),
+  ])}\n`;
+
+const endingOf = ({ verdict, broken }: LiveMachine): string => {
+  if (verdict === "broken") return `broken: ${broken.join(", ")}`;
+  return verdict === "ends" ? "all ends" : "not known, ended by states";
+};
+
+/** One row a configuration: states, steps between them, waits for memory in use that may last, time, verdict. */
+export const renderLive = (live: readonly (LiveMachine & { readonly ms: number })[]): string =>
+  `${padded([
+    ["configuration", "states", "steps", "waits", "time", "verdict"],
+    ...live.map((one) => {
+      const counts = [one.states, one.steps, one.waits].map(grouped);
+      return [one.configuration.name, ...counts, timeOf(one.ms), endingOf(one)];
     }),
   ])}\n`;
 
