@@ -158,6 +158,13 @@ export const DESIGNS_MUTANTS = [
       on("dimm"),
     ],
     [
+      "tide-dimm-leaves-unreleased",
+      "step left out",
+      "return f.call(leave, remove.at.left, f.get(remove.v.start), f.get(remove.v.size));",
+      "return remove.at.left;",
+      on("dimm"),
+    ],
+    [
       "tide-unplugged-stays-mapped",
       "step left out",
       "if (first >= end) return f.returns(0);\n    const stop",

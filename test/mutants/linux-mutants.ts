@@ -167,6 +167,24 @@ export const LINUX_MUTANTS = [
     ],
     ["eager-defers", "wrong condition", ' || k.options.accept === "eager"', "", on("replug-eager")],
   ]),
+  ...mutantsOf("linux/page-allocator/alloc.ts", [
+    [
+      "allocates-before-it-accepts",
+      "step left out",
+      "if (pagesToAccept(k, zone, order, flags) > 0) {",
+      "if (zone < 0) {",
+      on("accepts-meet"),
+    ],
+  ]),
+  ...mutantsOf("linux/page-allocator/cond-accept.ts", [
+    [
+      "accepts-up-to-the-low-mark",
+      "off by one",
+      "const wmark = zones.promo[zone]!;",
+      "const wmark = zones.low[zone]!;",
+      { scenario: "virtio-mem-memory" },
+    ],
+  ]),
   ...mutantsOf("linux/page-allocator/unaccepted-list.ts", [
     [
       "unaccepted-count-stays",

@@ -34,11 +34,12 @@ export const historyOf = ({
 ];
 
 /** Memory that is saved, for the code relies on it, but follows from the rest of the state or is only looked at by rules. */
-const impliedOf = ({ scheduler, cpus }: Machine): readonly ArrayBufferView[] => [
+const impliedOf = ({ scheduler, cpus, watch }: Machine): readonly ArrayBufferView[] => [
   scheduler.active,
   scheduler.activeCount,
   scheduler.timers,
   ...cpus.observer.views(),
+  ...(watch?.views() ?? []),
 ];
 
 /** Pieces of an arena in which some views lie. */

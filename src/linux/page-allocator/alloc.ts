@@ -68,6 +68,7 @@ const grab = (k: Kernel, f: Frame<Kernel>): Next => {
   const index = takeBlock(k, zone, order, useFor(flags));
   if (index === NIL) return NONE_THERE;
   claim(k, index, order, flags, f.get(v.owner));
+  k.zones.observer?.takes(f.task, zone, flags);
   return f.returns(k.mm.pfnOf(index));
 };
 
@@ -117,6 +118,7 @@ export const allocPages = define({
       f.set(v.place, f.get(v.place) + 1);
     }
     const zone = f.get(v.zone);
+    k.zones.observer?.counts(f.task, zone);
     if (pagesToAccept(k, zone, order, flags) > 0) {
       return f.call(condAcceptMemory, at.check, zone, order, flags);
     }

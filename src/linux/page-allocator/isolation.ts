@@ -22,6 +22,7 @@ export const ISOLATE = { OFFLINE: 0, CONTIG: 1 } as const;
 const mark = (k: Kernel, index: number, isolated: boolean): void => {
   k.mm.isolated[index >> k.geometry.pageblockOrder] = isolated ? 1 : 0;
   k.zones.isolatedPageblocks[zoneOfIndex(k, index)]! += isolated ? 1 : -1;
+  if (isolated) k.zones.observer?.shrinks(zoneOfIndex(k, index));
 };
 
 /** Moves the free blocks of a pageblock to the tails of its new type's lists. None is wider than it. */

@@ -71,6 +71,7 @@ const spreadWatermarks = (k: Kernel): void => {
     zones.low[zone] = min + step;
     zones.high[zone] = min + 2 * step;
     zones.promo[zone] = min + 3 * step;
+    zones.observer?.shrinks(zone);
   }
   zones.totalReserve = totalReserve(zones);
 };

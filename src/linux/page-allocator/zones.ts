@@ -24,6 +24,16 @@ export const zoneTypeEnd = (type: number): number =>
 /** Slots of `Zones.words`. */
 const WORD = { minFreeKbytes: 0, userMinFreeKbytes: 1, thp: 2, totalReserve: 3 } as const;
 
+/** Who looks at what happens to a zone's free pages, task by task. Nothing of the kernel depends on it. */
+export interface ZonesObserver {
+  /** An allocation is about to count what a zone has. */
+  counts(task: number, zone: number): void;
+  /** It took a block there. */
+  takes(task: number, zone: number, flags: number): void;
+  /** Something else makes the accepted free pages of a zone fewer, or its marks higher. */
+  shrinks(zone: number): void;
+}
+
 /**
  * The zones of all nodes: counters, watermarks and list heads. A zone's number is node * 4 + type. All
  * figures are pages.
@@ -68,6 +78,7 @@ export class Zones {
   readonly tail: Int32Array;
   /** Blocks of each list. */
   readonly length: Float64Array;
+  observer: ZonesObserver | undefined;
   private readonly words = new Float64Array(Object.keys(WORD).length);
 
   constructor(geometry: Geometry, nodes: number) {

@@ -47,12 +47,7 @@ const rows = [
   ["I21", "step", "units", "free and allocated pages are accepted"],
   ["I22", "step", "units", "memory that memblock hands out is accepted"],
   ["I23", "step", "construction", "accept is not called with a zone lock held"],
-  [
-    "I24",
-    "step",
-    "construction",
-    "an allocation leaves promo accepted free pages in a zone that lists chunks",
-  ],
+  ["I24", "step", "events", "an allocation leaves promo accepted free pages in a zone that lists chunks"],
   ["I25", "step", "rest", "accept_memory=eager keeps every list empty"],
   ["I26", "step", "units", "only whole chunks of the largest order are deferred"],
   ["I27", "step", "construction", "adding and removing memory is serialised by device_hotplug_lock"],

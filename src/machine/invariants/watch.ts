@@ -1,6 +1,7 @@
 import type { DirtyRanges } from "../../flat/dirty-ranges.ts";
 import { UNACCEPTED_MEMORY_LOCK } from "../../linux/unaccepted-memory.ts";
 import { ACCEPTED, acceptedOf, pluggedBit } from "../facts.ts";
+import { PromoLook } from "./promo-look.ts";
 import type { InvariantId } from "./table.ts";
 import { type Facts, isSound, UNIT_RULES } from "./unit-rules.ts";
 import { Violations } from "./violations.ts";
@@ -39,14 +40,22 @@ export class Watch {
   readonly violations: Violations;
   private readonly machine: Watched;
   private readonly facts: Facts;
+  private readonly promo: PromoLook;
 
   /** @param violations those of the kernel before, if there was one */
   constructor(machine: Watched, violations = new Violations()) {
     this.violations = violations;
     this.machine = machine;
     this.facts = machine;
-    const { table } = machine.kernel;
+    const { table, zones } = machine.kernel;
     if (table !== undefined) table.observer = this;
+    this.promo = new PromoLook(machine.kernel, (why) => this.report("I24", 0, 0, why));
+    zones.observer = this.promo;
+  }
+
+  /** Memory that only the rules look at. */
+  views(): ArrayBufferView[] {
+    return this.promo.views();
   }
 
   report(invariant: InvariantId, start: number, end: number, why: string): void {
