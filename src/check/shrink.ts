@@ -23,6 +23,8 @@ export interface ShrinkOptions<Configuration> {
   readonly tries?: number;
   /** It is known that no story of the configuration has fewer steps. */
   readonly shortest?: boolean;
+  /** Looks for a path to a violation in a smaller configuration, where the story as it is comes to nothing; breadth first if absent. */
+  readonly find?: (system: System, violation: number) => readonly number[] | undefined;
 }
 
 const USUAL_LIMITS: Limits = { states: 200_000, bytes: 2 ** 28 };
@@ -129,37 +131,88 @@ const shorten = <C>(
   return { configuration, tokens: taken, path, violation, atRest, switches: switchesOf(actors) };
 };
 
+/** A story as it becomes smaller. */
+class Shrinking<C> {
+  best: Shortened<C>;
+  private readonly options: ShrinkOptions<C>;
+  private readonly tries: number;
+  private readonly limits: Limits;
+
+  constructor(story: Story<C>, options: ShrinkOptions<C>) {
+    this.options = options;
+    this.tries = options.tries ?? Number.POSITIVE_INFINITY;
+    this.limits = options.limits ?? USUAL_LIMITS;
+    const { configuration, violation } = story;
+    this.best = shorten(configuration, options.open(configuration), story, this.tries);
+    if (options.shortest === true) return;
+    const system = options.open(configuration);
+    const path = shortest(system, violation, { ...this.limits, depth: this.best.tokens.length - 1 });
+    this.best = this.found(configuration, system, path) ?? this.best;
+  }
+
+  get story(): Story<C> {
+    const { switches, ...story } = this.best;
+    return story;
+  }
+
+  private found(
+    configuration: C,
+    system: System,
+    path: readonly number[] | undefined,
+  ): Shortened<C> | undefined {
+    const { violation } = this.best;
+    if (path === undefined) return undefined;
+    return shorten(configuration, system, { tokens: tokensOf(system, path), violation }, this.tries);
+  }
+
+  /** @returns whether the violation is met in another configuration in no more steps and switches: that is the best now */
+  tryIn(configuration: C): boolean {
+    const { best, limits, tries, options } = this;
+    const { violation, tokens } = best;
+    const system = options.open(configuration);
+    const find = options.find ?? (() => shortest(system, violation, { ...limits, depth: tokens.length }));
+    const other =
+      replay(system, tokens).violation === violation
+        ? shorten(configuration, system, best, tries)
+        : this.found(configuration, system, find(system, violation));
+    const [steps, most] = [other?.tokens.length ?? Number.POSITIVE_INFINITY, tokens.length];
+    if (other === undefined || steps > most || (steps === most && other.switches > best.switches))
+      return false;
+    this.best = other;
+    return true;
+  }
+}
+
 /**
  * Shrinks a story: first to the fewest steps, then to the fewest switches from one actor to another; then the configuration,
  * as far as a smaller one has the violation in no more of either. The same story comes out every time.
  *
  * What has fewer steps is searched for breadth first within `limits`: only if that search is cut short may there be a
  * story with fewer. A smaller configuration is tried with the story as it is, and searched if that comes to nothing.
+ *
+ * Before each configuration that it tries it yields the best story so far, for whoever is content with it.
  */
+export function* shrinking<C>(
+  story: Story<C>,
+  options: ShrinkOptions<C>,
+): Generator<Story<C>, Story<C>, undefined> {
+  const shrinks = new Shrinking(story, options);
+  for (let isSmaller = true; isSmaller; ) {
+    isSmaller = false;
+    for (const configuration of options.smaller(shrinks.best.configuration)) {
+      yield shrinks.story;
+      isSmaller = shrinks.tryIn(configuration);
+      if (isSmaller) break;
+    }
+  }
+  return shrinks.story;
+}
+
+/** Shrinks a story to the end. */
 export const shrink = <C>(story: Story<C>, options: ShrinkOptions<C>): Story<C> => {
-  const { open, smaller, limits = USUAL_LIMITS, shortest: isShortest = false } = options;
-  const { tries = Number.POSITIVE_INFINITY } = options;
-  const { violation } = story;
-  const searched = (configuration: C, system: System, depth: number): Shortened<C> | undefined => {
-    const path = shortest(system, violation, { ...limits, depth });
-    return path && shorten(configuration, system, { tokens: tokensOf(system, path), violation }, tries);
-  };
-  let best = shorten(story.configuration, open(story.configuration), story, tries);
-  if (!isShortest)
-    best = searched(best.configuration, open(best.configuration), best.tokens.length - 1) ?? best;
-  const tryIn = (configuration: C): boolean => {
-    const system = open(configuration);
-    const same = replay(system, best.tokens).violation === violation;
-    const other = same
-      ? shorten(configuration, system, best, tries)
-      : searched(configuration, system, best.tokens.length);
-    const [steps, most] = [other?.tokens.length ?? Number.POSITIVE_INFINITY, best.tokens.length];
-    if (other === undefined || steps > most || (steps === most && other.switches > best.switches))
-      return false;
-    best = other;
-    return true;
-  };
-  while (smaller(best.configuration).some(tryIn));
-  const { switches, ...shrunk } = best;
-  return shrunk;
+  const stories = shrinking(story, options);
+  for (;;) {
+    const { done, value } = stories.next();
+    if (done === true) return value;
+  }
 };

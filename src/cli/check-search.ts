@@ -74,17 +74,17 @@ export class Search {
       search: settings.search === "depth" ? machineDive(options) : machineSearch(options),
       knowledge,
     });
-    const checked = { ...searched, story: this.shrunk(searched.story, searched.shortest) };
+    const checked = { ...searched, story: await this.shrunk(searched.story, searched.shortest) };
     if (keep !== undefined) checkpoints?.note(checked, keep);
     return checked;
   }
 
   /** What is told of what was found. Breadth first finds no longer story than need be. */
-  private shrunk(story: Story | null, shortest: boolean): Story | null {
+  private async shrunk(story: Story | null, shortest: boolean): Promise<Story | null> {
     const { shrink } = this.settings;
     if (story === null || !shrink || this.stopped !== undefined) return story;
     this.progress.say(`${story.configuration.name}: shrinking the story`);
-    return shrinkStory(story, shortest);
+    return shrinkStory(story, { shortest, between: () => this.goesOn() });
   }
 
   /** Walks in place of a search. @returns undefined if a signal came before the first of them */
@@ -107,7 +107,7 @@ export class Search {
       },
     });
     progress.clear();
-    return { ...walked, story: this.shrunk(walked.story, false), ms: system.clock() - begun };
+    return { ...walked, story: await this.shrunk(walked.story, false), ms: system.clock() - begun };
   }
 
   /** Whether all that is begun ends. @returns undefined if a signal came before it began */

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { smallerConfigurations } from "../machine/smaller.ts";
 import { openMachine } from "../machine/system.ts";
 import { readStory, storyFile } from "../story/story-file.ts";
 import { drawnConfiguration } from "./draw.ts";
 import { playSeed } from "./play-seed.ts";
 import { shrinkFailure } from "./shrink-failure.ts";
-import { smallerConfigurations } from "./smaller.ts";
 
 const seeds = fc.nat(2 ** 40);
 const PLAN = { design: "tide", rules: [], walks: 2, steps: 300 };

@@ -10,6 +10,8 @@ import type { Deed, MachineConfiguration, Program } from "../machine/configurati
  */
 const FEATURES = [
   "dimm",
+  "dimm beside",
+  "kexec",
   "eager",
   "memmap on memory",
   "no release",
@@ -31,6 +33,7 @@ const MOST = {
   allUnits: 64,
   staticBlocks: 4,
   deviceBlocks: 24,
+  dimmBlocks: 4,
   operatorDeeds: 6,
   userDeeds: 4,
   units: 4,
@@ -73,8 +76,20 @@ class Draw {
 }
 
 const operatorDeed = (draw: Draw, units: number): Deed => {
-  if (draw.has("dimm")) return { do: draw.one(["plug", "unplug"]) };
-  return { do: "resize", to: draw.some(units + 1) - 1 };
+  const dimm: Deed = { do: draw.one(["plug", "unplug"]) };
+  if (draw.has("dimm")) return dimm;
+  const resize: Deed = { do: "resize", to: draw.some(units + 1) - 1 };
+  return draw.has("dimm beside") ? draw.one([resize, dimm]) : resize;
+};
+
+/** The kernel of the search was started by another one, which had memory plugged and in use. */
+const beforeKexec = (draw: Draw, units: number): Deed[] => {
+  if (!draw.has("kexec")) return [];
+  const plug: Deed = { do: "plug" };
+  const heap: Deed = { do: "allocate", units: draw.some(MOST.units), as: "before" };
+  const there = draw.has("dimm") ? [plug] : [{ do: "resize", to: draw.some(units) } as const];
+  const beside = draw.has("dimm beside") && !draw.has("dimm") ? [plug] : [];
+  return [...there, ...beside, heap, { do: "kexec" }];
 };
 
 /** What a user may do next. What is freed was allocated by the same user before: its task has finished with it. */
@@ -119,7 +134,8 @@ export const drawnConfiguration = (
   const blockUnits = draw.has("large blocks") ? 4 : 2;
   const vcpus = draw.some(MOST.vcpus - 1) + 1;
   const staticUnits = blockUnits * draw.some(MOST.staticBlocks);
-  const room = Math.floor((MOST.allUnits - staticUnits) / blockUnits);
+  const beside = draw.has("dimm beside") && !draw.has("dimm") ? draw.some(MOST.dimmBlocks) : 0;
+  const room = Math.floor((MOST.allUnits - staticUnits) / blockUnits) - beside;
   const blocks = draw.some(Math.min(MOST.deviceBlocks, room));
   const units = blockUnits * blocks;
   return {
@@ -129,6 +145,7 @@ export const drawnConfiguration = (
     staticUnits,
     blockUnits,
     device: { kind: draw.has("dimm") ? "dimm" : "virtio-mem", units },
+    ...(beside > 0 && { dimmUnits: beside * blockUnits }),
     accept: draw.has("eager") ? "eager" : "lazy",
     memmapOnMemory: draw.has("memmap on memory"),
     pageRelease: !draw.has("no release"),
@@ -136,7 +153,7 @@ export const drawnConfiguration = (
     unplugged: "allocate",
     aug: draw.has("ahead") ? "ahead" : "fault",
     revert: [],
-    before: [],
+    before: beforeKexec(draw, units),
     programs: programsOf(draw, vcpus, staticUnits, units, blocks),
     fault: draw.fault(),
     rules,

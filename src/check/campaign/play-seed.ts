@@ -1,10 +1,10 @@
-import { Prng } from "../../machine/prng.ts";
 import type { MachineConfiguration } from "../machine/configuration.ts";
 import { searchMachine } from "../machine/search-machine.ts";
 import type { MachineSystem } from "../machine/system.ts";
 import { VIOLATION, violationId } from "../machine/violations.ts";
-import { type Walker, type WalkViolation, walkRandomly } from "../random-walks.ts";
+import { type WalkViolation, walkRandomly } from "../random-walks.ts";
 import { drawnConfiguration } from "./draw.ts";
+import { walkersOf } from "./walkers.ts";
 
 /** What a campaign plays. A seed's outcome depends on this and on the seed, and on nothing else. */
 export interface CampaignPlan {
@@ -39,12 +39,6 @@ export interface SeedOutcome {
   readonly notModelled: boolean;
   readonly failure: CampaignFailure | null;
 }
-
-/** How a walk decides who goes next: by chance, or by priorities that change some times. */
-export const walkersOf = (seed: number): readonly Walker[] => [
-  { kind: "uniform" },
-  { kind: "pct", changes: 1 + new Prng(seed).below(4) },
-];
 
 /** What the operator brought about: no mistake of anybody's. */
 const NO_MISTAKES: ReadonlySet<number> = new Set([VIOLATION.NOT_MODELLED, VIOLATION.NO_ROOM]);

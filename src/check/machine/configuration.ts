@@ -79,6 +79,8 @@ export interface MachineConfiguration {
   readonly platform?: PlatformName | undefined;
   /** Big-block mode of virtio-mem (force_bbm); left out: no. */
   readonly bigBlocks?: boolean | undefined;
+  /** Units of a DIMM that there may be beside a virtio-mem device, behind it; left out: none. */
+  readonly dimmUnits?: number | undefined;
   /** Zone that hot-added memory goes online to; left out: MOVABLE. */
   readonly zone?: "kernel" | "movable" | undefined;
 }
@@ -94,7 +96,7 @@ const PAGE_SHIFT = 12;
 const PAGEBLOCK_ORDER = 9;
 const MAX_ORDER = 10;
 
-const layoutOf = ({ staticUnits, device, before }: MachineConfiguration): GuestLayout => {
+const layoutOf = ({ staticUnits, device, dimmUnits = 0, before }: MachineConfiguration): GuestLayout => {
   const low = before.some((deed) => deed.do === "kexec") ? LOW_MEMORY_FOR_KEXEC : LOW_MEMORY;
   const memory = low + staticUnits * UNIT;
   return explicitLayout({
@@ -103,8 +105,8 @@ const layoutOf = ({ staticUnits, device, before }: MachineConfiguration): GuestL
       { start: HIGH_BASE, size: staticUnits * UNIT },
     ],
     slots: 1,
-    maxmem: memory + device.units * UNIT,
-    deviceMemory: { start: HIGH_BASE + staticUnits * UNIT, size: device.units * UNIT },
+    maxmem: memory + (device.units + dimmUnits) * UNIT,
+    deviceMemory: { start: HIGH_BASE + staticUnits * UNIT, size: (device.units + dimmUnits) * UNIT },
   });
 };
 

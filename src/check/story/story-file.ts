@@ -39,6 +39,7 @@ const saved = z.strictObject({
     staticUnits: units,
     blockUnits: z.union([z.literal(2), z.literal(4), z.literal(64)]),
     device: z.strictObject({ kind: z.enum(["virtio-mem", "dimm"]), units }),
+    dimmUnits: units.optional(),
     accept: z.enum(["lazy", "eager"]),
     memmapOnMemory: z.boolean(),
     pageRelease: z.boolean(),

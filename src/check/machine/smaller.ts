@@ -1,4 +1,4 @@
-import type { Deed, MachineConfiguration, Program } from "../machine/configuration.ts";
+import type { Deed, MachineConfiguration, Program } from "./configuration.ts";
 
 const without = <T>(all: readonly T[], place: number): readonly T[] => all.toSpliced(place, 1);
 
@@ -34,6 +34,12 @@ const smallerDeed = (deed: Deed): Deed | undefined => {
   return undefined;
 };
 
+const fewerBefore = (configuration: MachineConfiguration): MachineConfiguration[] =>
+  configuration.before.map((_, place) => ({
+    ...configuration,
+    before: without(configuration.before, place),
+  }));
+
 const smallerDeeds = (configuration: MachineConfiguration): MachineConfiguration[] =>
   configuration.programs.flatMap((program, place) =>
     program.deeds.flatMap((deed, at) => {
@@ -57,11 +63,22 @@ const ofSize = (
   staticUnits: number,
   units: number,
 ): MachineConfiguration[] => {
-  const { programs, device, blockUnits } = configuration;
+  const { before, programs, device, blockUnits } = configuration;
   if (staticUnits < blockUnits || units < blockUnits) return [];
-  const all = programs.flatMap(({ deeds }) => deeds);
+  const all = [...before, ...programs.flatMap(({ deeds }) => deeds)];
   if (!all.every((deed) => fits(deed, staticUnits, units, blockUnits))) return [];
   return [{ ...configuration, staticUnits, device: { ...device, units } }];
+};
+
+/** A smaller DIMM beside the device, and none where nobody plugs it. */
+const smallerDimm = (configuration: MachineConfiguration): MachineConfiguration[] => {
+  const { dimmUnits = 0, blockUnits, before, programs, ...rest } = configuration;
+  if (dimmUnits === 0) return [];
+  const deeds = [...before, ...programs.flatMap((program) => program.deeds)];
+  const isNeeded = deeds.some((deed) => deed.do === "plug" || deed.do === "unplug");
+  const machine = { ...rest, blockUnits, before, programs };
+  if (!isNeeded) return [machine];
+  return dimmUnits > blockUnits ? [{ ...machine, dimmUnits: dimmUnits - blockUnits }] : [];
 };
 
 const fewerUnits = (configuration: MachineConfiguration): MachineConfiguration[] => {
@@ -72,6 +89,7 @@ const fewerUnits = (configuration: MachineConfiguration): MachineConfiguration[]
     ...ofSize(configuration, staticUnits, device.units - blockUnits),
     ...ofSize(configuration, half(staticUnits), device.units),
     ...ofSize(configuration, staticUnits - blockUnits, device.units),
+    ...smallerDimm(configuration),
   ];
 };
 
@@ -90,13 +108,29 @@ const plainer = (configuration: MachineConfiguration): MachineConfiguration[] =>
     .map(([name, value]) => ({ ...configuration, [name]: value }))
     .filter((other) => JSON.stringify(other) !== JSON.stringify(configuration));
 
-/** Machines that are next smaller than this one, those first in which most is gone. */
-export const smallerConfigurations = (configuration: MachineConfiguration): readonly MachineConfiguration[] =>
-  [
-    ...fewerVcpus(configuration),
-    ...fewerPrograms(configuration),
+/** Somebody does something, and nobody speaks of memory that nobody allocates. */
+const makesSense = ({ before, programs }: MachineConfiguration): boolean => {
+  const deeds = [...before, ...programs.flatMap((program) => program.deeds)];
+  const names = new Set(deeds.flatMap((deed) => (deed.do === "allocate" ? [deed.as] : [])));
+  return programs.length > 0 && deeds.every((deed) => !("as" in deed) || names.has(deed.as));
+};
+
+const SMALLER = ", smaller";
+
+/** Machines that are next smaller than this one: units, then vCPUs, then the fault and other features, then what people do. */
+export const smallerConfigurations = (
+  configuration: MachineConfiguration,
+): readonly MachineConfiguration[] => {
+  const name = configuration.name.endsWith(SMALLER) ? configuration.name : configuration.name + SMALLER;
+  return [
     ...fewerUnits(configuration),
+    ...fewerVcpus(configuration),
     ...plainer(configuration),
+    ...fewerPrograms(configuration),
+    ...fewerBefore(configuration),
     ...fewerDeeds(configuration),
     ...smallerDeeds(configuration),
-  ].filter(({ programs }) => programs.length > 0);
+  ]
+    .filter(makesSense)
+    .map((smaller) => ({ ...smaller, name }));
+};
