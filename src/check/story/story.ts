@@ -66,7 +66,7 @@ export const storyOf = (system: MachineSystem, path: readonly number[], atRest: 
   let result: number = TAKEN;
   let events: TraceEvent[] = [];
   let last = -1;
-  machine.trace.raw = (event) => events.push(event);
+  machine.trace.raw = (event) => events.push({ ...event });
   system.reset();
   for (const [index, choice] of path.entries()) {
     // A saved story may be of an older program, in which it went another way.
