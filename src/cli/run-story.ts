@@ -3,14 +3,16 @@ import { renderStory } from "../check/story/render-check.ts";
 import { readStory } from "../check/story/story-file.ts";
 import { renderJson } from "../scenario/render/json.ts";
 import { EXIT, UsageError } from "./exit-status.ts";
+import { checkLinuxOptions } from "./linux-options.ts";
 import type { RunOptions } from "./run.ts";
 import type { System } from "./system.ts";
+import type { OpenWorld } from "./worlds.ts";
 
 /** What changes a scenario, or tells of its steps, has no meaning for a story: it is played as it was found. */
 const refuseOptions = (file: string, options: RunOptions): void => {
   const { world, design, seed, platform, set, trace, html, allDifferences } = options;
   const given = Object.entries({
-    "--world": world === "model" ? undefined : world,
+    "--world both": world === "both" ? true : undefined,
     ...{ "--design": design, "--seed": seed, "--platform": platform, "--set": set },
     ...{ "--trace": trace, "--html": html, "--all-differences": allDifferences },
   }).find(([, value]) => value !== undefined);
@@ -21,19 +23,24 @@ const refuseOptions = (file: string, options: RunOptions): void => {
 };
 
 /**
- * Plays a saved story in the model world.
+ * Plays a saved story: in the model world step by step, in the linux world as far as a real kernel can be made to.
  *
  * @returns 1 if its rule is broken as it was, 0 if it is not any more
- * @throws StoryFileError, UsageError
+ * @throws StoryFileError, UsageError; WorldUnavailable for a story that the linux world cannot replay
  */
 export const runStory = async (
   file: string,
   text: string,
   options: RunOptions,
   system: System,
+  openWorld: OpenWorld,
 ): Promise<number> => {
   refuseOptions(file, options);
-  const { configuration, path, atRest } = readStory(file, text);
+  checkLinuxOptions(options, options.world);
+  const saved = readStory(file, text);
+  if (options.world === "linux")
+    return (await import("./run-story-in-linux.ts")).runStoryInLinux(file, saved, options, system, openWorld);
+  const { configuration, path, atRest } = saved;
   const story = await replayMachine(configuration, path, atRest);
   const verdict = story.broken ? "broken" : "held";
   const told = story.broken

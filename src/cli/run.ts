@@ -43,7 +43,8 @@ export const run = async (
 ): Promise<number> => {
   const { world } = options;
   const story = storyText(file, system);
-  if (story !== undefined) return (await import("./run-story.ts")).runStory(file, story, options, system);
+  if (story !== undefined)
+    return (await import("./run-story.ts")).runStory(file, story, options, system, openWorld);
   checkLinuxOptions(options, world);
   if (world === "both") return (await import("./run-both.ts")).runBoth(file, options, system, openWorld);
   if (options.allDifferences === true)

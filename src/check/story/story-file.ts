@@ -76,15 +76,16 @@ export const storyFile = (configuration: MachineConfiguration, story: Story): st
   return `${JSON.stringify({ format: FORMAT, violation, atRest, path, configuration })}\n`;
 };
 
-/** What a saved story says. @throws StoryFileError */
-export const readStory = (
-  file: string,
-  text: string,
-): {
+export interface SavedStory {
   readonly configuration: MachineConfiguration;
   readonly path: readonly number[];
   readonly atRest: boolean;
-} => {
+  /** What it breaks: the rule's number first. */
+  readonly violation: string;
+}
+
+/** What a saved story says. @throws StoryFileError */
+export const readStory = (file: string, text: string): SavedStory => {
   const result = saved.safeParse(parsed(file, text));
   if (result.success) return result.data;
   const [issue] = result.error.issues;

@@ -1,0 +1,147 @@
+import { GIB, MIB } from "../../units.ts";
+import type { Deed, MachineConfiguration } from "../machine/configuration.ts";
+import { type ForcedStory, NotForcible } from "./forced-deeds.ts";
+
+/** A memory block of a real kernel on a machine of this size, bytes. */
+const BLOCK = 128 * MIB;
+/** Boot memory lies below 4 GiB, and the window of devices begins there. */
+const MEMORY = 1 * GIB;
+const WINDOW = 4 * GIB;
+const FIRST_BLOCK = WINDOW / BLOCK;
+const DEVICE = "vm0";
+const DIMM = "dimm0";
+/** Longer than the driver's timer runs at first. */
+const TIMER = "60s";
+
+/**
+ * Calls that a real kernel makes for hotplug alone, so that the first of the story is the first there.
+ *
+ * @missing others: a real kernel makes them at its boot as well, as often as it likes
+ */
+const HOTPLUG_CALLS: ReadonlySet<string> = new Set([
+  "TDG.MEM.PAGE.RELEASE",
+  "virtio-mem PLUG",
+  "virtio-mem UNPLUG",
+  "ACPI _EJ0",
+  "ACPI _OST",
+  "arch_add_memory",
+  "create_memory_block_devices",
+  "register_memory_resource",
+  "MEM_GOING_ONLINE",
+  "MEM_GOING_OFFLINE",
+]);
+
+/** Bytes that a unit of the story stands for: so many that a memory block is a real one. */
+const unitOf = ({ blockUnits }: MachineConfiguration): number => BLOCK / blockUnits;
+
+const dimmUnits = ({ device, dimmUnits: beside = 0 }: MachineConfiguration): number =>
+  device.kind === "dimm" ? device.units : beside;
+
+/** Allocations get names of their own; what is freed by a name are all that were made under it. */
+class StepText {
+  private readonly configuration: MachineConfiguration;
+  private readonly names = new Map<string, string[]>();
+
+  constructor(configuration: MachineConfiguration) {
+    this.configuration = configuration;
+  }
+
+  /** Steps of a scenario that do what a deed does. @throws NotForcible for what the linux world does not do */
+  of(deed: Deed | "wait"): readonly unknown[] {
+    const unit = unitOf(this.configuration);
+    if (deed === "wait") return [{ wait: TIMER }];
+    switch (deed.do) {
+      case "resize":
+        return [{ resize: { device: DEVICE, to: deed.to * unit } }];
+      case "plug":
+        return [{ plug: { dimm: DIMM, size: dimmUnits(this.configuration) * unit } }];
+      case "unplug":
+        return [{ unplug: { dimm: DIMM } }];
+      case "kexec":
+        return [deed.syscall === undefined ? "kexec" : { kexec: { syscall: deed.syscall } }];
+      case "allocate":
+        return this.allocate(deed);
+      case "free":
+        return this.freed(deed.as);
+      case "online":
+      case "offline":
+        return [{ [deed.do]: { block: FIRST_BLOCK + deed.block } }];
+      case "read":
+        return [{ read: { across: this.address(deed.across) } }];
+      default:
+        return this.freed(deed.as, deed.do);
+    }
+  }
+
+  private allocate({ as, units, pinned }: Deed & { readonly do: "allocate" }): readonly unknown[] {
+    const names = this.names.get(as) ?? [];
+    const name = `${as.replaceAll(" ", "-")}-${names.length + 1}`;
+    this.names.set(as, [...names, name]);
+    const size = units * unitOf(this.configuration);
+    return [{ allocate: { name, size, ...(pinned === true && { movable: false }) } }];
+  }
+
+  private freed(as: string, deed: "free" | "share" | "unshare" = "free"): readonly unknown[] {
+    const names = this.names.get(as) ?? [];
+    if (deed === "free") this.names.delete(as);
+    return names.map((name) => ({ [deed]: { name } }));
+  }
+
+  /** Boot memory of a story ends where its devices begin; that of a real machine does not. */
+  private address(unit: number): number {
+    const { staticUnits } = this.configuration;
+    if (unit < staticUnits + 1)
+      throw new NotForcible(`a read across unit ${unit}, which is not behind memory of the device`);
+    return WINDOW + (unit - staticUnits) * unitOf(this.configuration);
+  }
+}
+
+const faultsOf = ({ fault }: MachineConfiguration, { strikes }: ForcedStory): readonly unknown[] => {
+  if (fault === null || !strikes) return [];
+  if (!HOTPLUG_CALLS.has(fault.call))
+    throw new NotForcible(
+      `the fault of ${fault.call}: a real kernel makes such calls at its boot, and there is no telling which is the one of the story`,
+    );
+  return [{ call: fault.call, answer: fault.answer, optional: true }];
+};
+
+const machineOf = (configuration: MachineConfiguration): object => {
+  const { device, vcpus } = configuration;
+  const unit = unitOf(configuration);
+  const [virtioMem, dimm] = [device.kind === "virtio-mem" ? device.units : 0, dimmUnits(configuration)];
+  return {
+    ...{ memory: MEMORY, vcpus, firmware: { unaccepted: "all" } },
+    ...(virtioMem > 0 && { virtioMem: [{ id: DEVICE, size: virtioMem * unit }] }),
+    ...(dimm > 0 && { slots: 1, maxmem: MEMORY + (virtioMem + dimm) * unit }),
+  };
+};
+
+/**
+ * A story as a scenario of a machine that a real kernel can run on, as JSON, which is YAML. A memory block has as many units as
+ * in the story, and a real one's size; boot memory is not beside the device, and there is more of it.
+ *
+ * @throws NotForcible for a step or a fault that no scenario has, or that would not be the one of the story
+ */
+export const scenarioOfStory = (
+  configuration: MachineConfiguration,
+  story: ForcedStory,
+  violation: string,
+): string => {
+  const { name, design, accept, memmapOnMemory, zone, pageRelease, discard, unplugged, aug } = configuration;
+  if (configuration.bigBlocks === true)
+    throw new NotForcible("big-block mode, which only a larger block size brings about");
+  const steps = new StepText(configuration);
+  return JSON.stringify({
+    name: "story",
+    title: `${name}: ${violation}`.slice(0, 200),
+    platform: configuration.platform ?? "tdx",
+    machine: machineOf(configuration),
+    guest: {
+      ...{ kernel: "6.12", revert: configuration.revert, accept, design, memmapOnMemory },
+      autoOnline: zone === "kernel" ? "online_kernel" : "online_movable",
+    },
+    vmm: { discard, pageRelease, unpluggedAccess: unplugged, aug },
+    faults: faultsOf(configuration, story),
+    steps: ["boot", ...[...configuration.before, ...story.deeds].flatMap((deed) => steps.of(deed))],
+  });
+};
