@@ -55,7 +55,16 @@ describe("the TDMR list", () => {
       { offset: 0x1000, size: 0x1000 },
     ];
     expect(() => new TdmrList([{ base: GIB, size: GIB, reserved }])).toThrow("ascend inside");
-    expect(() => new TdmrList([{ base: 16 * TIB, size: GIB }])).toThrow(NotModelled);
+  });
+  it("may reach beyond 16 TiB, and only pages below are given out", () => {
+    const across = new TdmrList([{ base: 16 * TIB - GIB, size: 2 * GIB }]);
+    const end = 2 ** 32;
+    expect([across.kindOf(end - 1), across.coversWhole(end - 512, 512)]).toEqual([COVERED, true]);
+    expect(() => across.kindOf(end)).toThrow(NotModelled);
+    expect(across.coversWhole(end - 512, 1024)).toBe(false);
+    expect(across.kindOf(end + (2 * GIB) / 4096)).toBe(OUTSIDE);
+    across.setReady(16 * TIB - GIB, 16 * TIB + GIB, 16 * TIB);
+    expect(across.kindOf(end)).toBe(OUTSIDE);
   });
 });
 

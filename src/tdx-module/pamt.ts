@@ -56,7 +56,7 @@ export class Pamt implements Flat {
 
   constructor(tdmrs: readonly Tdmr[], configured = true) {
     this.tdmrs = new TdmrList(tdmrs, configured);
-    this.firstBlock = this.tdmrs.firstFrame >>> 9;
+    this.firstBlock = Math.floor(this.tdmrs.firstFrame / 512);
   }
 
   /** Size class of the entry that describes a frame; a free frame counts as 4 KiB. */

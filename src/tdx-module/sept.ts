@@ -18,8 +18,7 @@ const NO_GIB = -1;
  * The secure EPT of one TD: a radix tree of 512-entry tables.
  *
  * In a PENDING 2 MiB leaf the low nine bits of the payload are ACCEPT_COUNTER, as in hardware: the frame is
- * aligned. Frames fit 32 bits because the module covers no more than 16 TiB of host memory (`TdmrList` refuses
- * more), and an address outside is refused before it comes here.
+ * aligned. Frames fit 32 bits because `TdmrList` lets no page above 16 TiB of host memory become one of TDX.
  *
  * The walk leaves its result in `at` (entry number), `level` and `unit`; it allocates nothing.
  */

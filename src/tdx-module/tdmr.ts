@@ -20,13 +20,15 @@ export const RESERVED = 1;
 export const OUTSIDE = 2;
 
 const GIB = 2 ** 30;
+/** Pages of TDX are known by frame numbers of 32 bits; metadata may describe more. */
+const MOST_FRAMES = 2 ** 32;
 
 /**
  * The TDMR list, as sorted runs of frames. It is fixed once the module is configured and all metadata is made; until then
  * `setReady` says how far TDH.SYS.TDMR.INIT has come, and what lies beyond is OUTSIDE. It is made anew from the module's
  * state where that is restored, so it is no state itself.
  *
- * @missing host memory above 16 TiB
+ * @missing pages of TDX above 16 TiB of host memory; the host may have more, and its metadata is made
  */
 export class TdmrList {
   /** Runs of frames: `[start, end)` and what they are, ascending; the gaps between are OUTSIDE. */
@@ -54,10 +56,13 @@ export class TdmrList {
     this.ready = this.ends.slice();
     this.firstFrame = runs[0]?.start ?? 0;
     this.endFrame = runs.at(-1)?.end ?? 0;
-    if (this.endFrame > 2 ** 32) throw new NotModelled("host memory above 16 TiB");
   }
 
-  /** COVERED, RESERVED or OUTSIDE. `frame` is below 2^40. */
+  /**
+   * COVERED, RESERVED or OUTSIDE. `frame` is below 2^40.
+   *
+   * @throws NotModelled for a covered frame above 16 TiB
+   */
   kindOf(frame: number): number {
     if (this.runStart <= frame && frame < this.runEnd) return COVERED;
     for (let i = 0; i < this.starts.length && this.starts[i]! <= frame; i++) {
@@ -65,8 +70,9 @@ export class TdmrList {
       if (frame >= this.ready[i]!) return OUTSIDE;
       const kind = this.kinds[i]!;
       if (kind === COVERED) {
+        if (frame >= MOST_FRAMES) throw new NotModelled("a page of TDX above 16 TiB of host memory");
         this.runStart = this.starts[i]!;
-        this.runEnd = Math.min(this.ends[i]!, this.ready[i]!);
+        this.runEnd = Math.min(this.ends[i]!, this.ready[i]!, MOST_FRAMES);
       }
       return kind;
     }
