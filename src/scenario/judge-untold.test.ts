@@ -44,6 +44,7 @@ it.each([
     "{bitmap: {setBits: {plugged: '0-1023'}}}",
     { held: false, expected: "plugged 64-1023", unasked: "plugged 0-63" },
   ],
+  ["{longestSpin: '< 1ms'}", { held: true, expected: "", unasked: "longestSpin < 1ms" }],
   ["{broken: [I11]}", { held: true, expected: "", unasked: "I11" }],
 ])("what a world cannot tell is not asked there, and the rest is: %s", async (text, judgement) => {
   const { expectations, verdict } = await judged(text);

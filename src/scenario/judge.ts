@@ -76,7 +76,7 @@ const FINDERS: { readonly [K in Expectation["kind"]]: Finder<K> } = {
   },
   "longest-wait": async ({ wait, test }, seen) => {
     const waits = await seen.waits();
-    if (waits === null) return missing(test.text);
+    if (waits === null) return unasked(`${wait} ${test.text}`);
     const ns = waits[WAITS[wait]];
     return { held: passes(test, ns), expected: test.text, found: formatDuration(ns) };
   },
