@@ -60,7 +60,10 @@ export class TdxPlatform implements GuestPlatform {
     setNumber(regs, RAX, VP_ENTER);
     setNumber(regs, RCX, this.td.vcpu(vcpu, VCPU_WORD.TDVPR_FRAME) * PAGE);
     this.injector?.seamcall(regs);
-    return seamcall(this.module, regs);
+    const result = seamcall(this.module, regs);
+    // Nobody looks at them any more, and which vCPU was entered last tells states apart.
+    regs.fill(0);
+    return result;
   }
 
   /** The VMM answered a TDG.VP.VMCALL in the exit registers. */

@@ -55,8 +55,17 @@ export interface Places extends CellLines {
   readonly untouched: readonly number[];
 }
 
-/** What of a machine is saved, and what of that tells states from one another. */
-export const placesOf = (machine: Machine, arena: Arena, knowledge: Knowledge): Places => {
+/**
+ * What of a machine is saved, and what of that tells states from one another.
+ *
+ * @param apart pieces of the arena that are part of the key in a way of their own
+ */
+export const placesOf = (
+  machine: Machine,
+  arena: Arena,
+  knowledge: Knowledge,
+  apart: ReadonlySet<number> = new Set(),
+): Places => {
   const history = piecesOf(arena, historyOf(machine));
   const implied = piecesOf(arena, impliedOf(machine));
   const pieceOf = linesOf(arena, () => true).map((line) => arena.pieceOfLine(line));
@@ -64,7 +73,7 @@ export const placesOf = (machine: Machine, arena: Arena, knowledge: Knowledge): 
   const saved = new Set(lines);
   return {
     lines,
-    inKey: lines.map((line) => !implied.has(pieceOf[line]!)),
+    inKey: lines.map((line) => !implied.has(pieceOf[line]!) && !apart.has(pieceOf[line]!)),
     gates: gatesOf(machine, arena, lines),
     untouched: linesOf(arena, (piece) => !history.has(piece)).filter((line) => !saved.has(line)),
   };

@@ -50,6 +50,20 @@ export class Programs {
       : this.machine.tasks.users[by.user % this.machine.tasks.users.length]!;
   }
 
+  /** Numbers of the programs of the user on a vCPU. */
+  numbersOf(vcpu: number): number[] {
+    const { users } = this.machine.tasks;
+    return [...this.all.keys()].filter((program) => this.taskOf(this.all[program]!) === users[vcpu]);
+  }
+
+  /** All that the user on a vCPU does, as a text; empty if that is nothing. Memory has a name only if somebody asks for it. */
+  deedsOf(vcpu: number): string {
+    const isTold = (name: unknown): boolean => this.owners.some((owner) => owner === name);
+    const programs = this.numbersOf(vcpu).map((program) => ({ ...this.all[program]!, by: "user" }));
+    if (programs.length === 0) return "";
+    return JSON.stringify(programs, (key, value) => (key === "as" && !isTold(value) ? "" : value));
+  }
+
   /** Whether the next deed of a program may begin now. */
   isReady(program: number): boolean {
     const { deeds, when } = this.all[program]!;

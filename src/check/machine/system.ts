@@ -7,6 +7,7 @@ import type { Knowledge } from "./footprint.ts";
 import { groupOfActor } from "./gates.ts";
 import { placesOf } from "./key.ts";
 import { learnFootprint } from "./learn.ts";
+import { LikeUsers } from "./like-users.ts";
 import { MachineMoves, MOVE_KINDS } from "./moves.ts";
 import type { Programs } from "./programs.ts";
 import type { Reductions } from "./reductions.ts";
@@ -33,6 +34,7 @@ export class MachineSystem implements System {
   readonly knowledge: Knowledge;
   /** All memory of the machine. */
   readonly arena: Arena;
+  private readonly likeUsers: LikeUsers;
   private readonly moves: MachineMoves;
   private readonly untouched: Untouched;
   /** By kind of move: how often it was taken. */
@@ -48,12 +50,13 @@ export class MachineSystem implements System {
     this.machine = machine;
     this.programs = programs;
     this.arena = arena;
-    const places = placesOf(machine, arena, knowledge);
+    this.likeUsers = new LikeUsers(machine, programs, arena);
+    const places = placesOf(machine, arena, knowledge, this.likeUsers.pieces);
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
     this.cells = new Cells(arena, places);
     this.moves.moves = (actor) => this.cells.moves(groupOfActor(actor));
     this.stateBytes = this.cells.stateBytes;
-    this.keyBytes = this.cells.keyBytes;
+    this.keyBytes = this.cells.keyBytes + this.likeUsers.keyBytes;
   }
 
   reset(): void {
@@ -85,11 +88,13 @@ export class MachineSystem implements System {
   }
 
   key(into: Uint8Array, at: number): number {
-    return this.cells.key(into, at);
+    const length = this.cells.key(into, at);
+    return length + this.likeUsers.write(into, at + length);
   }
 
   fingerprint(halves: Uint32Array): void {
     this.cells.fingerprint(halves);
+    this.likeUsers.addTo(halves);
   }
 
   choices(): number {
@@ -125,7 +130,8 @@ export class MachineSystem implements System {
   }
 
   /** Goes on with these reductions; at first there are none. */
-  reduce({ partialOrder }: Reductions): void {
+  reduce({ symmetry, partialOrder }: Reductions): void {
+    this.likeUsers.nameless = symmetry;
     this.moves.mergesLocalSteps = partialOrder;
   }
 
