@@ -76,6 +76,17 @@ it.skipIf(!canRun)(
 );
 
 it.skipIf(!canRun)(
+  `of two virtio-mem devices each one's UNPLUG_ALL is told apart, as in the model ${NEEDS}`,
+  { timeout: PATIENCE_MS },
+  async () => {
+    const report = await playInBoth("linux-kexec/unplug-all-of-two");
+    expect(resultOf(report)).toEqual(HELD);
+    expect(report.dmesg.filter((line) => line.includes("QEMU answers"))).toEqual([]);
+    expect(report.faults[0]).toMatchObject({ struck: 1, seen: 1 });
+  },
+);
+
+it.skipIf(!canRun)(
   `a crash kernel is a TD, reads all of /proc/vmcore, touches nothing unaccepted, and leaves DIMMs alone, as in the model ${NEEDS}`,
   { timeout: PATIENCE_MS },
   async () => {

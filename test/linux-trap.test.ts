@@ -22,7 +22,7 @@ expect: {machine: running, Unaccepted: 0, dmesg: {contains: 'tdx: Guest detected
 
 it.skipIf(!READY)(
   `a kernel whose text is left alone is served by breakpoints, and does the same${NEEDS}`,
-  { timeout: 600_000, retry: 1 },
+  { timeout: 1_800_000 },
   async () => {
     const { report } = await play(load(EAGER), new LinuxWorld({ trap: "breakpoints" }), { version: "test" });
     const unmet = report.expectations

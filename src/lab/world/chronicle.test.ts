@@ -40,11 +40,12 @@ it("a violation is a step of its own, told once, with its callers", () => {
   });
 });
 
-it("a fault is known by the machine's number of its step", () => {
+it("a fault is known by the machine's number of its step, or of one before, as that of a device is", () => {
   const { told } = chronicle();
   told.hear(machineEvent(40));
   told.hear({ ...machineEvent(41), actor: "fault", what: "TDG.MEM.PAGE.ACCEPT" });
-  expect([told.stepOf(41), told.stepOf(40), told.stepOf(0)]).toEqual([2, 0, 0]);
+  told.hear({ ...machineEvent(50), actor: "fault", what: "virtio-mem PLUG" });
+  expect([41, 40, 42, 51, 0].map((step) => told.stepOf(step))).toEqual([2, 2, 3, 0, 0]);
 });
 
 it("steps go on over guests whose own numbers begin again, and a call belongs to the vCPU that made it", () => {

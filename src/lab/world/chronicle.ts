@@ -42,9 +42,14 @@ export class Chronicle {
     if (actor === "fault") this.faults.set(step, this.steps);
   }
 
-  /** Our number of the step in which a fault struck, by the machine's; 0 if none did. */
+  /**
+   * Our number of the step in which a fault struck, by the machine's; 0 if none did. A device tells of it when it answers,
+   * which is a later step of the machine.
+   */
   stepOf(machineStep: number): number {
-    return this.faults.get(machineStep) ?? 0;
+    if (machineStep === 0) return 0;
+    const told = [...this.faults].filter(([step]) => step >= machineStep);
+    return told.reduce((first, one) => (one[0] < first[0] ? one : first), [Number.POSITIVE_INFINITY, 0])[1];
   }
 
   /** What was seen broken. What was told before is not told again. */
