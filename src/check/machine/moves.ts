@@ -72,8 +72,6 @@ export class MachineMoves {
     reserveSections(this.machine);
     this.programs = new Programs(this.machine, configuration);
     for (const deed of configuration.before) this.doBefore(deed);
-    // The kernel may be another one now.
-    reserveSections(this.machine);
     const jumps = configuration.before.some((deed) => deed.do === "kexec");
     if (jumps) reserveSections(this.machine);
     this.early = jumps ? this.verdict() : TAKEN;
