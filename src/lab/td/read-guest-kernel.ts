@@ -1,6 +1,7 @@
 import type { Btf } from "../kernel-image/btf.ts";
 import { decompressorJump } from "../kernel-image/decompressor-jump.ts";
 import { bytesAt } from "../kernel-image/elf-memory.ts";
+import { judgeKernel } from "../kernel-image/judge.ts";
 import { type KernelImage, kernelTypes } from "../kernel-image/kernel-image.ts";
 import { kernelOrc } from "../kernel-image/orc.ts";
 import { prologueOf } from "../kernel-image/prologue.ts";
@@ -17,8 +18,13 @@ const stubRoomOf = (image: KernelImage): GuestKernel["stubRoom"] => {
   return space === undefined ? { at: 0n, bytes: 0 } : { at: space.address, bytes: space.length };
 };
 
-const tdcallsOf = ({ elf, symbols, release }: KernelImage): GuestKernel["tdcalls"] => {
+/** @throws LabError if the kernel is none for a TD, or makes its TDCALLs elsewhere */
+export const tdcallsOf = (image: KernelImage): GuestKernel["tdcalls"] => {
+  const { elf, symbols, release } = image;
   const sites = instructionSites(elf, symbols, "TDCALL");
+  const judged = judgeKernel(image);
+  if (sites.length === 0 && !judged.ok)
+    throw new LabError(`${judged.line}; give a kernel of Linux 6.7 or later that has it`);
   const other = sites.find(({ place }) => !TDCALL_FUNCTIONS.some((name) => name === place?.name));
   if (sites.length === 0 || other !== undefined) {
     const found = other === undefined ? "none" : `one in ${placeText(symbols, other.address)}`;
