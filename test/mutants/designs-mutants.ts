@@ -39,8 +39,8 @@ export const DESIGNS_MUTANTS = [
     [
       "tide-leaves-under-accept",
       "guard dropped",
-      "(k.accepting.overlaps(f.get(v.next), f.get(v.end)) ? BLOCKED : at.scan)",
-      "at.scan",
+      "if (k.accepting.overlaps(f.get(v.next), f.get(v.end))) {",
+      "if (false) {",
       on("accept-beside-unplug"),
     ],
     [

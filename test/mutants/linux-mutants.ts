@@ -35,7 +35,7 @@ export const LINUX_MUTANTS = [
     [
       "accept-ignores-overlap",
       "guard dropped",
-      "if (k.accepting.overlaps(f.get(v.first), f.get(v.end))) return BLOCKED;",
+      "if (k.accepting.overlaps(f.get(v.first), f.get(v.end), touching)) return spin(k, f);",
       "",
       on("accepts-meet"),
     ],
