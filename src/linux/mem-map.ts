@@ -230,13 +230,22 @@ export class MemMap {
     this.touch(slot * this.geometry.pagesPerSection, this.geometry.pagesPerSection);
   }
 
+  /** Hands its largest array on to the next memmap. Afterwards no page has one. */
+  release(): void {
+    spareUse = this.use;
+    this.root.fill(NIL);
+    this.use = new Uint8Array(0);
+    this.useWords = new Uint32Array(0);
+    this.slots = 0;
+  }
+
   /** Makes room for `slots` sections at once, so that boot memory does not grow by doubling. */
   reserve(slots: number): void {
     if (slots <= this.slots) return;
     const { pagesPerSection, pageblockOrder } = this.geometry;
     const pages = slots * pagesPerSection;
     const blocks = pages / 2 ** pageblockOrder;
-    this.use = grown(this.use, new Uint8Array(pages));
+    this.use = grown(this.use, zeroes(pages));
     this.useWords = new Uint32Array(this.use.buffer, 0, pages >> 2);
     this.owners.reserve(pages);
     this.zone = grown(this.zone, new Uint8Array(blocks).fill(0xff));
@@ -262,6 +271,17 @@ export class MemMap {
     this.dirty.add(Math.floor(first / pagesPerUnit), Math.ceil((first + count) / pagesPerUnit));
   }
 }
+
+/** What a memmap that is no longer used left: the collector takes longer over such arrays than a machine over its boot. */
+let spareUse: Uint8Array = new Uint8Array(0);
+
+/** As many zero bytes, whose memory may be that of a released memmap. */
+const zeroes = (length: number): Uint8Array => {
+  const spare = spareUse;
+  if (spare.length !== length) return new Uint8Array(length);
+  spareUse = new Uint8Array(0);
+  return spare.fill(0);
+};
 
 const grown = <A extends Uint8Array | Float64Array>(old: A, wider: A): A => {
   wider.set(old);

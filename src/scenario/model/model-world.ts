@@ -243,5 +243,8 @@ export class ModelWorld implements World {
     return [...this.past.violations, ...this.past.violationsOf(this.machine!)];
   }
 
-  stop(): void {}
+  /** The machine is gone: only its counts can be asked for. */
+  stop(): void {
+    if (this.machine?.booted === true) this.machine.kernel.mm.release();
+  }
 }
