@@ -58,6 +58,7 @@ export const faultIn = fault.define({
   },
   unpair: (k, f) => {
     k.pairs!.put(f.get(fault.v.host));
+    k.zaps.unread();
     const outcome = f.get(fault.v.outcome);
     // What else was in the way may have changed meanwhile; a missing table is no harm to add.
     return outcome < WAIT || outcome >= MISSING_TABLE ? goOn(k, f, outcome) : fault.at.map;
@@ -88,7 +89,8 @@ const bringPair = (k: Vmm, f: Frame<Vmm>): Next => {
   if (area === NO_AREA) return fault.at.map;
   const piece = k.pieceOf(area);
   const page = frame - k.map.start(area);
-  if (!piece.backed.has(page) || piece.mapped.has(page)) return fault.at.map;
+  if (!piece.backed.has(page) || piece.mapped.has(page) || k.zaps.covers(frame)) return fault.at.map;
+  k.zaps.read();
   const host = piece.frameOf(page);
   f.set(fault.v.host, k.pairs!.get(host) ? host : NO_BLOCK);
   f.set(fault.v.tried, PAIR_TRIED);
@@ -98,8 +100,9 @@ const bringPair = (k: Vmm, f: Frame<Vmm>): Next => {
 /** The page was tried with its metadata at hand, which goes back unless it was mapped. */
 const settlePair = (k: Vmm, f: Frame<Vmm>, outcome: number): Next => {
   f.set(fault.v.tried, 0);
-  if (outcome === MAPPED_PAIRED) return f.returns(DONE);
   const host = f.get(fault.v.host);
+  if (outcome === MAPPED_PAIRED || host === NO_BLOCK) k.zaps.unread();
+  if (outcome === MAPPED_PAIRED) return f.returns(DONE);
   if (host === NO_BLOCK) return goOn(k, f, outcome);
   f.set(fault.v.outcome, outcome);
   return fault.at.unpair;
@@ -119,15 +122,22 @@ const goOn = (k: Vmm, f: Frame<Vmm>, outcome: number): Next => {
 const hangTable = (k: Vmm, f: Frame<Vmm>, isPaired: boolean): Next => {
   const table = f.get(fault.v.host);
   const result = k.seam.addTable(f.get(fault.v.frame), f.get(fault.v.level), table);
-  if (result === 0) return fault.at.map;
+  if (result === 0) return withoutTable(f);
   f.set(fault.v.outcome, result);
   return isPaired ? fault.at.unpairTable : tableRefused(k, f);
+};
+
+/** On to the page. What is done with leaves no trace: states that differ in nothing else are one. */
+const withoutTable = (f: Frame<Vmm>): Next => {
+  f.set(fault.v.host, 0);
+  f.set(fault.v.outcome, 0);
+  return fault.at.map;
 };
 
 const tableRefused = (k: Vmm, f: Frame<Vmm>): Next => {
   const result = f.get(fault.v.outcome) as Status;
   k.host.untakeTableFrame(f.get(fault.v.host));
-  if (isBusy(result) || withoutDetails(result) === WRONG_STATE) return fault.at.map;
+  if (isBusy(result) || withoutDetails(result) === WRONG_STATE) return withoutTable(f);
   return dies(k, f, VM_END.MODULE_REFUSED, result);
 };
 

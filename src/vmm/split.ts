@@ -88,6 +88,7 @@ const demote = (k: Vmm, f: Frame<Vmm>, pairs: PamtPairs | undefined): Next => {
 const refused = (k: Vmm, f: Frame<Vmm>): Next => {
   k.host.untakeTableFrame(f.get(s.v.table));
   const result = f.get(s.v.outcome) as Status;
+  for (const slot of [s.v.table, s.v.isPaired, s.v.outcome]) f.set(slot, 0);
   const kind = withoutDetails(result);
   if (isBusy(result) || kind === RESTARTABLE) return s.at.takeTable;
   if (kind === NOT_TRACKED) return f.call(retire, s.at.blocked);
