@@ -1,11 +1,11 @@
 import { assert } from "../../assert.ts";
-import { LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES, RUN_BYTES } from "./line.ts";
+import { LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES } from "./line.ts";
 import { type LineMemory, lineMemory } from "./line-memory.ts";
 
 /** Copies of all lines that an arena has room for behind them, each with its tables; a tail is two of them. */
 const COPIES = 8;
-/** Bytes of a line in the tables of a mirror: its row, its place in the list of those that differ, and its run at the most. */
-const TABLES = ROW_BYTES + 4 + RUN_BYTES;
+/** Bytes of a line in the tables of a mirror: its row, and its place in the list of those that differ. */
+const TABLES = ROW_BYTES + 4;
 
 /**
  * Several pieces of memory in one, so that all of it is compared at once. Each piece begins with a line; what is left of its

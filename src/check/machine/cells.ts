@@ -9,7 +9,7 @@ import { Tail } from "./tail.ts";
 
 /** Lines of the machine's memory: what of it is saved, and what of that tells states from one another. */
 export interface CellLines {
-  /** Numbers of lines in the arena, ascending. */
+  /** Numbers of lines in the arena, in the order of their groups. */
   readonly lines: readonly number[];
   /** By place in `lines`: whether the line tells states apart; false for what no later step looks at. */
   readonly inKey: readonly boolean[];

@@ -27,7 +27,9 @@ export class GatedCompare {
     this.tellers = tellers;
     this.told = new Float64Array(tellers.length);
     this.list = new Uint16Array(most + 1);
-    this.isOpen = new Uint8Array(most + 1).fill(1, 0, 1);
+    // What is always compared, and what has no lines, need not be opened.
+    this.isOpen = new Uint8Array(most + 1).fill(1);
+    for (const group of groups) if (group > 0) this.isOpen[group] = 0;
   }
 
   /** The machine is about to move. @param group is told to change; 0: none in particular */

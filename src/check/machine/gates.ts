@@ -1,3 +1,4 @@
+import { assert } from "../../assert.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Arena } from "./arena.ts";
 import { LINE_BYTES } from "./line.ts";
@@ -30,36 +31,51 @@ export const openGates = (lines: readonly number[]): Gates => ({
 /** The group of an actor's stack. */
 export const groupOfActor = (actor: number): number => actor + 1;
 
+const usesGroup = ({ tasks }: Machine): number => groupOfActor(tasks.actors.length);
+const ownersGroup = (machine: Machine): number => usesGroup(machine) + 1;
+
 /**
- * Behind its first line an actor's stack changes only as the actor moves, or as it gets something to do, which changes the first
- * line. Uses and owners of pages are changed by those who count the changes.
+ * By line of an arena, of those given: its group. Behind its first line an actor's stack changes only as the actor moves, or as it
+ * gets something to do, which changes the first line. Uses and owners of pages are changed by those who count the changes.
  */
-export const gatesOf = (
-  { tasks: { actors }, kernel: { mm } }: Machine,
+export const groupsOf = (
+  machine: Machine,
   arena: Arena,
   lines: readonly number[],
+): ReadonlyMap<number, number> => {
+  const { tasks, kernel } = machine;
+  const gated: readonly (readonly [view: ArrayBufferView, from: number, group: number])[] = [
+    ...tasks.actors.map(({ words, index }) => [words, 1, groupOfActor(index)] as const),
+    [kernel.mm.use, 0, usesGroup(machine)],
+    [kernel.mm.owners.pool, 0, ownersGroup(machine)],
+  ];
+  const groups = new Map(lines.map((line) => [line, 0]));
+  for (const [{ buffer, byteOffset, byteLength }, from, group] of gated) {
+    assert(buffer === arena.buffer, "what is compared lies in the arena");
+    for (const line of lines)
+      if (byteOffset + from * LINE_BYTES <= line * LINE_BYTES && line * LINE_BYTES < byteOffset + byteLength)
+        groups.set(line, group);
+  }
+  return groups;
+};
+
+/** @param lines in the order of their groups */
+export const gatesOf = (
+  machine: Machine,
+  lines: readonly number[],
+  groupOf: ReadonlyMap<number, number>,
 ): Gates => {
-  const { groups, opens } = openGates(lines);
-  const [gated, opening] = [[...groups], [...opens]];
-  const within = ({ buffer, byteOffset, byteLength }: ArrayBufferView, line: number): boolean =>
-    buffer === arena.buffer && byteOffset <= line * LINE_BYTES && line * LINE_BYTES < byteOffset + byteLength;
-  const gate = (view: ArrayBufferView, group: number, hasOpener: boolean): void => {
-    for (const [number, line] of lines.entries()) {
-      if (!within(view, line)) continue;
-      if (hasOpener && line * LINE_BYTES === view.byteOffset) opening[number] = group;
-      else gated[number] = group;
-    }
-  };
-  for (const { words, index } of actors) gate(words, groupOfActor(index), true);
-  const [uses, owners] = [groupOfActor(actors.length), groupOfActor(actors.length + 1)];
-  gate(mm.use, uses, false);
-  gate(mm.owners.pool, owners, false);
+  const { tasks, kernel } = machine;
+  const { mm } = kernel;
+  const stacks = new Map(
+    tasks.actors.map(({ words, index }) => [words.byteOffset / LINE_BYTES, groupOfActor(index)]),
+  );
   return {
-    groups: gated,
-    opens: opening,
+    groups: lines.map((line) => groupOf.get(line)!),
+    opens: lines.map((line) => stacks.get(line) ?? 0),
     tellers: [
-      { group: uses, version: () => mm.version },
-      { group: owners, version: () => mm.owners.version },
+      { group: usesGroup(machine), version: () => mm.version },
+      { group: ownersGroup(machine), version: () => mm.owners.version },
     ],
   };
 };

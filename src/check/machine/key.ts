@@ -3,7 +3,7 @@ import type { Machine } from "../../machine/machine.ts";
 import type { Arena } from "./arena.ts";
 import type { CellLines } from "./cells.ts";
 import { footprintLines, type Knowledge, linesOf } from "./footprint.ts";
-import { gatesOf } from "./gates.ts";
+import { gatesOf, groupsOf } from "./gates.ts";
 
 /** Memory that only tells of the past or of time, or that is empty between steps: it is neither saved nor compared. */
 export const historyOf = ({
@@ -69,12 +69,14 @@ export const placesOf = (
   const history = piecesOf(arena, historyOf(machine));
   const implied = piecesOf(arena, impliedOf(machine));
   const pieceOf = linesOf(arena, () => true).map((line) => arena.pieceOfLine(line));
-  const lines = footprintLines(arena, knowledge).filter((line) => !history.has(pieceOf[line]!));
+  const footprint = footprintLines(arena, knowledge).filter((line) => !history.has(pieceOf[line]!));
+  const groupOf = groupsOf(machine, arena, footprint);
+  const lines = [...footprint].sort((a, b) => groupOf.get(a)! - groupOf.get(b)! || a - b);
   const saved = new Set(lines);
   return {
     lines,
     inKey: lines.map((line) => !implied.has(pieceOf[line]!) && !apart.has(pieceOf[line]!)),
-    gates: gatesOf(machine, arena, lines),
+    gates: gatesOf(machine, lines, groupOf),
     untouched: linesOf(arena, (piece) => !history.has(piece)).filter((line) => !saved.has(line)),
   };
 };

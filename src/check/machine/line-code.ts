@@ -39,40 +39,43 @@ import {
   when,
   whileBelow,
 } from "./assembler.ts";
-import { HASH, LINE_BYTES, LINE_WORDS, ROW_BYTES, RUN_BYTES } from "./line.ts";
+import { HASH, LINE_BYTES, LINE_WORDS, ROW_BYTES } from "./line.ts";
 import { LINE_SHIFT, ONE_FILLED } from "./saved-state.ts";
 
-/** What differs between two lines from so many bytes on. */
-const difference = (one: number, other: number, from: number): Code =>
-  [from, from + 16].flatMap((at) => [
-    ...[...loadVector(one, at), ...loadVector(other, at), ...VECTOR_XOR],
-    ...(at > from ? VECTOR_OR : []),
+/** What differs between a line and the line of a copy that begins so many bytes on. */
+const difference = (line: number, copy: number, begin: number): Code =>
+  [0, 16].flatMap((at) => [
+    ...[...loadVector(line, at), ...loadVector(copy, begin + at), ...VECTOR_XOR],
+    ...(at > 0 ? VECTOR_OR : []),
   ]);
 
+/** Lines that are compared at once: mostly all of them agree. */
+const AT_ONCE = [0, 1, 2, 3];
+
 const compare = ((): WasmFunction => {
-  const [RUNS, END, LIST, PLACE, STOP, COPY, NUMBER] = [0, 1, 2, 3, 4, 5, 6];
-  const next = (lines: number): Code => [
-    ...[...add(PLACE, lines * LINE_BYTES), ...add(COPY, lines * LINE_BYTES)],
+  const [ROWS, END, COPY, NUMBER, LIST, PLACE] = [0, 1, 2, 3, 4, 5];
+  /** What differs in the line that is so many lines on. */
+  const differs = (line: number): Code => [
+    ...[...load(ROWS, line * ROW_BYTES), ...set(PLACE)],
+    ...difference(PLACE, COPY, line * LINE_BYTES),
+  ];
+  const one = (line: number): Code => [
+    ...[...differs(line), ...VECTOR_ANY],
+    ...when([...get(LIST), ...get(NUMBER), ...constant(line), ADD, ...store, ...add(LIST, 4)]),
+  ];
+  const pass = (lines: number): Code => [
+    ...[...add(ROWS, lines * ROW_BYTES), ...add(COPY, lines * LINE_BYTES)],
     ...add(NUMBER, lines),
   ];
-  /** Two lines that agree are passed over at once. */
-  const pair = block([
-    ...[...get(PLACE), ...constant(LINE_BYTES), ADD, ...get(STOP), NOT_BELOW, ...branchIf(0)],
-    ...[...difference(PLACE, COPY, 0), ...difference(PLACE, COPY, LINE_BYTES), ...VECTOR_OR],
-    ...[...VECTOR_ANY, ...branchIf(0), ...next(2), ...branch(1)],
+  const several = block([
+    ...[...get(ROWS), ...constant((AT_ONCE.length - 1) * ROW_BYTES), ADD, ...get(END), NOT_BELOW],
+    ...branchIf(0),
+    ...AT_ONCE.flatMap((line) => [...differs(line), ...(line > 0 ? VECTOR_OR : [])]),
+    ...[...VECTOR_ANY, ...when(AT_ONCE.flatMap(one))],
+    ...[...pass(AT_ONCE.length), ...branch(1)],
   ]);
-  const single = [
-    ...[...difference(PLACE, COPY, 0), ...VECTOR_ANY],
-    ...when([...get(LIST), ...get(NUMBER), ...store, ...add(LIST, 4)]),
-    ...next(1),
-  ];
-  const run = [
-    ...[...load(RUNS, 0), ...set(PLACE), ...load(RUNS, 4), ...set(STOP)],
-    ...[...load(RUNS, 8), ...set(COPY), ...load(RUNS, 12), ...set(NUMBER)],
-    ...[...add(RUNS, RUN_BYTES), ...whileBelow(PLACE, STOP, [...pair, ...single])],
-  ];
-  const body = [...whileBelow(RUNS, END, run), ...get(LIST)];
-  return { name: "compare", parameters: 3, answers: true, locals: [[4, I32]], body };
+  const body = [...whileBelow(ROWS, END, [...several, ...one(0), ...pass(1)]), ...get(LIST)];
+  return { name: "compare", parameters: 5, answers: true, locals: [[1, I32]], body };
 })();
 
 /** The number of the list's next line, and its row. */

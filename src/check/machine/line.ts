@@ -2,12 +2,6 @@
 export const LINE_BYTES = 32;
 export const LINE_WORDS = LINE_BYTES / 4;
 
-/**
- * Bytes of a run: lines one after the other, in memory and in a copy. Its words: the place of the first line, the place behind
- * the last, the place of the copy of the first, and the number of the first. Places are in bytes.
- */
-export const RUN_BYTES = 16;
-
 /** Bytes of a line's row, which stand in the order of the lines' numbers. Its words: the line's place, and whether it is hashed. */
 export const ROW_BYTES = 8;
 
@@ -21,8 +15,11 @@ export const HASH = {
 
 /** What is done with lines of one memory. Lists are of lines' numbers, 32 bits each. All arguments are places in the memory, in bytes. */
 export interface LineFunctions {
-  /** Appends the numbers of lines in which memory and copy differ to a list, run by run. @returns the end of the list */
-  compare(runs: number, runsEnd: number, list: number): number;
+  /**
+   * Appends the numbers of those lines of some rows to a list in which memory and copy differ. The copy is that of the first line,
+   * whose number is given; the others follow it. @returns the end of the list
+   */
+  compare(rows: number, end: number, copy: number, number: number, list: number): number;
   /** Takes hashes of the lines of a list into 64 bits by exclusive or: those of memory, and those of the copy. */
   hash(list: number, end: number, rows: number, copy: number, sum: number): void;
   /** Makes memory hold the copy of the lines of a list. */

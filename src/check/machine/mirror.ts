@@ -1,22 +1,15 @@
+import { assert } from "../../assert.ts";
 import type { Arena } from "./arena.ts";
-import { LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES, RUN_BYTES } from "./line.ts";
+import { LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES } from "./line.ts";
 
-/** Lines one after the other, and all of one group. */
-interface Run {
-  readonly line: number;
-  readonly lines: number;
-}
-
-/** Numbers of one group's lines, ascending, as runs. */
-const runsOf = (firsts: Int32Array, numbers: readonly number[]): Run[] => {
-  const runs: { line: number; lines: number }[] = [];
-  for (const line of numbers) {
-    const last = runs.at(-1);
-    const goesOn = last !== undefined && last.line + last.lines === line;
-    if (goesOn && firsts[line] === firsts[line - 1]! + LINE_WORDS) last.lines++;
-    else runs.push({ line, lines: 1 });
+/** First line of each group, and the end. */
+const beginsOf = (groups: readonly number[]): number[] => {
+  const begins = [0];
+  for (const [line, group] of groups.entries()) {
+    assert(group >= begins.length - 1, "lines are in the order of their groups");
+    while (begins.length <= group) begins.push(line);
   }
-  return runs;
+  return [...begins, groups.length];
 };
 
 /** A copy of some lines of an arena, and which of them differ from what the arena holds now. */
@@ -30,8 +23,8 @@ export class Mirror {
   /** How many of them there are. */
   count = 0;
   private readonly functions: LineFunctions;
-  /** Where the runs of each group begin, in bytes; behind the last one, the end. */
-  private readonly runs: readonly number[];
+  /** By group: its first line; behind the last one, the end. */
+  private readonly begins: readonly number[];
   private readonly rows: number;
   private readonly list: number;
   private readonly copied: number;
@@ -39,9 +32,9 @@ export class Mirror {
   private readonly sum: Uint32Array;
 
   /**
-   * Takes its copy of the lines, which ascend.
+   * Takes its copy of the lines.
    *
-   * @param groups by line: its group, from 0 up. Left out: all are of group 0
+   * @param groups by line: its group, from 0 up, ascending. Left out: all are of group 0
    * @param hashed by line: whether it is hashed. Left out: none is
    */
   constructor(
@@ -62,30 +55,14 @@ export class Mirror {
     this.copied = this.copy.byteOffset;
     const rows = lines.flatMap((line, number) => [line * LINE_BYTES, hashed?.[number] === true ? 1 : 0]);
     new Uint32Array(buffer, this.rows, 2 * count).set(rows);
-    this.runs = this.layRuns(arena, groups ?? lines.map(() => 0));
+    this.begins = beginsOf(groups ?? lines.map(() => 0));
     for (const [line, first] of this.firsts.entries())
       this.copy.set(words.subarray(first, first + LINE_WORDS), line * LINE_WORDS);
   }
 
-  private layRuns(arena: Arena, groups: readonly number[]): number[] {
-    const { firsts, copied } = this;
-    const last = groups.reduce((most, group) => Math.max(most, group), 0);
-    const numbers = Array.from({ length: last + 1 }, (): number[] => []);
-    for (const [line, group] of groups.entries()) numbers[group]!.push(line);
-    const runs = numbers.map((group) => runsOf(firsts, group));
-    const begin = arena.take(runs.flat().length * RUN_BYTES);
-    const words = runs.flat().flatMap(({ line, lines }) => {
-      const place = firsts[line]! * 4;
-      return [place, place + lines * LINE_BYTES, copied + line * LINE_BYTES, line];
-    });
-    new Uint32Array(arena.buffer, begin, words.length).set(words);
-    let end = begin;
-    return [begin, ...runs.map((group) => (end += group.length * RUN_BYTES))];
-  }
-
   /** Compares all lines. @returns how many of `differing` are true now */
   compare(): number {
-    this.compareGroups(0, this.runs.length - 1);
+    this.compareGroups(0, this.begins.length - 1);
     return this.count;
   }
 
@@ -97,8 +74,11 @@ export class Mirror {
 
   /** The same, beside what was compared before. */
   compareToo(from: number, to: number): void {
-    const { functions, runs, list } = this;
-    this.count = (functions.compare(runs[from]!, runs[to]!, list + 4 * this.count) - list) >>> 2;
+    const { functions, begins, list, rows, copied } = this;
+    const begin = begins[from]!;
+    const [row, end] = [rows + begin * ROW_BYTES, rows + begins[to]! * ROW_BYTES];
+    const behind = functions.compare(row, end, copied + begin * LINE_BYTES, begin, list + 4 * this.count);
+    this.count = (behind - list) >>> 2;
   }
 
   /**

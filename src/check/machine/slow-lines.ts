@@ -1,4 +1,4 @@
-import { HASH, LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES, RUN_BYTES } from "./line.ts";
+import { HASH, LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES } from "./line.ts";
 import { BlockWriter, blockWords, lineOf, takeBlock } from "./saved-state.ts";
 
 const long = (value: bigint): bigint => BigInt.asUintN(64, value);
@@ -46,20 +46,16 @@ export const slowLines = (buffer: ArrayBufferLike): LineFunctions => {
   const longs = new BigUint64Array(buffer);
   return {
     ...slowChain(words),
-    compare: (runs, runsEnd, list) => {
-      let end = list;
-      for (let run = runs / 4; run < runsEnd / 4; run += RUN_BYTES / 4) {
-        const [place, stop, copy, number] = words.subarray(run, run + 4);
-        for (let at = place! / 4; at < stop! / 4; at += LINE_WORDS) {
-          const there = at + (copy! - place!) / 4;
-          let word = 0;
-          while (word < LINE_WORDS && words[at + word] === words[there + word]) word++;
-          if (word === LINE_WORDS) continue;
-          words[end / 4] = number! + (at - place! / 4) / LINE_WORDS;
-          end += 4;
-        }
+    compare: (rows, end, copy, number, list) => {
+      let to = list / 4;
+      for (let row = 0; row < (end - rows) / ROW_BYTES; row++) {
+        const place = words[(rows + row * ROW_BYTES) / 4]! / 4;
+        const there = copy / 4 + row * LINE_WORDS;
+        let word = 0;
+        while (word < LINE_WORDS && words[place + word] === words[there + word]) word++;
+        if (word < LINE_WORDS) words[to++] = number + row;
       }
-      return end;
+      return to * 4;
     },
     hash: (list, end, rows, copy, sum) => {
       for (const number of words.subarray(list / 4, end / 4)) {
