@@ -23,6 +23,7 @@ const RESULT = z.strictObject({
   bytes: count,
   omission: count,
   broken: z.array(z.string()),
+  seen: z.array(z.string()).default([]),
   /** As `--save` writes it. */
   story: z.string().nullable(),
   shortest: z.boolean(),
@@ -103,6 +104,7 @@ export class Checkpoints {
       verdict,
       ...counts,
       broken: [...counts.broken],
+      seen: [...counts.seen],
       story: told,
     });
     const done = Object.fromEntries(this.done);

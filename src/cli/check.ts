@@ -6,6 +6,7 @@ import {
   renderHazards,
   renderLive,
   renderMermaid,
+  renderNeverSeen,
   renderReductions,
   renderStory,
   renderTable,
@@ -74,7 +75,11 @@ const tableOf = async (
   const searched = walks ? [] : await inTurn(configurations, (one) => search.explore(one));
   const checked = [...walked, ...searched];
   const left = configurations.slice(checked.length).map(({ name }) => name);
-  const table = walks ? renderWalks(walked) : `${renderReductions(reductions)}${renderTable(searched)}`;
+  // A search that was stopped has not seen what it can.
+  const never = search.stopped === undefined ? renderNeverSeen(searched) : "";
+  const table = walks
+    ? renderWalks(walked)
+    : `${renderReductions(reductions)}${renderTable(searched)}${never}`;
   system.stdout.write(shown(table, checked, left, options, search));
   saveFirst(checked, options, system);
   return checked.some(({ story }) => story !== null);

@@ -4,6 +4,7 @@ import { confirmedStory, type Story, storyOf } from "../story/story.ts";
 import { TAKEN } from "../system.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
+import { goalsMet } from "./goals.ts";
 import { runFairly } from "./progress.ts";
 import { NO_REDUCTIONS, type Reductions } from "./reductions.ts";
 import { searchMachine } from "./search-machine.ts";
@@ -23,6 +24,8 @@ export interface CheckedMachine {
   /** Upper bound of the probability that a state was left out. */
   readonly omission: number;
   readonly broken: readonly string[];
+  /** States of tables and refusals that some run saw, as goals.ts names them. */
+  readonly seen: readonly string[];
   readonly story: Story | null;
   /** Whether no story of what is told broken has fewer steps. */
   readonly shortest: boolean;
@@ -95,7 +98,7 @@ export const checkMachine = (
       const { broken, story } = toldOf(system, violations.length > 0 ? violations : stuck(system));
       const verdict = story !== null ? "broken" : end === "complete" ? "held" : "partial";
       const shortest = story === null || (violations.length > 0 && result.shortest !== false);
-      const counts = { states, transitions, depth, bytes, omission };
+      const counts = { states, transitions, depth, bytes, omission, seen: goalsMet(result.goals) };
       return { configuration, verdict, end, ...counts, broken, story, shortest, reductions };
     },
     knowledge,

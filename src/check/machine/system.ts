@@ -2,9 +2,10 @@ import type { Machine } from "../../machine/machine.ts";
 import { type System, TAKEN } from "../system.ts";
 import type { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
-import type { MachineConfiguration } from "./configuration.ts";
+import { HIGH_BASE, type MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
 import { groupOfActor } from "./gates.ts";
+import { Goals } from "./goals.ts";
 import { placesOf } from "./key.ts";
 import { learnFootprint } from "./learn.ts";
 import { LikeUsers } from "./like-users.ts";
@@ -37,6 +38,7 @@ export class MachineSystem implements System {
   private readonly likeUsers: LikeUsers;
   private readonly moves: MachineMoves;
   private readonly untouched: Untouched;
+  private readonly met: Goals;
   /** By kind of move: how often it was taken. */
   private readonly taken = new Uint32Array(MOVE_KINDS);
   private allTaken = 0;
@@ -52,6 +54,8 @@ export class MachineSystem implements System {
     this.arena = arena;
     this.likeUsers = new LikeUsers(machine, programs, arena);
     const places = placesOf(machine, arena, knowledge, this.likeUsers.pieces);
+    const { staticUnits, device } = configuration;
+    this.met = new Goals(machine, this.goals, HIGH_BASE, staticUnits + device.units);
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
     this.cells = new Cells(arena, places);
     this.moves.moves = (actor) => this.cells.moves(groupOfActor(actor));
@@ -107,6 +111,7 @@ export class MachineSystem implements System {
     cells.moves(groupOfActor(moves.actor(index)));
     try {
       const result = moves.take(index);
+      if (result >= TAKEN) this.met.look();
       if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % RARELY === 0) this.verify();
       else if (count <= CLOSELY || (count & (count - 1)) === 0 || this.allTaken % SELDOM === 0)
         this.verifyMemory();

@@ -1,4 +1,5 @@
 import type { CheckedMachine } from "../machine/check-machine.ts";
+import { GOAL_TABLES } from "../machine/goals.ts";
 import type { Hazard } from "../machine/hazards.ts";
 import type { LiveMachine } from "../machine/liveness.ts";
 import type { Reductions } from "../machine/reductions.ts";
@@ -47,6 +48,24 @@ export const renderTable = (checked: readonly (CheckedMachine & { readonly ms: n
       return [configuration.name, grouped(states), String(depth), timeOf(ms), verdictOf(one)];
     }),
   ])}\n`;
+
+/** So many that were never seen are not listed: those that were are fewer. */
+const MANY = 20;
+
+/** What of each table no search saw. */
+export const renderNeverSeen = (checked: readonly CheckedMachine[]): string => {
+  const seen = new Set(checked.flatMap((one) => one.seen));
+  const rows = Object.entries(GOAL_TABLES).flatMap(([table, names]) => {
+    const never = names.filter((name) => !seen.has(`${table}: ${name}`));
+    if (never.length === 0) return [];
+    const what =
+      never.length > MANY
+        ? `all but ${names.filter((name) => !never.includes(name)).join(", ") || "none"}`
+        : never.join(", ");
+    return [`  ${table}, ${never.length} of ${names.length}: ${what}`];
+  });
+  return rows.length === 0 || checked.length === 0 ? "" : `never seen:\n${rows.join("\n")}\n`;
+};
 
 /** One row a configuration: walks, steps of all of them, walks that came to rest, time, verdict. */
 export const renderWalks = (walked: readonly (WalkedMachine & { readonly ms: number })[]): string =>
