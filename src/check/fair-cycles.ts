@@ -18,9 +18,8 @@ export interface Lasso {
 /** Strongly connected components, by state. @source R. Tarjan, Depth-first search and linear graph algorithms, 1972 */
 const componentsOf = ({ firsts, targets }: StateGraph): Int32Array => {
   const states = firsts.length - 1;
-  const [index, low] = [new Int32Array(states).fill(NONE), new Int32Array(states)];
-  const component = new Int32Array(states).fill(NONE);
-  const at = new Float64Array(states);
+  const [index, component] = [new Int32Array(states).fill(NONE), new Int32Array(states).fill(NONE)];
+  const [low, at] = [new Int32Array(states), new Float64Array(states)];
   const [open, path]: [number[], number[]] = [[], []];
   let [met, found] = [0, 0];
   const enter = (state: number): void => {
@@ -44,13 +43,11 @@ const componentsOf = ({ firsts, targets }: StateGraph): Int32Array => {
     if (index[root] === NONE) enter(root);
     while (path.length > 0) {
       const state = path.at(-1)!;
-      const step = at[state]!;
-      if (step === firsts[state + 1]) {
+      if (at[state] === firsts[state + 1]) {
         leave(state);
         continue;
       }
-      at[state] = step + 1;
-      const target = targets[step]!;
+      const target = targets[at[state]!++]!;
       if (target === NONE || target >= states) continue;
       if (index[target] === NONE) enter(target);
       else if (component[target] === NONE) low[state] = Math.min(low[state]!, index[target]!);
