@@ -34,14 +34,15 @@ export class Programs {
   private readonly blockBytes: number;
 
   constructor(machine: Machine, configuration: MachineConfiguration) {
-    const { programs, before, device, staticUnits, blockUnits } = configuration;
+    const { programs, before, device, dimmUnits = 0, staticUnits, blockUnits } = configuration;
     this.machine = machine;
     this.all = programs;
     this.places = new Int32Array(programs.length);
     this.owners = ownersOf(programs, before);
     this.blockBytes = blockUnits * UNIT;
     this.firstBlock = (HIGH_BASE + staticUnits * UNIT) / this.blockBytes;
-    if (device.kind === "dimm") machine.vmm.addBackend(DIMM, device.units * UNIT);
+    const dimm = device.kind === "dimm" ? device.units : dimmUnits;
+    if (dimm > 0) machine.vmm.addBackend(DIMM, dimm * UNIT);
   }
 
   private taskOf({ by }: Program): KernelTask | undefined {
@@ -147,6 +148,8 @@ export class Programs {
 
   /** What becomes of it once it is loaded is for the rules to say. What its drivers do is for the search. */
   private kexec(syscall: KexecSyscall): void {
+    // The kernel before died of what it had plugged.
+    if (this.machine.halted) return;
     const { variant, design } = this.machine.config;
     const { error } = kexec(this.machine, {
       ...{ variant, design, syscall },
