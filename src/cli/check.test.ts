@@ -64,6 +64,9 @@ it("a broken rule has a story that can be saved and replayed", LONG, async () =>
     /^configuration +states +depth +time +verdict\ngrow-shrink +\d+ +33 +[\d.]+ s +broken: I15$/m,
   );
   expect(first.out()).toContain("its plugged bit was set, and the VMM has not plugged it");
+  expect(first.out()).toMatch(
+    /\n\nnever seen:\n {2}secure EPT, 1\d of 19: all but FREE;[^]*\n {2}_OST, all 8\n[^]*$/,
+  );
   const saved = first.files.get("story.json")!;
   expect(readStory("story.json", saved).path).toHaveLength(33);
   const second = fakeSystem({ "story.json": saved });

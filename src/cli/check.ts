@@ -1,22 +1,25 @@
+import type { CheckedMachine } from "../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../check/machine/configuration.ts";
 import { hazardsOf } from "../check/machine/hazards.ts";
 import { standardConfiguration } from "../check/machine/standard-configurations.ts";
 import {
   type CheckedHazard,
+  neverSeen,
   renderHazards,
   renderLive,
   renderMermaid,
-  renderNeverSeen,
   renderReductions,
   renderStory,
   renderTable,
   renderWalks,
 } from "../check/story/render-check.ts";
 import { renderJson } from "../scenario/render/json.ts";
+import { wrap } from "../scenario/render/paint.ts";
 import { Checkpoints } from "./check-checkpoints.ts";
 import { type CheckOptions, configurationsOf, settingsOf } from "./check-options.ts";
 import { Search } from "./check-search.ts";
 import { EXIT } from "./exit-status.ts";
+import { screenOf } from "./screen.ts";
 import { replay, saveFirst, type Told } from "./story-files.ts";
 import type { System } from "./system.ts";
 
@@ -75,14 +78,22 @@ const tableOf = async (
   const searched = walks ? [] : await inTurn(configurations, (one) => search.explore(one));
   const checked = [...walked, ...searched];
   const left = configurations.slice(checked.length).map(({ name }) => name);
-  // A search that was stopped has not seen what it can.
-  const never = search.stopped === undefined ? renderNeverSeen(searched) : "";
-  const table = walks
-    ? renderWalks(walked)
-    : `${renderReductions(reductions)}${renderTable(searched)}${never}`;
+  const table = walks ? renderWalks(walked) : `${renderReductions(reductions)}${renderTable(searched)}`;
   system.stdout.write(shown(table, checked, left, options, search));
+  // A search that was stopped has not seen what it can.
+  if (search.stopped === undefined && options.json !== true && options.mermaid !== true)
+    system.stdout.write(unseen(searched, system));
   saveFirst(checked, options, system);
   return checked.some(({ story }) => story !== null);
+};
+
+/** What no search saw, a table in one paragraph as wide as the screen. */
+const unseen = (searched: readonly CheckedMachine[], system: System): string => {
+  const { width } = screenOf(system.stdout, system);
+  const lines = neverSeen(searched).flatMap(([table, names]) =>
+    wrap(`${table}, ${names}`, width - 4).map((line, at) => `${at === 0 ? "  " : "    "}${line}\n`),
+  );
+  return lines.length === 0 ? "" : `\nnever seen:\n${lines.join("")}`;
 };
 
 /** Looks whether all that is begun ends, and prints a table and the runs that do not. @returns whether there is one */

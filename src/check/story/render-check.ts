@@ -49,22 +49,18 @@ export const renderTable = (checked: readonly (CheckedMachine & { readonly ms: n
     }),
   ])}\n`;
 
-/** So many that were never seen are not listed: those that were are fewer. */
-const MANY = 20;
-
-/** What of each table no search saw. */
-export const renderNeverSeen = (checked: readonly CheckedMachine[]): string => {
+/** What of each table no search saw: a table, and the shorter way to say which of its names. */
+export const neverSeen = (checked: readonly CheckedMachine[]): readonly (readonly [string, string])[] => {
+  if (checked.length === 0) return [];
   const seen = new Set(checked.flatMap((one) => one.seen));
-  const rows = Object.entries(GOAL_TABLES).flatMap(([table, names]) => {
+  return Object.entries(GOAL_TABLES).flatMap(([table, names]): (readonly [string, string])[] => {
     const never = names.filter((name) => !seen.has(`${table}: ${name}`));
+    const met = names.filter((name) => seen.has(`${table}: ${name}`));
     if (never.length === 0) return [];
-    const what =
-      never.length > MANY
-        ? `all but ${names.filter((name) => !never.includes(name)).join(", ") || "none"}`
-        : never.join(", ");
-    return [`  ${table}, ${never.length} of ${names.length}: ${what}`];
+    if (met.length === 0) return [[table, `all ${names.length}`]];
+    const few = met.length < never.length ? `all but ${met.join("; ")}` : never.join("; ");
+    return [[table, `${never.length} of ${names.length}: ${few}`]];
   });
-  return rows.length === 0 || checked.length === 0 ? "" : `never seen:\n${rows.join("\n")}\n`;
 };
 
 /** One row a configuration: walks, steps of all of them, walks that came to rest, time, verdict. */
