@@ -228,7 +228,7 @@ const besideQuint = (): void => {
 const fullSystem = (): void => {
   const { rounds, seconds } = MACHINE;
   heading(
-    `the machine itself: 4 vCPUs, 8 sub-blocks, virtio-mem, bitmaps; median of ${rounds}, ${seconds} s each`,
+    `the machine itself: 4 vCPUs, 8 sub-blocks, virtio-mem, bitmaps, no reductions; median of ${rounds}, ${seconds} s each`,
   );
   const runs = Array.from({ length: rounds }, (): SearchedMachine => JSON.parse(inProcess(FULL_SYSTEM)));
   const per = (value: (run: SearchedMachine) => number): string => median(runs.map(value)).toFixed(0);

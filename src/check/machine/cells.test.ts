@@ -4,13 +4,16 @@ import { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
 import { LINE_WORDS } from "./line.ts";
 
-/** Four lines: the second is not saved, the last one is no part of the key. */
+const LINES = { inKey: [true, true, false], apart: [false, true, false] };
+
+/** Four lines: the second is not saved, the third can be left out, the last one is no part of the key. */
 const make = () => {
   const arena = new Arena([2 * LINE_WORDS * 4, 2 * LINE_WORDS * 4 - 3]);
   const words = arena.words.subarray(0, 4 * LINE_WORDS);
-  return { words, cells: new Cells(arena, { lines: [0, 2, 3], inKey: [true, true, false] }) };
+  return { words, cells: new Cells(arena, { lines: [0, 2, 3], ...LINES }) };
 };
 const UNSAVED = LINE_WORDS;
+const APART = 2 * LINE_WORDS;
 const UNKEYED = 3 * LINE_WORDS;
 
 type Content = readonly number[];
@@ -119,6 +122,35 @@ it("leaves out of key and fingerprint what tells no states apart", () => {
   words[UNKEYED - 1] = 5;
   expect(cells.key(key, 0)).toBe(8);
   expect(fingerprintOf(cells)[0]).not.toBe(0);
+});
+
+it("with lines left out tells what it tells without them, and then all of it as before", () => {
+  fc.assert(
+    fc.property(content, content, (origin, now) => {
+      const machine = make();
+      const { cells, words } = machine;
+      const key = new Uint8Array(cells.keyBytes);
+      const told = () => [fingerprintOf(cells), key.subarray(0, cells.key(key, 0)).join()];
+      const memory = new Uint8Array(cells.stateBytes);
+      put(machine, origin);
+      const length = cells.save(memory, 0);
+      cells.restore(memory, 0, length);
+      put(machine, now);
+      const all = told();
+      cells.leaveOut(true);
+      const without = told();
+      cells.moves();
+      words.fill(7, APART, APART + LINE_WORDS);
+      expect(told()).toEqual(without);
+      put(machine, now);
+      cells.leaveOut(false);
+      expect(told()).toEqual(all);
+      cells.goBack();
+      cells.leaveOut(true);
+      put(machine, now);
+      expect(told()).toEqual(without);
+    }),
+  );
 });
 
 it("goes back to where it began, and leaves alone what it does not save", () => {

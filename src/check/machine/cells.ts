@@ -13,6 +13,8 @@ export interface CellLines {
   readonly lines: readonly number[];
   /** By place in `lines`: whether the line tells states apart; false for what no later step looks at. */
   readonly inKey: readonly boolean[];
+  /** By place in `lines`: whether the line can be left out of the key, see `leaveOut`. Left out: none can. */
+  readonly apart?: readonly boolean[];
   /** Left out: all lines are always compared. */
   readonly gates?: Gates;
 }
@@ -28,6 +30,8 @@ export class Cells {
   private readonly words: Uint32Array;
   /** By line: 1 if it is part of the key. */
   private readonly keyed: Uint8Array;
+  /** Lines of the key that can be left out of it. */
+  private readonly apart: readonly number[];
   private readonly base: Mirror;
   private readonly origin: Mirror;
   private readonly gate: GatedCompare;
@@ -45,12 +49,13 @@ export class Cells {
   private view: Uint32Array = new Uint32Array(0);
 
   /** The base is what the lines hold now. */
-  constructor(arena: Arena, { lines, inKey, gates = openGates(lines) }: CellLines) {
+  constructor(arena: Arena, { lines, inKey, apart = [], gates = openGates(lines) }: CellLines) {
     this.count = lines.length * LINE_WORDS;
     assert(lines.length < MOST_SAVED_LINES, "the lines of a machine fit a block's header");
     this.words = arena.words;
     this.keyed = Uint8Array.from(inKey, Number);
-    this.base = new Mirror(arena, lines);
+    this.apart = [...lines.keys()].filter((line) => inKey[line] === true && apart[line] === true);
+    this.base = new Mirror(arena, lines, undefined, inKey);
     this.origin = new Mirror(arena, lines, gates.groups, inKey);
     this.gate = new GatedCompare(this.origin, gates);
     this.tail = new Tail(this.origin, arena);
@@ -101,6 +106,23 @@ export class Cells {
     halves[1] = originHalves[1]!;
     this.origin.hash(halves);
     this.hashed = true;
+  }
+
+  /** Takes the lines that are told apart out of the key, or back into it. States saved before are not restored then. */
+  leaveOut(out: boolean): void {
+    const { base, origin, originHalves } = this;
+    for (const line of this.apart) {
+      this.keyed[line] = out ? 0 : 1;
+      base.setHashed(line, !out);
+      origin.setHashed(line, !out);
+    }
+    this.compare();
+    base.compare();
+    originHalves.fill(0);
+    base.hash(originHalves);
+    origin.hash(originHalves);
+    this.hashed = false;
+    this.savedLength = 0;
   }
 
   /** Puts the machine back to the base. */

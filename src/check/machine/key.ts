@@ -58,7 +58,7 @@ export interface Places extends CellLines {
 /**
  * What of a machine is saved, and what of that tells states from one another.
  *
- * @param apart pieces of the arena that are part of the key in a way of their own
+ * @param apart lines of the arena that can be told in a way of their own, and left out of the key then
  */
 export const placesOf = (
   machine: Machine,
@@ -75,7 +75,8 @@ export const placesOf = (
   const saved = new Set(lines);
   return {
     lines,
-    inKey: lines.map((line) => !implied.has(pieceOf[line]!) && !apart.has(pieceOf[line]!)),
+    inKey: lines.map((line) => !implied.has(pieceOf[line]!)),
+    apart: lines.map((line) => apart.has(line)),
     gates: gatesOf(machine, lines, groupOf),
     untouched: linesOf(arena, (piece) => !history.has(piece)).filter((line) => !saved.has(line)),
   };

@@ -72,6 +72,13 @@ const likeUsersOf = (machine: Machine, programs: Programs, { words }: Arena): Li
     });
   });
 
+const WORDS = Array.from({ length: LINE_WORDS }, (_, word) => word);
+
+const linesOfStack = (arena: Arena, stack: Uint32Array): number[] => {
+  const [first, end] = arena.wordsOf(arena.pieceOf(stack));
+  return Array.from({ length: (end - first) / LINE_WORDS }, (_, at) => first / LINE_WORDS + at);
+};
+
 /** More than the memory of one vCPU and its user's stack. */
 const MOST_WORDS = 4096;
 /** Who has interrupts off on a vCPU. */
@@ -85,14 +92,14 @@ const [NOBODY, OWN_USER, SOMEBODY] = [0, 1, 2];
  * lock, and where its memory no longer is what it was at first and that differs among vCPUs.
  */
 export class LikeUsers {
-  /** Pieces of the arena that are told here, and nowhere else in the key. */
-  readonly pieces: ReadonlySet<number>;
-  /** Whether names are left out. */
+  /** Lines of the arena that are told here, and nowhere else in the key, if names are left out. */
+  readonly lines: ReadonlySet<number>;
+  /** Whether names are left out. Otherwise nothing is told here. */
   nameless = false;
   private readonly machine: Machine;
   private readonly words: Uint32Array;
   private readonly users: readonly LikeUser[];
-  /** Words of these pieces that belong to no such user. */
+  /** Words of these lines that belong to no such user. */
   private readonly rest: Int32Array;
   private readonly block: Uint32Array;
   private readonly halves = new Uint32Array(2);
@@ -103,14 +110,11 @@ export class LikeUsers {
     this.words = arena.words;
     this.users = likeUsersOf(machine, programs, arena);
     const told = new Set(this.users.flatMap(({ words }) => words.map(({ place }) => place)));
-    const pieces = new Set([...told].map((place) => arena.pieceOfLine(Math.floor(place / LINE_WORDS))));
-    const all = [...pieces].flatMap((piece) => {
-      const [first, end] = arena.wordsOf(piece);
-      return Array.from({ length: end - first }, (_, at) => first + at);
-    });
+    const lines = new Set([...told].map((place) => Math.floor(place / LINE_WORDS)));
+    const all = [...lines].flatMap((line) => WORDS.map((word) => line * LINE_WORDS + word));
     this.rest = Int32Array.from(all.filter((place) => !told.has(place)));
     this.block = new Uint32Array(Math.max(MOST_WORDS, this.rest.length));
-    this.pieces = new Set([...pieces, ...this.users.map(({ stack }) => arena.pieceOf(stack))]);
+    this.lines = new Set([...lines, ...this.users.flatMap(({ stack }) => linesOfStack(arena, stack))]);
   }
 
   /** Bytes that this adds to a key at most. */
@@ -121,7 +125,7 @@ export class LikeUsers {
   /** Makes a fingerprint of all else one of the whole state. */
   addTo(halves: Uint32Array): void {
     const { users, block, rest, words } = this;
-    if (users.length === 0) return;
+    if (!this.nameless || users.length === 0) return;
     for (let at = 0; at < rest.length; at++) block[at] = words[rest[at]!]!;
     hashWords(block, rest.length, users.length, this.halves);
     let low = this.halves[0]!;
@@ -139,7 +143,7 @@ export class LikeUsers {
   /** Writes what is missing of a key. @returns bytes written */
   write(into: Uint8Array, at: number): number {
     const { users, rest, words, block } = this;
-    if (users.length === 0) return 0;
+    if (!this.nameless || users.length === 0) return 0;
     const told = users.map((user) => [...block.subarray(0, this.tell(user))]);
     told.sort(byContent);
     const all = Uint32Array.from([
@@ -153,7 +157,7 @@ export class LikeUsers {
   /** Puts down what one user has. @returns words */
   private tell({ vcpu, group, words: own, stack }: LikeUser): number {
     const { block, words, machine } = this;
-    let mayGo = this.nameless && this.isAlone(vcpu);
+    let mayGo = this.isAlone(vcpu);
     let count = 1;
     for (const { place, always } of own) {
       const value = words[place]!;

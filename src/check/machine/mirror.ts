@@ -26,6 +26,8 @@ export class Mirror {
   /** By group: its first line; behind the last one, the end. */
   private readonly begins: readonly number[];
   private readonly rows: number;
+  /** By line: its row, as words. */
+  private readonly rowWords: Uint32Array;
   private readonly list: number;
   private readonly copied: number;
   /** What hashes are taken into: 64 bits as two words. */
@@ -54,7 +56,8 @@ export class Mirror {
     this.list = this.differing.byteOffset;
     this.copied = this.copy.byteOffset;
     const rows = lines.flatMap((line, number) => [line * LINE_BYTES, hashed?.[number] === true ? 1 : 0]);
-    new Uint32Array(buffer, this.rows, 2 * count).set(rows);
+    this.rowWords = new Uint32Array(buffer, this.rows, 2 * count);
+    this.rowWords.set(rows);
     this.begins = beginsOf(groups ?? lines.map(() => 0));
     for (const [line, first] of this.firsts.entries())
       this.copy.set(words.subarray(first, first + LINE_WORDS), line * LINE_WORDS);
@@ -104,6 +107,11 @@ export class Mirror {
     functions.hash(list, list + 4 * this.count, rows, copied, sum.byteOffset);
     halves[0] = sum[0]!;
     halves[1] = sum[1]!;
+  }
+
+  /** Whether a line is hashed from now on. */
+  setHashed(line: number, hashed: boolean): void {
+    this.rowWords[2 * line + 1] = hashed ? 1 : 0;
   }
 
   /** Makes the arena hold the copy of all lines that differ. */

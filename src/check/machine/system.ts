@@ -53,7 +53,7 @@ export class MachineSystem implements System {
     this.programs = programs;
     this.arena = arena;
     this.likeUsers = new LikeUsers(machine, programs, arena);
-    const places = placesOf(machine, arena, knowledge, this.likeUsers.pieces);
+    const places = placesOf(machine, arena, knowledge, this.likeUsers.lines);
     const { staticUnits, device } = configuration;
     this.met = new Goals(machine, this.goals, HIGH_BASE, staticUnits + device.units);
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
@@ -134,9 +134,12 @@ export class MachineSystem implements System {
     this.cells.verify();
   }
 
-  /** Goes on with these reductions; at first there are none. */
+  /** Goes on with these reductions; at first there are none. States that were saved with others are not restored then. */
   reduce({ symmetry, partialOrder }: Reductions): void {
-    this.likeUsers.nameless = symmetry;
+    if (symmetry !== this.likeUsers.nameless) {
+      this.likeUsers.nameless = symmetry;
+      this.cells.leaveOut(symmetry);
+    }
     this.moves.mergesLocalSteps = partialOrder;
   }
 
