@@ -65,7 +65,7 @@ it("a broken rule has a story that can be saved and replayed", LONG, async () =>
   );
   expect(first.out()).toContain("its plugged bit was set, and the VMM has not plugged it");
   expect(first.out()).toMatch(
-    /\n\nnever seen:\n {2}secure EPT, 1\d of 19: all but FREE;[^]*\n {2}_OST, all 8\n[^]*$/,
+    /\n\nnever seen:\n {2}secure EPT, 1\d of 19: all but FREE;[\s\S]*\n {2}_OST, all 8\n[\s\S]*$/,
   );
   const saved = first.files.get("story.json")!;
   expect(readStory("story.json", saved).path).toHaveLength(33);
