@@ -4,30 +4,41 @@ import { DISABLED, TAKEN } from "../system.ts";
 import { historyOf } from "./key.ts";
 import { LINE_WORDS } from "./line.ts";
 import { LocalSteps } from "./local-steps.ts";
+import { searchMachine } from "./search-machine.ts";
 import { standardConfiguration } from "./standard-configurations.ts";
-import { MachineSystem } from "./system.ts";
+import type { MachineSystem } from "./system.ts";
 
 const LONG = { timeout: 900_000 };
-const systems = (
-  [
-    ["three-vcpus", "tide"],
-    ["unplug-busy", "bitmaps"],
-    ["dimm", "callbacks"],
-  ] as const
-).map(([name, design]) => new MachineSystem(standardConfiguration(name, design)!));
+const RUNS = 10;
+const SEARCHED = [
+  ["three-vcpus", "tide"],
+  ["unplug-busy", "bitmaps"],
+  ["dimm", "callbacks"],
+] as const;
+/** Whatever begins first begins, and then the last of what may: of the DIMM's machine a plug, and a user behind it. */
+const BEGINS: [number[]][] = [[[0, 1]], [[0, 1, 0]]];
 
-/** Takes choices by a list of numbers. @returns false if nothing can be taken any more */
-const walk = (system: MachineSystem, numbers: readonly number[]): boolean => {
+/**
+ * Takes choices by a list of numbers, as long as nothing breaks.
+ *
+ * @param look called in each state on the way, which is there again after it @returns choices that were taken
+ */
+const pathBy = (system: MachineSystem, numbers: readonly number[], look?: () => void): number[] => {
+  const path: number[] = [];
   const state = new Uint8Array(system.stateBytes);
+  system.reset();
   for (const number of numbers) {
-    const choices = system.choices();
-    if (choices === 0) return false;
     const length = system.save(state, 0);
-    const result = system.choose(number % choices);
+    look?.();
+    system.restore(state, 0, length);
+    const count = system.choices();
+    if (count === 0) break;
+    const result = system.choose(number % count);
     if (result === DISABLED) system.restore(state, 0, length);
-    else if (result !== TAKEN) return false;
+    else path.push(number % count);
+    if (result > TAKEN) break;
   }
-  return true;
+  return path;
 };
 
 /** All memory but the stack of one actor, and what tells of the past. */
@@ -51,40 +62,30 @@ const choiceOf = (system: MachineSystem, token: number): number => {
   return -1;
 };
 
-const anyWalk = fc.array(fc.nat(1000), { maxLength: 400 });
-const anySystem = fc.integer({ min: 0, max: systems.length - 1 });
+const anyWalk = fc.array(fc.nat(1000), { maxLength: 400, size: "max" });
 
-it("a local step changes its own stack only, and commutes with all that others can do", LONG, () => {
+/** Looks at each local step that may be taken now. @returns how many there are */
+const lookAtLocalSteps = (system: MachineSystem, steps: LocalSteps): number => {
+  const count = system.choices();
+  const state = new Uint8Array(system.stateBytes);
+  const length = system.save(state, 0);
   let local = 0;
-  fc.assert(
-    fc.property(anySystem, anyWalk, (number, numbers) => {
-      const system = systems[number]!;
-      system.reduce({ symmetry: false, partialOrder: false });
-      system.reset();
-      if (!walk(system, numbers)) return;
-      const steps = new LocalSteps(system.machine);
-      const count = system.choices();
-      const state = new Uint8Array(system.stateBytes);
-      const length = system.save(state, 0);
-      for (let index = 0; index < count; index++) {
-        system.restore(state, 0, length);
-        system.choices();
-        const actor = system.actor(index);
-        const token = system.token(index);
-        const task = system.machine.tasks.actors[actor];
-        if (task === undefined || token % 2 === 1 || !steps.isLocal(actor)) continue;
-        local++;
-        const before = othersOf(system, actor);
-        expect(system.choose(index)).toBe(TAKEN);
-        expect(othersOf(system, actor)).toBe(before);
-        expect(task.idle).toBe(false);
-        commutes(system, { state, length, token });
-      }
-    }),
-    { numRuns: 60, endOnFailure: true },
-  );
-  expect(local).toBeGreaterThan(20);
-});
+  for (let index = 0; index < count; index++) {
+    system.restore(state, 0, length);
+    system.choices();
+    const actor = system.actor(index);
+    const token = system.token(index);
+    const task = system.machine.tasks.actors[actor];
+    if (task === undefined || token % 2 === 1 || !steps.isLocal(actor)) continue;
+    local++;
+    const before = othersOf(system, actor);
+    expect(system.choose(index)).toBe(TAKEN);
+    expect(othersOf(system, actor)).toBe(before);
+    expect(task.idle).toBe(false);
+    commutes(system, { state, length, token });
+  }
+  return local;
+};
 
 interface Origin {
   readonly state: Uint8Array;
@@ -110,29 +111,39 @@ const commutes = (system: MachineSystem, { state, length, token }: Origin): void
   }
 };
 
-it("a path that was found with partial order is one of single steps to the same state", LONG, () => {
-  fc.assert(
-    fc.property(anySystem, anyWalk, (number, numbers) => {
-      const system = systems[number]!;
-      system.reduce({ symmetry: false, partialOrder: true });
-      system.reset();
-      const path: number[] = [];
-      const state = new Uint8Array(system.stateBytes);
-      for (const choice of numbers) {
-        const count = system.choices();
-        if (count === 0) break;
-        const length = system.save(state, 0);
-        const result = system.choose(choice % count);
-        if (result === DISABLED) system.restore(state, 0, length);
-        else path.push(choice % count);
-        if (result > TAKEN) break;
-      }
-      const key = keyOf(system);
-      system.reduce({ symmetry: false, partialOrder: false });
-      const steps = system.unfolded(path);
-      expect(keyOf(system)).toBe(key);
-      expect(steps.length).toBeGreaterThanOrEqual(path.length);
-    }),
-    { numRuns: 40, endOnFailure: true },
-  );
-});
+it.each(SEARCHED)(
+  "a local step of %s of %s changes its own stack only, and commutes with all that others can do",
+  LONG,
+  async (name, design) => {
+    await searchMachine(standardConfiguration(name, design)!, (system) => {
+      const steps = new LocalSteps(system.machine);
+      let local = 0;
+      const property = fc.property(anyWalk, (numbers) => {
+        pathBy(system, numbers, () => {
+          local += lookAtLocalSteps(system, steps);
+        });
+      });
+      fc.assert(property, { numRuns: RUNS, endOnFailure: true, examples: BEGINS });
+      expect(local).toBeGreaterThan(RUNS);
+    });
+  },
+);
+
+it.each(SEARCHED)(
+  "a path of %s of %s that was found with partial order is one of single steps to the same state",
+  LONG,
+  async (name, design) => {
+    await searchMachine(standardConfiguration(name, design)!, (system) => {
+      const property = fc.property(anyWalk, (numbers) => {
+        system.reduce({ symmetry: false, partialOrder: true });
+        const path = pathBy(system, numbers);
+        const key = keyOf(system);
+        system.reduce({ symmetry: false, partialOrder: false });
+        const steps = system.unfolded(path);
+        expect(keyOf(system)).toBe(key);
+        expect(steps.length).toBeGreaterThanOrEqual(path.length);
+      });
+      fc.assert(property, { numRuns: RUNS, endOnFailure: true, examples: BEGINS });
+    });
+  },
+);

@@ -196,8 +196,7 @@ export class MachineMoves {
   /** One step of an actor. @returns false if it is blocked, or if the fault that was to strike had no occasion to */
   private step(actor: number, fault: number): boolean {
     const { machine } = this;
-    const task = machine.tasks.actors[actor]!;
-    const { frame, words } = task;
+    const { frame, words } = machine.tasks.actors[actor]!;
     const end = frame.end;
     this.armed = fault;
     if (fault !== NO_FAULT) this.struckBefore = machine.injector!.points.struck[fault]!;
@@ -209,15 +208,17 @@ export class MachineMoves {
     return true;
   }
 
+  /** What a deed changed is looked at before anybody goes on, so that no later step, local or not, makes the look for it. */
   private begin(number: number): void {
     const { machine, programs } = this;
-    if (number < programs.all.length) {
-      programs.begin(number);
-      return;
-    }
     const device = number - programs.all.length;
-    machine.scheduler.timers[machine.timerOf(device)] = 0;
-    machine.interrupts.expire(0);
+    if (device < 0) programs.begin(number);
+    else {
+      machine.scheduler.timers[machine.timerOf(device)] = 0;
+      machine.interrupts.expire(0);
+    }
+    this.normalise();
+    if (machine.watchesUnits) machine.watch?.afterStep();
   }
 
   /**
@@ -292,9 +293,8 @@ export class MachineMoves {
   label(index: number): string {
     assert(index < this.choices(), "a choice is one of those there are");
     const choice = this.list[index]!;
-    const { machine, programs, configuration } = this;
-    const { fault } = configuration;
+    const { fault } = this.configuration;
     const failure = (choice & 1) === 1 && fault !== null ? `, and ${fault.call} answers ${fault.answer}` : "";
-    return `${textOf(machine, programs, choice >> 1)}${failure}`;
+    return `${textOf(this.machine, this.programs, choice >> 1)}${failure}`;
   }
 }
