@@ -62,6 +62,8 @@ class ParallelSearch {
   private depth = -1;
   private interrupted = false;
   private looking = false;
+  /** States at the last look. A short search is looked at whenever they have doubled. */
+  private looked = 0;
   private kept = Date.now();
   /** What was counted, found and met before this search went on from a checkpoint. */
   private readonly before: Tallies;
@@ -140,6 +142,7 @@ class ParallelSearch {
     const { between = () => true, keep } = this.options;
     if (this.interrupted || this.looking) return;
     this.looking = true;
+    this.looked = this.states;
     if (!(await between(this.counts()))) this.interrupted = true;
     this.looking = false;
     const keeps = keep !== undefined && Date.now() - this.kept >= keep.everyMs;
@@ -178,6 +181,7 @@ class ParallelSearch {
     const { states = UNBOUNDED, bytes = UNBOUNDED } = this.options.limits ?? {};
     while (this.level.length > 0) {
       this.keepNow();
+      if (this.states >= 2 * this.looked) await this.look();
       if (this.interrupted) return "interrupted";
       if (this.states >= states) return "states";
       if (this.bytes > bytes) return "memory";

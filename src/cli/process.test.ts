@@ -97,7 +97,7 @@ it("a check that is stopped tells what is known, and leaves nothing", { timeout:
   child.stderr.once("data", () => child.kill("SIGINT"));
   expect(await end).toEqual({ code: 130, stderr: "listening\n" });
   expect(stdout).toMatch(
-    /^configuration.*\n(three-vcpus +\d[\d ]* +\d+ +[\d.]+ s +held so far, stopped by you\nnot searched: dimm|not searched: three-vcpus, dimm)\nto be able to go on.*\n$/,
+    /^reductions: .*\nconfiguration.*\n(three-vcpus +\d[\d ]* +\d+ +[\d.]+ s +held so far, stopped by you\nnot searched: dimm|not searched: three-vcpus, dimm)\nto be able to go on.*\n$/,
   );
   expect(readdirSync(folder)).toEqual(files);
 });
