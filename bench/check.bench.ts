@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { BreadthFirst } from "../src/check/breadth-first.ts";
+import { ALL_REDUCTIONS, NO_REDUCTIONS, type Reductions } from "../src/check/machine/reductions.ts";
 import { walkRandomly } from "../src/check/random-walks.ts";
 import { closedForms, UnitAcceptance, type UnitAcceptanceOptions } from "../src/check/unit-acceptance.ts";
 import { searchInParallel } from "../src/check-run/parallel-search.ts";
@@ -17,7 +18,12 @@ import { figure, heading, median, millions } from "./stopwatch.ts";
 const UNITS = 10;
 const VCPUS = 3;
 const ROUNDS = 2;
-const FULL_SYSTEM = "full-system";
+/** What a process searches the full system with. */
+const FULL_SYSTEM: ReadonlyMap<string, Reductions> = new Map([
+  ["no reductions", NO_REDUCTIONS],
+  ["symmetry of like users", { ...NO_REDUCTIONS, symmetry: true }],
+  ["all reductions", ALL_REDUCTIONS],
+]);
 /** Searches of the machine itself, and the seconds of processor time of each. */
 const MACHINE = { rounds: 3, seconds: 20 };
 const MODELS = resolve("bench", "check");
@@ -225,17 +231,17 @@ const besideQuint = (): void => {
 };
 
 /** The machine itself: how fast its states are found, and what one of them weighs. */
-const fullSystem = (): void => {
+const fullSystem = (reduced: string): void => {
   const { rounds, seconds } = MACHINE;
   heading(
-    `the machine itself: 4 vCPUs, 8 sub-blocks, virtio-mem, bitmaps, no reductions; median of ${rounds}, ${seconds} s each`,
+    `the machine itself, ${reduced}: 4 vCPUs, 8 sub-blocks, virtio-mem, bitmaps; median of ${rounds}, ${seconds} s each`,
   );
-  const runs = Array.from({ length: rounds }, (): SearchedMachine => JSON.parse(inProcess(FULL_SYSTEM)));
+  const runs = Array.from({ length: rounds }, (): SearchedMachine => JSON.parse(inProcess(reduced)));
   const per = (value: (run: SearchedMachine) => number): string => median(runs.map(value)).toFixed(0);
   figure(
     "states a second of processor time",
     per((run) => run.states / run.seconds),
-    "goal: 200000",
+    reduced === "no reductions" ? "goal: 200000" : "",
   );
   figure(
     "transitions",
@@ -267,7 +273,7 @@ const main = (): void => {
     besideSpin(folder);
     besideRumur(folder);
     besideQuint();
-    fullSystem();
+    for (const reduced of FULL_SYSTEM.keys()) fullSystem(reduced);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -277,5 +283,6 @@ const job = process.argv[2];
 if (!isMainThread)
   serveSearch((configuration) => new UnitAcceptance(JSON.parse(JSON.stringify(configuration))));
 else if (job === undefined) main();
-else if (job === FULL_SYSTEM) process.stdout.write(JSON.stringify(await searchFullSystem(MACHINE.seconds)));
+else if (FULL_SYSTEM.has(job))
+  process.stdout.write(JSON.stringify(await searchFullSystem(MACHINE.seconds, FULL_SYSTEM.get(job)!)));
 else process.stdout.write(JSON.stringify(await runJob(JSON.parse(job))));

@@ -1,5 +1,6 @@
 import { BreadthFirst } from "../../src/check/breadth-first.ts";
 import type { Deed, MachineConfiguration, Program } from "../../src/check/machine/configuration.ts";
+import type { Reductions } from "../../src/check/machine/reductions.ts";
 import { searchMachine } from "../../src/check/machine/search-machine.ts";
 import { SMALLEST } from "../../src/check/machine/standard-configurations.ts";
 
@@ -45,8 +46,9 @@ const secondsSince = (before: NodeJS.CpuUsage): number => {
 };
 
 /** Explores the full system breadth first for so many seconds of processor time. What it finds out before does not count. */
-export const searchFullSystem = (seconds: number): Promise<SearchedMachine> =>
+export const searchFullSystem = (seconds: number, reductions: Reductions): Promise<SearchedMachine> =>
   searchMachine(FULL_SYSTEM, (system) => {
+    system.reduce(reductions);
     const begun = process.cpuUsage();
     // To ask for the processor's time takes as long as dozens of states.
     let asked = 0;

@@ -13,8 +13,8 @@ export interface CellLines {
   readonly lines: readonly number[];
   /** By place in `lines`: whether the line tells states apart; false for what no later step looks at. */
   readonly inKey: readonly boolean[];
-  /** By place in `lines`: whether the line can be left out of the key, see `leaveOut`. Left out: none can. */
-  readonly apart?: readonly boolean[];
+  /** By place in `lines`: bits of who can tell the line apart, so that the key leaves it out; 0: nobody. Left out: nobody any. */
+  readonly apart?: readonly number[];
   /** Left out: all lines are always compared. */
   readonly gates?: Gates;
 }
@@ -30,8 +30,12 @@ export class Cells {
   private readonly words: Uint32Array;
   /** By line: 1 if it is part of the key. */
   private readonly keyed: Uint8Array;
-  /** Lines of the key that can be left out of it. */
+  /** Lines of the key that can be left out of it, whether they are, and by line the bits of who tells it then. */
   private readonly apart: readonly number[];
+  private leavesOut = false;
+  private readonly tellers: Uint32Array;
+  /** Bits of who tells lines in which the origin may differ from what it was when this was asked last. */
+  private moved = ALL_BITS;
   private readonly base: Mirror;
   private readonly origin: Mirror;
   private readonly gate: GatedCompare;
@@ -54,7 +58,8 @@ export class Cells {
     assert(lines.length < MOST_SAVED_LINES, "the lines of a machine fit a block's header");
     this.words = arena.words;
     this.keyed = Uint8Array.from(inKey, Number);
-    this.apart = [...lines.keys()].filter((line) => inKey[line] === true && apart[line] === true);
+    this.apart = [...lines.keys()].filter((line) => inKey[line] === true && (apart[line] ?? 0) !== 0);
+    this.tellers = Uint32Array.from(lines, (_, line) => apart[line] ?? 0);
     this.base = new Mirror(arena, lines, undefined, inKey);
     this.origin = new Mirror(arena, lines, gates.groups, inKey);
     this.gate = new GatedCompare(this.origin, gates);
@@ -123,6 +128,33 @@ export class Cells {
     origin.hash(originHalves);
     this.hashed = false;
     this.savedLength = 0;
+    this.leavesOut = out;
+    this.moved = ALL_BITS;
+  }
+
+  /** Bits of who tells lines apart in which the machine differs from the origin. */
+  changedApart(): number {
+    this.compare();
+    return this.tellersOfDiffering();
+  }
+
+  /** Bits of who tells lines apart in which the origin may differ from what it was when this was asked last. */
+  takeMovedApart(): number {
+    const { moved } = this;
+    this.moved = 0;
+    return moved;
+  }
+
+  private tellersOfDiffering(): number {
+    const { origin, tellers } = this;
+    let bits = 0;
+    for (let at = 0; at < origin.count; at++) bits |= tellers[origin.differing[at]!]!;
+    return bits;
+  }
+
+  /** Machine and copy are an old and a new origin, and it is known where they differ. */
+  private originMoves(): void {
+    if (this.leavesOut) this.moved |= this.tellersOfDiffering();
   }
 
   /** Puts the machine back to the base. */
@@ -231,6 +263,7 @@ export class Cells {
     for (let block = start + SAVED_HEADER; block < start + count; block += blockWords(words[block]!))
       takeBlock(words, block, origin.copy);
     origin.compare();
+    this.originMoves();
     this.tail.originMoves();
     origin.putBack();
     for (let at = 0; at < count; at++) saved[at] = words[start + at]!;
@@ -254,11 +287,13 @@ export class Cells {
     const { origin, tail } = this;
     this.goBack();
     tail.read(words, start + SAVED_HEADER, end);
+    this.originMoves();
     origin.putBack();
     this.savedLength = 0;
     this.isAt(words, start);
   }
 }
 
+const ALL_BITS = -1;
 /** The base, saved. */
 const NOTHING = new Uint32Array(SAVED_HEADER);

@@ -58,13 +58,13 @@ export interface Places extends CellLines {
 /**
  * What of a machine is saved, and what of that tells states from one another.
  *
- * @param apart lines of the arena that can be told in a way of their own, and left out of the key then
+ * @param apart by line of the arena that can be told in a way of its own, and left out of the key then: bits of who tells it
  */
 export const placesOf = (
   machine: Machine,
   arena: Arena,
   knowledge: Knowledge,
-  apart: ReadonlySet<number> = new Set(),
+  apart: ReadonlyMap<number, number> = new Map(),
 ): Places => {
   const history = piecesOf(arena, historyOf(machine));
   const implied = piecesOf(arena, impliedOf(machine));
@@ -76,7 +76,7 @@ export const placesOf = (
   return {
     lines,
     inKey: lines.map((line) => !implied.has(pieceOf[line]!)),
-    apart: lines.map((line) => apart.has(line)),
+    apart: lines.map((line) => apart.get(line) ?? 0),
     gates: gatesOf(machine, lines, groupOf),
     untouched: linesOf(arena, (piece) => !history.has(piece)).filter((line) => !saved.has(line)),
   };

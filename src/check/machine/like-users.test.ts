@@ -146,6 +146,23 @@ it(
   },
 );
 
+it("what is kept of like users from step to step is what a look at all of them finds", LONG, () => {
+  const looked = inStates((system, state, length) => {
+    const count = system.choices();
+    const after = (anew: boolean) =>
+      Array.from({ length: count }, (_, index) => {
+        system.restore(state, 0, length);
+        system.choices();
+        if (system.choose(index) === DISABLED) return "";
+        for (const symmetry of anew ? [false, true] : []) system.reduce({ symmetry, partialOrder: false });
+        return fingerprintOf(system);
+      });
+    system.reduce({ symmetry: true, partialOrder: false });
+    expect(after(false)).toEqual(after(true));
+  });
+  expect(looked).toBeGreaterThan(20);
+});
+
 it("what like users do next comes to the same whichever of them does it", LONG, () => {
   const after = new Uint8Array(Math.max(...systems.map(({ stateBytes }) => stateBytes)));
   const looked = inStates((system, state, length) => {

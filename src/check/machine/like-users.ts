@@ -1,3 +1,4 @@
+import { assert } from "../../assert.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { VCPU_WORDS } from "../../tdx-module/td-words.ts";
 import { hashWords } from "../fingerprint.ts";
@@ -73,6 +74,7 @@ const likeUsersOf = (machine: Machine, programs: Programs, { words }: Arena): Li
   });
 
 const WORDS = Array.from({ length: LINE_WORDS }, (_, word) => word);
+const lineOf = (place: number): number => Math.floor(place / LINE_WORDS);
 
 const linesOfStack = (arena: Arena, stack: Uint32Array): number[] => {
   const [first, end] = arena.wordsOf(arena.pieceOf(stack));
@@ -84,16 +86,29 @@ const MOST_WORDS = 4096;
 /** Who has interrupts off on a vCPU. */
 const [NOBODY, OWN_USER, SOMEBODY] = [0, 1, 2];
 
+/** Bits of the parts whose lines changed, see Cells. */
+export interface ApartChanges {
+  changedApart(): number;
+  takeMovedApart(): number;
+}
+
+/** The bit of a part; some may share one, and are told anew together. */
+const bitOf = (part: number): number => 1 << (part % 32);
+
+/** By part: what was found out of it at the origin. */
+const KEPT = { LOW: 0, HIGH: 1, MAY_GO: 2, WORDS: 3 } as const;
+
 /**
  * Users who do the same are interchangeable: it counts where each of them has come to, and not who of them that is. So what each of
- * them has is put down apart from the rest of the key, and without a name; then these parts are sorted.
+ * them has is put down apart from the rest of the key, and without a name; then these parts are sorted. What is left of their lines is
+ * the last part. The hash of a part is kept for as long as none of its lines changes.
  *
  * A vCPU keeps its name while something else may refer to it: while the VMM has to do with it, while one of its tasks holds a
  * lock, and where its memory no longer is what it was at first and that differs among vCPUs.
  */
 export class LikeUsers {
-  /** Lines of the arena that are told here, and nowhere else in the key, if names are left out. */
-  readonly lines: ReadonlySet<number>;
+  /** Lines of the arena that are told here, and nowhere else in the key, if names are left out: bits of the parts that they are in. */
+  readonly lines: ReadonlyMap<number, number>;
   /** Whether names are left out. Otherwise nothing is told here. */
   nameless = false;
   private readonly machine: Machine;
@@ -102,7 +117,11 @@ export class LikeUsers {
   /** Words of these lines that belong to no such user. */
   private readonly rest: Int32Array;
   private readonly block: Uint32Array;
+  private readonly named = new Uint32Array(KEPT.WORDS);
   private readonly halves = new Uint32Array(2);
+  private readonly kept: Uint32Array;
+  /** Bits of the parts of which what is kept is not of the origin. */
+  private stale = 0;
 
   /** The machine is in the state in which the search begins. */
   constructor(machine: Machine, programs: Programs, arena: Arena) {
@@ -110,11 +129,24 @@ export class LikeUsers {
     this.words = arena.words;
     this.users = likeUsersOf(machine, programs, arena);
     const told = new Set(this.users.flatMap(({ words }) => words.map(({ place }) => place)));
-    const lines = new Set([...told].map((place) => Math.floor(place / LINE_WORDS)));
-    const all = [...lines].flatMap((line) => WORDS.map((word) => line * LINE_WORDS + word));
+    const all = [...new Set([...told].map(lineOf))].flatMap((line) =>
+      WORDS.map((word) => line * LINE_WORDS + word),
+    );
     this.rest = Int32Array.from(all.filter((place) => !told.has(place)));
     this.block = new Uint32Array(Math.max(MOST_WORDS, this.rest.length));
-    this.lines = new Set([...lines, ...this.users.flatMap(({ stack }) => linesOfStack(arena, stack))]);
+    this.kept = new Uint32Array((this.users.length + 1) * KEPT.WORDS);
+    this.lines = this.linesOf(arena);
+  }
+
+  private linesOf(arena: Arena): ReadonlyMap<number, number> {
+    const lines = new Map<number, number>();
+    const add = (line: number, part: number) => lines.set(line, (lines.get(line) ?? 0) | bitOf(part));
+    for (const [part, { words, stack }] of this.users.entries()) {
+      for (const { place } of words) add(lineOf(place), part);
+      for (const line of linesOfStack(arena, stack)) add(line, part);
+    }
+    for (const place of this.rest) add(lineOf(place), this.users.length);
+    return lines;
   }
 
   /** Bytes that this adds to a key at most. */
@@ -122,29 +154,80 @@ export class LikeUsers {
     return this.users.length === 0 ? 0 : 4 * (this.rest.length + this.users.length * (MOST_WORDS + 1));
   }
 
+  /** Whether there is anything to tell. */
+  private get tells(): boolean {
+    return this.nameless && this.users.length > 0;
+  }
+
   /** Makes a fingerprint of all else one of the whole state. */
-  addTo(halves: Uint32Array): void {
-    const { users, block, rest, words } = this;
-    if (!this.nameless || users.length === 0) return;
-    for (let at = 0; at < rest.length; at++) block[at] = words[rest[at]!]!;
-    hashWords(block, rest.length, users.length, this.halves);
-    let low = this.halves[0]!;
-    let high = this.halves[1]!;
-    for (const user of users) {
-      hashWords(block, this.tell(user), 0, this.halves);
+  addTo(halves: Uint32Array, changes: ApartChanges): void {
+    if (!this.tells) return;
+    const { users, kept, named } = this;
+    const changed = this.changed(changes);
+    let low = 0;
+    let high = 0;
+    for (let part = 0; part <= users.length; part++) {
+      const from = part * KEPT.WORDS;
+      const bit = bitOf(part);
+      if (((changed | this.stale) & bit) !== 0) {
+        this.hashPart(part);
+        if ((changed & bit) === 0) for (let at = 0; at < KEPT.WORDS; at++) kept[from + at] = named[at]!;
+      } else for (let at = 0; at < KEPT.WORDS; at++) named[at] = kept[from + at]!;
+      const user = users[part];
       // A sum does not see the order, and unlike a sum of bits it sees two that are equal.
+      if (user !== undefined) named[KEPT.MAY_GO] = this.nameOf(user, named[KEPT.MAY_GO] === 1);
+      hashWords(named, KEPT.WORDS, part < users.length ? 0 : users.length, this.halves);
       low = (low + this.halves[0]!) | 0;
       high = (high + this.halves[1]!) | 0;
     }
+    this.stale &= changed;
     halves[0]! ^= low;
     halves[1]! ^= high;
   }
 
+  /** Bits of the parts in which the machine differs from the origin. Takes in where the origin moved. */
+  private changed(changes: ApartChanges): number {
+    this.stale |= changes.takeMovedApart();
+    return changes.changedApart();
+  }
+
+  /** Asserts that what is kept of parts that did not change is so. */
+  verify(changes: ApartChanges): void {
+    if (!this.tells) return;
+    const known = ~(this.changed(changes) | this.stale);
+    for (let part = 0; part <= this.users.length; part++) {
+      if ((known & bitOf(part)) === 0) continue;
+      this.hashPart(part);
+      const isKept = this.named.every((word, at) => word === this.kept[part * KEPT.WORDS + at]);
+      assert(isKept, "what is kept of like users is what they have");
+    }
+  }
+
+  /** Finds out of a part what may be kept. */
+  private hashPart(part: number): void {
+    const { block, rest, words, named, halves, users } = this;
+    const user = users[part];
+    let count = rest.length;
+    let mayGo = false;
+    if (user === undefined) for (let at = 0; at < count; at++) block[at] = words[rest[at]!]!;
+    else {
+      count = this.tell(user);
+      mayGo = block[0] === 1;
+    }
+    hashWords(block, count, 0, halves);
+    named[KEPT.LOW] = halves[0]!;
+    named[KEPT.HIGH] = halves[1]!;
+    named[KEPT.MAY_GO] = mayGo ? 1 : 0;
+  }
+
   /** Writes what is missing of a key. @returns bytes written */
   write(into: Uint8Array, at: number): number {
+    if (!this.tells) return 0;
     const { users, rest, words, block } = this;
-    if (!this.nameless || users.length === 0) return 0;
-    const told = users.map((user) => [...block.subarray(0, this.tell(user))]);
+    const told = users.map((user) => {
+      const [mayGo, ...has] = block.subarray(0, this.tell(user));
+      return [this.nameOf(user, mayGo === 1), ...has];
+    });
     told.sort(byContent);
     const all = Uint32Array.from([
       ...Array.from(rest, (place) => words[place]!),
@@ -154,12 +237,13 @@ export class LikeUsers {
     return all.byteLength;
   }
 
-  /** Puts down what one user has. @returns words */
-  private tell({ vcpu, group, words: own, stack }: LikeUser): number {
+  /** Puts down what one user has, and before it 1 if none of that asks for a name. @returns words */
+  private tell({ words: own, stack, vcpu }: LikeUser): number {
     const { block, words, machine } = this;
-    let mayGo = this.isAlone(vcpu);
+    let mayGo = true;
     let count = 1;
-    for (const { place, always } of own) {
+    for (let at = 0; at < own.length; at++) {
+      const { place, always } = own[at]!;
       const value = words[place]!;
       if (always !== undefined && value !== always) mayGo = false;
       block[count++] = always === undefined ? value : value ^ always;
@@ -168,10 +252,15 @@ export class LikeUsers {
     const off = block[1]!;
     block[1] = off === 0 ? NOBODY : off === frame.task + 1 ? OWN_USER : SOMEBODY + off;
     if (block[1] > OWN_USER) mayGo = false;
-    block[0] = mayGo ? -1 - group : vcpu;
+    block[0] = mayGo ? 1 : 0;
     const end = 2 * frame.end;
     for (let at = 0; at < end; at++) block[count++] = stack[at]!;
     return count;
+  }
+
+  /** What stands for a user: its vCPU, or that of all who do the same. @param mayGo see `tell` */
+  private nameOf({ vcpu, group }: LikeUser, mayGo: boolean): number {
+    return mayGo && this.isAlone(vcpu) ? -1 - group : vcpu;
   }
 
   /** Whether nothing but its own memory speaks of a vCPU. */
@@ -180,8 +269,9 @@ export class LikeUsers {
     if (outside[vcpu] !== 0 || vmm.kicks[vcpu] !== 0 || vmm.unresolved[vcpu] !== 0) return false;
     const [thread, user] = [tasks.threads[vcpu]!, tasks.users[vcpu]!];
     if (!thread.idle || !tasks.vcpuThreads[vcpu]!.idle) return false;
-    for (const holder of kernel.locks.holder)
-      if (holder === thread.frame.task + 1 || holder === user.frame.task + 1) return false;
+    const { holder } = kernel.locks;
+    for (let lock = 0; lock < holder.length; lock++)
+      if (holder[lock] === thread.frame.task + 1 || holder[lock] === user.frame.task + 1) return false;
     return true;
   }
 }

@@ -98,7 +98,7 @@ export class MachineSystem implements System {
 
   fingerprint(halves: Uint32Array): void {
     this.cells.fingerprint(halves);
-    this.likeUsers.addTo(halves);
+    this.likeUsers.addTo(halves, this.cells);
   }
 
   choices(): number {
@@ -126,12 +126,17 @@ export class MachineSystem implements System {
   /** @throws FootprintError when steps changed what the search does not save */
   verify(): void {
     this.untouched.verify();
-    this.cells.verify();
+    this.verifyCells();
   }
 
   private verifyMemory(): void {
     this.untouched.verifyMemory();
+    this.verifyCells();
+  }
+
+  private verifyCells(): void {
     this.cells.verify();
+    this.likeUsers.verify(this.cells);
   }
 
   /** Goes on with these reductions; at first there are none. States that were saved with others are not restored then. */
