@@ -57,7 +57,8 @@ describe.skipIf(!READY)(
         const report = await playWith(load(STOCK), { onViolation: "report" });
         expect([report.verdict, report.fate.state]).toEqual(["broken", "running"]);
         const units = report.violations.map(({ range }) => Math.floor(range!.start / (2 * MIB)));
-        expect(new Set(units).size).toBe(units.length);
+        const again = report.violations.filter((_, at) => units.indexOf(units[at]!) !== at);
+        expect(again).toEqual([]);
         // The DIMM is the movable memory, which files of a tmpfs take first: nearly all of its 64 units.
         expect(units.length).toBeGreaterThan(60);
         for (const { invariant, range, why } of report.violations) {

@@ -84,7 +84,9 @@ export class Enforcer {
       throw new NotModelled(
         `${place.symbol} at 0x${first.start.toString(16)}, which the design has taken out of the direct map, in the linux world`,
       );
-    for (const span of found) this.record(span, place, cpu.vcpu);
+    // A stop may find several pages of one unit, which is told of once. An audit tells of all.
+    for (const span of found)
+      if (span === first || !this.known.has(span.start)) this.record(span, place, cpu.vcpu);
     if (policy === "stop") throw new GuestStopped(this.violations.at(-1)!.why);
     for (const { start, end } of found) await this.forgive(start, end);
     await watch.allowNow(roundDown(first.start, UNIT), roundUp(first.start + 1, UNIT));
