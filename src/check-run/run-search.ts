@@ -46,7 +46,7 @@ type Alone = { readonly result: SearchResult; readonly handOver?: never } | { re
 const onOneThread = async <C>(options: RunOptions<C>, most: number): Promise<Alone> => {
   const { open, configuration, progress = () => true, limits = {}, keep, exact = false } = options;
   let turnEnds = 0;
-  const between = () => Date.now() < turnEnds;
+  const between = ({ states }: Counts) => Date.now() < turnEnds && states < most;
   const search = new BreadthFirst(open(configuration), { ...options, between });
   if (keep?.resume === undefined) search.begin();
   else search.resume(keep.resume);
