@@ -3,35 +3,22 @@
 import { requireNode } from "../bin/node-version.mjs";
 
 const compare = async (root, { scenario, set, designs }) => {
-  const { join } = await import("node:path");
-  const { runChild } = await import("./set-up/signals.mjs");
-  const args = [
-    join(root, "bin", "tidemark.mjs"),
-    "compare",
-    join(root, "scenarios", `${scenario}.yaml`),
-    "--json",
-    ...set.flatMap((value) => ["--set", value]),
-    ...(designs.length === 0 ? [] : ["--designs", designs.join(",")]),
-  ];
-  const { output } = await runChild(process.execPath, args, { output: "pipe", cwd: root });
-  return JSON.parse(output);
+  const { tidemark } = await import("./made-document.mjs");
+  const settings = set.flatMap((value) => ["--set", value]);
+  const named = designs.length === 0 ? [] : ["--designs", designs.join(",")];
+  return JSON.parse(
+    await tidemark(root, ["compare", `scenarios/${scenario}.yaml`, "--json", ...settings, ...named]),
+  );
 };
 
 const main = async () => {
-  const { readFileSync, writeFileSync } = await import("node:fs");
-  const { join } = await import("node:path");
   const { comparisons, DESIGNS_PATH, designsDocument, keyOf } = await import("./designs-doc-tables.mjs");
-  const { ROOT } = await import("./set-up/checkout.mjs");
-  const { setUp } = await import("./set-up/prepare.mjs");
-  await setUp({ packages: true, dist: true });
-  const path = join(ROOT, DESIGNS_PATH);
-  const results = new Map();
-  for (const comparison of comparisons()) results.set(keyOf(comparison), await compare(ROOT, comparison));
-  const before = readFileSync(path, "utf8");
-  const document = designsDocument(before, results);
-  if (document !== before) writeFileSync(path, document);
-  process.stdout.write(`${DESIGNS_PATH} ${document === before ? "was up to date" : "written"}\n`);
-  return 0;
+  const { writeMade } = await import("./made-document.mjs");
+  return writeMade(DESIGNS_PATH, async (root, before) => {
+    const results = new Map();
+    for (const comparison of comparisons()) results.set(keyOf(comparison), await compare(root, comparison));
+    return designsDocument(before, results);
+  });
 };
 
 requireNode();

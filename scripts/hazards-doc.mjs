@@ -6,18 +6,6 @@ const PATH = "docs/hazards.md";
 /** States after which a configuration's search ends. */
 const MOST_STATES = 300_000;
 
-const check = async (root, args) => {
-  const { join } = await import("node:path");
-  const { runChild } = await import("./set-up/signals.mjs");
-  const bin = join(root, "bin", "tidemark.mjs");
-  const { status, output } = await runChild(process.execPath, [bin, "check", ...args], {
-    output: "pipe",
-    cwd: root,
-  });
-  if (status === 0 || status === 1) return output;
-  throw new Error(`tidemark check ${args.join(" ")} ended with status ${status}: ${output.trim()}`);
-};
-
 /** Digits in groups of three, as in the table of hazards. */
 const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
 
@@ -38,25 +26,14 @@ const placed = (document, name, table) => {
 };
 
 const main = async () => {
-  const { readFileSync, writeFileSync } = await import("node:fs");
-  const { join } = await import("node:path");
-  const { ROOT } = await import("./set-up/checkout.mjs");
-  const { setUp } = await import("./set-up/prepare.mjs");
-  await setUp({ packages: true, dist: true });
-  const hazards = {};
-  for (const design of ["bitmaps", "callbacks", "notifier"])
-    hazards[design] = (await check(ROOT, [design, "--hazards"])).trim();
-  const held = heldTable(await check(ROOT, ["tide", "--json", "--max-states", String(MOST_STATES)]));
-  const path = join(ROOT, PATH);
-  const before = readFileSync(path, "utf8");
-  const limits = Object.entries(hazards).reduce(
-    (text, [design, table]) => placed(text, design, table),
-    before,
-  );
-  const document = placed(limits, "tide", held);
-  if (document !== before) writeFileSync(path, document);
-  process.stdout.write(`${PATH} ${document === before ? "was up to date" : "written"}\n`);
-  return 0;
+  const { tidemark, writeMade } = await import("./made-document.mjs");
+  return writeMade(PATH, async (root, before) => {
+    let document = before;
+    for (const design of ["bitmaps", "callbacks", "notifier"])
+      document = placed(document, design, (await tidemark(root, ["check", design, "--hazards"])).trim());
+    const held = await tidemark(root, ["check", "tide", "--json", "--max-states", String(MOST_STATES)]);
+    return placed(document, "tide", heldTable(held));
+  });
 };
 
 requireNode();
