@@ -12,8 +12,9 @@ export class CheckProgress {
   private readonly name: string;
   private readonly progress: Progress;
   private readonly system: System;
-  /** When the first state was counted: what came before has no rate. */
+  /** When the first state of this search was counted: what came before has no rate. */
   private begun: { readonly at: number; readonly states: number } | undefined;
+  private last = 0;
   private nextAt = 0;
 
   constructor(name: string, progress: Progress, system: System) {
@@ -33,7 +34,9 @@ export class CheckProgress {
 
   counted({ states, depth, frontier, bytes }: Counts): void {
     const now = this.system.clock();
-    this.begun ??= { at: now, states };
+    // Fewer than before: the search found more that changes, and began anew.
+    if (this.begun === undefined || states < this.last) this.begun = { at: now, states };
+    this.last = states;
     if (now < this.nextAt) return;
     this.nextAt = now + INTERVAL;
     const { begun } = this;
