@@ -5,7 +5,7 @@ import { ArtifactReading } from "../src/artifacts/artifact-reading.ts";
 import { FactSink } from "../src/artifacts/fact-sink.ts";
 import { findings } from "../src/artifacts/findings/findings.ts";
 import { survey } from "../src/artifacts/map/survey.ts";
-import { decoder } from "../src/cli/inspect-disk.ts";
+import { decoder } from "../src/cli/inspect/disk.ts";
 import { figure, heading, median, seconds } from "./stopwatch.ts";
 
 const MIB = 2 ** 20;

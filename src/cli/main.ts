@@ -1,16 +1,16 @@
 import { Command, CommanderError, Option } from "commander";
 import { LabError } from "../lab/lab-error.ts";
 import { oneLine } from "../scenario/scenario-error.ts";
-import { addBoot, startGuest } from "./boot-command.ts";
-import type { StartGuest } from "./booted-guest.ts";
-import { addCampaign } from "./campaign-command.ts";
-import { addCheck } from "./check-command.ts";
+import type { StartGuest } from "./boot/booted-guest.ts";
+import { addBoot, startGuest } from "./boot/command.ts";
+import { addCampaign } from "./campaign/command.ts";
+import { addCheck } from "./check/command.ts";
 import type { CompareOptions } from "./compare.ts";
 import { EXIT } from "./exit-status.ts";
-import { addInspect } from "./inspect-command.ts";
+import { addInspect } from "./inspect/command.ts";
 import { addLinuxOptions } from "./linux-options.ts";
-import { addPlan } from "./plan-command.ts";
-import type { RunOptions } from "./run.ts";
+import { addPlan } from "./plan/command.ts";
+import type { RunOptions } from "./run/run.ts";
 import type { System } from "./system.ts";
 import { VERSION } from "./version.ts";
 import { type OpenWorld, openWorld, PLAYGROUNDS } from "./worlds.ts";
@@ -135,7 +135,7 @@ const addRun = (
   )
     .addHelpText("after", RUN_HELP)
     .action(async (file: string, options: RunOptions) => {
-      const { run } = await import("./run.ts");
+      const { run } = await import("./run/run.ts");
       finish(await run(file, options, system, world));
     });
 };

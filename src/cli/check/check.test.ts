@@ -1,0 +1,233 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { readStory, StoryFileError } from "../../check/story/story-file.ts";
+import { main } from "../main.ts";
+import { type FakeSystem, fakeSystem } from "../testing/fake-system.ts";
+
+const LONG = { timeout: 600_000 };
+
+it.each([
+  [["check", "bitmap"], 'design: expected a design, found "bitmap"; did you mean `bitmaps`?'],
+  [
+    ["check", "tide", "--config", "replugs"],
+    '--config: expected a standard configuration, found "replugs"; did you mean `replug`?',
+  ],
+  [
+    ["check", "tide", "--rules", "I99"],
+    '--rules: expected invariants such as I2,I11, found "I99"; docs/hazards.md lists them',
+  ],
+  [
+    ["check", "tide", "--max-states", "0"],
+    '--max-states: expected a whole number above 0, found "0"; see tidemark check --help',
+  ],
+  [
+    ["check", "tide", "--threads", "0"],
+    '--threads: expected a whole number from 1 to 64, found "0"; see tidemark check --help',
+  ],
+  [
+    ["check", "tide", "--search", "walks", "--exact"],
+    '--exact: expected a search that keeps states, found "--search walks"; leave one out',
+  ],
+  [
+    ["check", "tide", "--search", "pct", "--no-partial-order"],
+    '--no-partial-order: expected a search that keeps states, found "--search pct"; leave one out',
+  ],
+  [
+    ["check", "tide", "--no-symetry"],
+    "tidemark: unknown option '--no-symetry' (Did you mean --no-symmetry?); see tidemark --help",
+  ],
+  [
+    ["check", "tide", "--search", "depth", "--checkpoint", "a"],
+    '--checkpoint: expected a search that has checkpoints, which is breadth first and not exact, found "--search depth"; leave one out',
+  ],
+  [
+    ["check", "bitmaps", "--hazards", "--mermaid"],
+    '--mermaid: expected no --hazards, which prints a table only, found "both"; leave one out',
+  ],
+  [
+    ["check", "--replay", "story.json", "--hazards"],
+    "tidemark: option '--replay <file>' cannot be used with option '--hazards'; see tidemark --help",
+  ],
+])("%j is wrong input, and one line says why", async (args, line) => {
+  const system = fakeSystem({});
+  expect([await main(args, system), system.err()]).toEqual([2, `${line}\n`]);
+});
+
+it("a broken rule has a story that can be saved and replayed", LONG, async () => {
+  const first = fakeSystem({});
+  const args = ["check", "bitmaps", "--config", "grow-shrink", "--save", "story.json", "--itf", "a.itf"];
+  expect([await main(args, first), first.err()]).toEqual([1, ""]);
+  expect(first.out()).toMatch(
+    /^configuration +states +depth +time +verdict\ngrow-shrink +\d+ +33 +[\d.]+ s +broken: I15$/m,
+  );
+  expect(first.out()).toContain("its plugged bit was set, and the VMM has not plugged it");
+  expect(first.out()).toMatch(
+    /\n\nnever seen:\n {2}secure EPT, 1\d of 19: all but FREE;[\s\S]*\n {2}_OST, all 8\n[\s\S]*$/,
+  );
+  const saved = first.files.get("story.json")!;
+  expect(readStory("story.json", saved).path).toHaveLength(33);
+  const second = fakeSystem({ "story.json": saved });
+  expect(await main(["check", "--replay", "story.json", "--itf", "a.itf"], second)).toBe(1);
+  expect(second.files.get("a.itf")).toBe(first.files.get("a.itf"));
+  expect(first.out()).toContain(second.out());
+  const third = fakeSystem({ "story.json": saved });
+  expect(await main(["run", "story.json"], third)).toBe(1);
+  expect(third.out()).toBe(`${second.out()}\nbroken: ${JSON.parse(saved).violation}\n`);
+  const fourth = fakeSystem({ "story.json": saved });
+  expect(await main(["run", "story.json", "--seed", "3"], fourth)).toBe(2);
+  expect(fourth.err()).toBe(
+    "--seed: expected a scenario, found story.json, a story of tidemark check, which is played as it was found; leave the option out\n",
+  );
+});
+
+/** A system whose clock runs, and in which a signal comes once its terminal was told so. */
+const stopping = (told: RegExp) => {
+  const system = fakeSystem({}, { terminal: 120 });
+  let now = 0;
+  const breathe = async (): Promise<void> => {
+    if (told.test(system.err())) system.signal(130);
+  };
+  return { ...system, breathe, clock: () => (now += 250) };
+};
+const LONG_CHECK = ["check", "tide", "--config", "three-vcpus,dimm", "--max-states", "100000000"];
+
+it("Ctrl-C ends a check with the states that were met, which held so far", LONG, async () => {
+  const system = stopping(/three-vcpus: .* states/);
+  expect(await main(LONG_CHECK, system)).toBe(130);
+  expect(system.out()).toMatch(
+    /\nthree-vcpus +[1-9][\d ]* +[1-9]\d* +[\d.]+ s +held so far, stopped by you\nnot searched: dimm\nto be able to go on after Ctrl-C, begin with --checkpoint FILE\n$/,
+  );
+});
+
+it.each(["breadth", "walks"])(
+  "Ctrl-C ends a check (%s) that is still finding out what changes",
+  LONG,
+  async (search) => {
+    const system = stopping(/three-vcpus: finding out/);
+    expect(await main([...LONG_CHECK, "--search", search], system)).toBe(130);
+    expect(system.out()).toContain("not searched: three-vcpus, dimm\n");
+  },
+);
+
+it("a check that was stopped goes on from its checkpoint and leaves nothing behind", LONG, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tidemark-check-"));
+  const path = join(folder, "kept");
+  const args = ["check", "tide", "--config", "grow-shrink,replug", "--threads", "1", "--checkpoint", path];
+  const whole = fakeSystem({});
+  expect(await main([...args.slice(0, -2), "--json"], whole)).toBe(0);
+  const first = stopping(/replug: .* states/);
+  expect(await main(args, first)).toBe(130);
+  expect(first.out()).toContain(`the same command goes on from ${path}\n`);
+  expect(readdirSync(folder)).toHaveLength(1);
+  const files = Object.fromEntries(first.files);
+  const second = fakeSystem(files);
+  expect(await main([...args, "--json"], second)).toBe(0);
+  const countsOf = (system: FakeSystem) =>
+    JSON.parse(system.out()).checked.map(({ bytes, ...counts }: { bytes: number }) => counts);
+  expect(countsOf(second)).toEqual(countsOf(whole));
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
+
+it("a check that was stopped does not go on with other reductions", LONG, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tidemark-check-"));
+  const args = [
+    "check",
+    "tide",
+    "--config",
+    "replug",
+    "--threads",
+    "1",
+    "--checkpoint",
+    join(folder, "kept"),
+  ];
+  const first = stopping(/replug: .* states/);
+  expect(await main(args, first)).toBe(130);
+  const second = fakeSystem(Object.fromEntries(first.files));
+  expect(await main([...args, "--no-partial-order"], second)).toBe(2);
+  expect(second.err()).toMatch(/expected partialOrder false, found true; delete it and begin anew\n$/);
+  rmSync(folder, { recursive: true });
+});
+
+it("the reductions can be switched off, and the result says which there were", LONG, async () => {
+  const check = async (...options: string[]) => {
+    const system = fakeSystem({});
+    const args = ["check", "tide", "--config", "moved-or-freed", ...options];
+    expect([await main(args, system), system.err()]).toEqual([0, ""]);
+    return system.out();
+  };
+  expect(await check()).toMatch(/^reductions: symmetry, partial order\nconfiguration /);
+  expect(await check("--no-symmetry", "--max-depth", "1000")).toMatch(/^reductions: none\n/);
+  const [reduced, full] = [await check("--json"), await check("--json", "--no-partial-order")].map(
+    (told) => JSON.parse(told).checked[0],
+  );
+  expect([reduced.reductions, full.reductions]).toEqual([
+    { symmetry: true, partialOrder: true },
+    { symmetry: true, partialOrder: false },
+  ]);
+  expect(reduced.states).toBeLessThan(full.states);
+});
+
+it("what is no checkpoint is refused with one line", async () => {
+  const system = fakeSystem({ kept: "{}" });
+  expect(await main(["check", "tide", "--checkpoint", "kept"], system)).toBe(2);
+  expect(system.err()).toBe(
+    "--checkpoint kept: expected what a check kept there, found another file; name another one, or delete it\n",
+  );
+});
+
+it("walks take the same ways for the same seeds, and say so", LONG, async () => {
+  const walk = async (...options: string[]) => {
+    const system = fakeSystem({});
+    const args = ["check", "bitmaps", "--config", "grow-shrink", "--walks", "5", "--json", ...options];
+    return [await main(args, system), JSON.parse(system.out()).checked[0]];
+  };
+  const [status, first] = await walk("--search", "walks");
+  expect(await walk("--search", "walks")).toEqual([status, first]);
+  expect([status, first.broken, first.walks, first.verdict]).toEqual([1, ["I15"], 1, "broken"]);
+  const [, held] = await walk("--search", "pct", "--rules", "I3", "--seed", "7");
+  expect(held).toMatchObject({ verdict: "partial", end: "walks", walks: 5, firstSeed: 7, rested: 5 });
+});
+
+it("hazards are told as JSON, and the story of the first is saved", LONG, async () => {
+  const system = fakeSystem({});
+  const args = [
+    "check",
+    "bitmaps",
+    "--hazards",
+    "--config",
+    "grow-shrink",
+    "--json",
+    "--save",
+    "a",
+    "--itf",
+    "b",
+  ];
+  expect(await main(args, system)).toBe(1);
+  const { hazards } = JSON.parse(system.out());
+  expect(hazards.find(({ checked }: { checked: unknown }) => checked !== null)).toMatchObject({
+    hazard: { id: "H1" },
+    checked: { broken: ["I2"] },
+  });
+  expect([...system.files.keys()]).toEqual(["a", "b"]);
+});
+
+it("a terminal sees how far a check is, and nothing of it stays", LONG, async () => {
+  const system = stopping(/three-vcpus: .* states, .*\/s, /);
+  await main(LONG_CHECK, system);
+  expect(system.err()).toMatch(
+    /three-vcpus: [\d ]+ states, [\d ]+\/s, depth \d+, [\d ]+ to expand, \d+ MiB, collision \de-\d+/,
+  );
+  expect(system.err().endsWith("\r\u001b[K")).toBe(true);
+});
+
+it("what is no saved story is refused, whatever it is", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      expect(() => readStory("story.json", text)).toThrow(StoryFileError);
+    }),
+  );
+});
