@@ -17,19 +17,19 @@ export const BOOT_RULES: readonly LineRule[] = [
   {
     literal: "Linux version ",
     wholeLine: true,
-    pattern: /(?:^|[\]:>] ?|\s)Linux version (\d\S*) \(.*$/,
+    pattern: /(?:^|[\]:;>] ?|\s)Linux version (\d\S*) \(.*$/,
     read: ([, version]) => [{ kind: "kernel", version: kept(version!) }],
   },
   {
     literal: "Command line: ",
     wholeLine: true,
-    pattern: /(?:^|[\]:>] ?|\s)Command line: (.*?)\s*$/,
+    pattern: /(?:^|[\]:;>] ?|\s)Command line: (.*?)\s*$/,
     read: ([, text]) => [{ kind: "command-line", text: kept(text!) }],
   },
   {
     literal: "DMI: ",
     wholeLine: true,
-    pattern: /(?:^|[\]:>] ?|\s)DMI: (\S.*, BIOS .*?)\s*$/,
+    pattern: /(?:^|[\]:;>] ?|\s)DMI: (\S.*, BIOS .*?)\s*$/,
     read: ([, text]) => [{ kind: "dmi", text: kept(text!) }],
   },
   {
@@ -40,13 +40,14 @@ export const BOOT_RULES: readonly LineRule[] = [
     ],
   },
   {
-    literal: "Memory block size: ",
+    literal: "x86/mm: ",
     pattern: /x86\/mm: Memory block size: (\d{1,6})MB/,
     read: ([, mib]) => [{ kind: "block-size", bytes: Number(mib) * 2 ** 20 }],
   },
   {
     literal: "efi: ",
-    pattern: /\befi: +((?:\(?[A-Z][A-Za-z0-9]*(?: \d\.\d)?=0x[0-9a-f]+(?: unusable\))?\s*)+)/,
+    pattern:
+      /\befi: +((?:\(?[A-Z][A-Za-z0-9]*(?: \d\.\d)?=0x[0-9a-f]+(?![0-9A-Za-z])(?: unusable\))?\s*)+(?:\(?[A-Z][A-Za-z0-9 .=]*$)?)/,
     read: ([, items]) => configurationTables(items!),
   },
   {

@@ -90,24 +90,24 @@ const TDX_HOST_RULES: readonly LineRule[] = [
 /** Hosts and guests of TDX and SNP as their kernels tell of it. */
 export const CONFIDENTIAL_RULES: readonly LineRule[] = [
   ...TDX_HOST_RULES,
-  { literal: "tdx: Guest ", pattern: /\btdx: Guest (?:detected|initialized)/, read: role("TDX guest") },
+  { literal: "tdx: ", pattern: /\btdx: Guest (?:detected|initialized)/, read: role("TDX guest") },
   {
-    literal: "tdx: Attributes: ",
-    pattern: /\btdx: Attributes: ([A-Z0-9_ ]+)/,
+    literal: "tdx: ",
+    pattern: /\btdx: Attributes: ((?:[A-Z0-9_]+(?![\w:-]) ?)+)/,
     read: ([, names]) => [{ kind: "td-words", word: "attributes", names: words(names!) }],
   },
   {
-    literal: "tdx: TD_CTLS: ",
-    pattern: /\btdx: TD_CTLS: ([A-Z0-9_ ]+)/,
+    literal: "tdx: ",
+    pattern: /\btdx: TD_CTLS: ((?:[A-Z0-9_]+(?![\w:-]) ?)+)/,
     read: ([, names]) => [{ kind: "td-words", word: "TD_CTLS", names: words(names!) }],
   },
   {
-    literal: "Memory Encryption Features active: ",
-    pattern: /Memory Encryption Features active: ((?:Intel|AMD|SEV|TDX|SME|-|ES|SNP| )+)/,
+    literal: "Memory Encryption ",
+    pattern: /Memory Encryption Features active: ((?:(?:Intel|AMD|TDX|SME|SEV(?:-ES|-SNP)?)(?![\w-]) ?)+)/,
     read: ([, features]) => activeFeatures(features!),
   },
   {
-    literal: "SEV-SNP: RMP table",
+    literal: "SEV-SNP: ",
     pattern: /SEV-SNP: RMP table physical (?:address|range) \[0x([0-9a-f]{1,16}) - 0x([0-9a-f]{1,16})\]/,
     read: ([said, first, last]): FactBody[] | string => {
       const range = inclusiveRange(first!, last!);
@@ -119,7 +119,7 @@ export const CONFIDENTIAL_RULES: readonly LineRule[] = [
     },
   },
   {
-    literal: "rmp_base=0x",
+    literal: "SEV-SNP: ",
     pattern: /SEV-SNP: .*?rmp_base=0x([0-9a-f]{1,16}), rmp_end=0x([0-9a-f]{1,16})/,
     read: ([, first, last]): FactBody[] | string => {
       const range = inclusiveRange(first!, last!);
@@ -127,13 +127,13 @@ export const CONFIDENTIAL_RULES: readonly LineRule[] = [
     },
   },
   {
-    literal: "SEV-SNP: Reserving ",
+    literal: "SEV-SNP: ",
     pattern:
       /SEV-SNP: Reserving (?:start\/end|start|end) of RMP table on a 2MB boundary \[0x[0-9a-f]{1,16}\]/,
     read: role("SNP host"),
   },
   {
-    literal: "kvm_amd: SEV-SNP enabled",
+    literal: "kvm_amd: ",
     pattern: /kvm_amd: SEV-SNP enabled.*/,
     read: role("SNP host"),
   },

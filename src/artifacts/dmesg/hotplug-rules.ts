@@ -26,7 +26,7 @@ const inclusiveEvent =
 
 const DRIVER_RULES: readonly LineRule[] = [
   {
-    literal: "virtio_mem virtio",
+    literal: "virtio_mem ",
     pattern: new RegExp(
       `virtio_mem (virtio\\d{1,6}): (${VIRTIO_MEM_FIELDS.join("|")}): (?:0x([0-9a-f]{1,16})|(\\d{1,6}))(?![\\w])`,
     ),
@@ -38,17 +38,17 @@ const DRIVER_RULES: readonly LineRule[] = [
     },
   },
   {
-    literal: "virtio_mem virtio",
+    literal: "virtio_mem ",
     pattern: /virtio_mem virtio\d+: (?:could not reserve device region|adding memory failed: -?\d+)/,
     read: named("add-failed"),
   },
   {
-    literal: "virtio_mem: probe of ",
+    literal: "virtio_mem: ",
     pattern: /virtio_mem: probe of virtio\d+ failed with error -\d+/,
     read: named("probe-failed"),
   },
   {
-    literal: "acpi PNP0C80:",
+    literal: "acpi PNP0C80",
     pattern: /acpi PNP0C80:\w+: (?:add_memory failed|Enumeration failure|enumeration failure).*/,
     read: named("add-failed"),
   },

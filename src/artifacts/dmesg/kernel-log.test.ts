@@ -189,6 +189,25 @@ describe("a log is read as people pass it on", () => {
     expect(factsIn(text)).toEqual([ram]);
   });
 
+  it("a number that a pager cut is told, not taken", () => {
+    for (const mark of [">", "..."]) {
+      const text = `virtio_mem virtio0: start address: 0x4800${mark}\n`;
+      expect([factsIn(text), troublesIn(text)]).toEqual([[], [expect.stringContaining("a whole line")]]);
+    }
+  });
+
+  it("the line behind one that ends in a number is not its rest", () => {
+    const next = [
+      "e820: remove [mem 0x1000-0x1fff]",
+      "acpi PNP0A08:00: ready",
+      "2026-11-20T10:11:12 host systemd[1]: up",
+    ];
+    for (const other of next) {
+      const text = `efi: SMBIOS=0x7e9cc000 ACPI=0x7eb7d000 ACPI 2.0=0x7eb7d014 Unaccepted=0x7c0d4018\n${other}\n`;
+      expect(factsIn(text).at(-1)).toMatchObject({ name: "Unaccepted", address: 0x7c0d_4018 });
+    }
+  });
+
   it("an address that no machine has is told, not taken", () => {
     expect(troublesIn("BIOS-e820: [mem 0x0000000000000000-0xffffffffffffffff] usable")).toHaveLength(1);
     expect(troublesIn("BIOS-e820: [mem 0x0000000000002000-0x0000000000001fff] usable")).toEqual([]);

@@ -1,71 +1,7 @@
 import type { FactBody } from "../facts.ts";
-import { type LineContext, type LineReader, type LineRule, placeOf, unquoted } from "../text/line-reader.ts";
-import { BOOT_RULES } from "./boot-rules.ts";
-import { CONFIDENTIAL_RULES } from "./confidential-rules.ts";
-import { HOTPLUG_RULES } from "./hotplug-rules.ts";
-import { MEMORY_MAP_RULES } from "./memory-map-rules.ts";
-
-/** Every line of a kernel log that is read. */
-export const LOG_RULES: readonly LineRule[] = [
-  ...BOOT_RULES,
-  ...MEMORY_MAP_RULES,
-  ...CONFIDENTIAL_RULES,
-  ...HOTPLUG_RULES,
-];
-
-const RUNTIME_MAP = "efi: EFI runtime memory map";
-const LITERALS: readonly string[] = [...new Set([...LOG_RULES.map(({ literal }) => literal), RUNTIME_MAP])];
-const STAMP = /\[ *(\d{1,9}\.\d{1,9})\]/;
-/** How many lines a mailer may make of one. */
-const MOST_PIECES = 4;
-
-interface Match {
-  readonly rule: LineRule;
-  readonly match: RegExpExecArray;
-}
-
-/** A line that may go on: text read so far, where it began, and what it says up to now. */
-interface Held {
-  readonly text: string;
-  readonly line: number;
-  readonly pieces: number;
-  readonly matched: Match | undefined;
-}
-
-const ruleFor = (text: string): Match | undefined => {
-  for (const rule of LOG_RULES) {
-    if (!text.includes(rule.literal)) continue;
-    const match = rule.pattern.exec(text);
-    if (match !== null) return { rule, match };
-  }
-  return undefined;
-};
-
-const begins = (text: string): LineRule | undefined =>
-  LOG_RULES.find(({ literal, begun }) => begun !== undefined && text.includes(literal) && begun.test(text));
-
-const endOf = ({ match }: Match): number => match.index + match[0].length;
-
-/** The held line and the next one as one, if that says more than the held line alone. */
-const joined = (held: Held, text: string): Held | undefined => {
-  if (held.pieces === MOST_PIECES || held.matched?.rule.wholeLine || STAMP.test(text)) return undefined;
-  const next = unquoted(text).trim();
-  if (next === "") return undefined;
-  const before = held.text.trimEnd();
-  if (held.matched !== undefined && endOf(held.matched) < before.length) return undefined;
-  for (const between of [" ", ""]) {
-    const whole = `${before}${between}${next}`;
-    const matched = ruleFor(whole);
-    const more =
-      matched !== undefined &&
-      matched.match.index < before.length &&
-      endOf(matched) > before.length + between.length;
-    if (more || (held.matched === undefined && matched === undefined && begins(whole) && held.pieces < 2)) {
-      return { text: whole, line: held.line, pieces: held.pieces + 1, matched };
-    }
-  }
-  return undefined;
-};
+import { type LineContext, type LineReader, placeOf } from "../text/line-reader.ts";
+import { begins, hasLiteral, headsRuntimeMap, LOG_LITERALS, ruleFor } from "./log-rules.ts";
+import { type Held, isCut, joined, STAMP } from "./wrapped-lines.ts";
 
 /**
  * The kernel's log, with or without time stamps, prefixes and quote marks, and with lines that a mailer has wrapped.
@@ -75,7 +11,7 @@ const joined = (held: Held, text: string): Held | undefined => {
 export class KernelLog implements LineReader {
   readonly kind = "kernel log";
   readonly absent = "no line in which a kernel tells of memory (e820, efi, SRAT, TDX, SNP, hotplug)";
-  readonly literals = LITERALS;
+  readonly literals = LOG_LITERALS;
   private held: Held | undefined;
   private count = 0;
   private boots = 0;
@@ -90,13 +26,13 @@ export class KernelLog implements LineReader {
       }
       this.flush(context);
     }
-    if (text.includes(RUNTIME_MAP)) {
+    if (headsRuntimeMap(text)) {
       this.runtimeMap = true;
       return;
     }
     const matched = ruleFor(text);
-    if (matched === undefined && begins(text) === undefined) return;
-    this.held = { text, line: context.line, pieces: 1, matched };
+    if (matched === undefined && !hasLiteral(text)) return;
+    this.held = { text, line: context.line, pieces: 1, last: text, matched };
   }
 
   isOpen(): boolean {
@@ -115,7 +51,9 @@ export class KernelLog implements LineReader {
     const { text, line, matched } = this.held!;
     this.held = undefined;
     const at = { ...placeOf(context), line };
-    if (matched === undefined) {
+    const cut = matched !== undefined && isCut(text, matched);
+    if (matched === undefined || cut) {
+      if (!cut && begins(text) === undefined) return;
       context.sink.trouble("warning", at, "a whole line of its kind", JSON.stringify(shortened(text)));
       return;
     }

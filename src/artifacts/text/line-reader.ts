@@ -48,7 +48,12 @@ export interface LineRule {
 }
 
 const ESCAPE = String.fromCharCode(27);
-const ESCAPES = new RegExp(`${ESCAPE}\\[[0-9;?]*[ -/]*[@-~]`, "g");
+const BELL = String.fromCharCode(7);
+/** Colours and cursor moves; titles; character sets. */
+const ESCAPES = new RegExp(
+  `${ESCAPE}(?:\\[[0-9;?]*[ -/]*[@-~]|\\][^${BELL}${ESCAPE}]*(?:${BELL}|${ESCAPE}\\\\)|[ -/]+[0-~]|[=>])`,
+  "g",
+);
 const PREFIX = /^\s*(?:(?:>|\||#|\*|->|<-)\s?)+/;
 
 /** A space that does not break, which mailers and web pages put for one that does. */
@@ -56,7 +61,7 @@ const NO_BREAK = "\u00a0";
 
 /** A line without terminal escapes, carriage returns and spaces that do not break. */
 export const plain = (line: string): string => {
-  const ended = line.endsWith("\r") ? line.slice(0, -1) : line;
+  const ended = line.includes("\r") ? line.replace(/^\r+|\r+$/g, "") : line;
   const text = ended.includes(NO_BREAK) ? ended.replaceAll(NO_BREAK, " ") : ended;
   return text.includes(ESCAPE) ? text.replace(ESCAPES, "") : text;
 };

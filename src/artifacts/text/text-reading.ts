@@ -38,12 +38,10 @@ export class TextReading {
   constructor(source: string, readers: readonly LineReader[], sink: FactSink) {
     this.readers = readers;
     this.context = { sink, source, line: 0, standing: { boot: 0, time: undefined } };
-    for (const reader of readers) {
-      for (const literal of reader.literals) {
-        const list = this.byLiteral.get(literal);
-        if (list === undefined) this.byLiteral.set(literal, [reader]);
-        else list.push(reader);
-      }
+    for (const literal of new Set(readers.flatMap((reader) => reader.literals))) {
+      // One literal may begin or be part of another, which is the one that is found.
+      const wanting = readers.filter(({ literals }) => literals.some((part) => literal.includes(part)));
+      this.byLiteral.set(literal, wanting);
     }
     this.interest = anyOf([...this.byLiteral.keys()]);
   }
@@ -72,13 +70,14 @@ export class TextReading {
     return this.context.line;
   }
 
-  private line(line: string): void {
+  private line(whole: string): void {
     this.context.line++;
     const { interest, open } = this;
+    const line = plain(whole);
     interest.lastIndex = 0;
     let match = interest.exec(line);
     if (match === null && open.length === 0) return;
-    const text = plain(line.length > LONGEST_LINE ? line.slice(0, LONGEST_LINE) : line);
+    const text = line.length > LONGEST_LINE ? line.slice(0, LONGEST_LINE) : line;
     const wanted = new Set(open);
     while (match !== null) {
       for (const reader of this.byLiteral.get(match[0])!) wanted.add(reader);
