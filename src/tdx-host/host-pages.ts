@@ -60,11 +60,22 @@ export class HostPages {
     const bytes = count * PAGE_SIZE;
     const near = this.zones.filter((zone) => zone.node === node);
     for (const zone of [...near, ...this.zones.filter((other) => other.node !== node)]) {
-      for (let at = alignPages(zone.start, count); at + bytes <= zone.end; at += bytes) {
-        if (at < zone.start || !this.isFree(at, at + bytes)) continue;
-        this.take(at, at + bytes);
-        return at;
-      }
+      const at = this.firstRun(zone, alignPages(zone.start, count), bytes);
+      if (at < 0) continue;
+      this.take(at, at + bytes);
+      return at;
+    }
+    return -1;
+  }
+
+  /** The lowest free run of a zone among those `from`, `from` + `bytes` and so on. It goes by free runs, not by frames. */
+  private firstRun(zone: Zone, from: number, bytes: number): number {
+    for (let index = this.indexOf(Math.max(zone.start, from)); index < this.free.length; index++) {
+      const { start, end } = this.free[index]!;
+      const steps = Math.ceil((Math.max(start, zone.start) - from) / bytes);
+      const at = from + Math.max(0, steps) * bytes;
+      if (at + bytes > zone.end) return -1;
+      if (at + bytes <= end) return at;
     }
     return -1;
   }
@@ -162,10 +173,6 @@ export class HostPages {
       else high = middle;
     }
     return low;
-  }
-  private isFree(start: number, end: number): boolean {
-    const range = this.free[this.indexOf(start)];
-    return range !== undefined && range.start <= start && end <= range.end;
   }
   private take(start: number, end: number): void {
     const index = this.indexOf(start);
