@@ -5,6 +5,7 @@
  */
 export const ERRNO = {
   EPERM: -1,
+  ENOENT: -2,
   EIO: -5,
   ENOMEM: -12,
   EFAULT: -14,
@@ -27,5 +28,6 @@ export const errnoText = (errno: number): string => {
 /** What a shell says when a write to a file in /sys fails. @source GNU libc, strerror */
 export const SHELL_TEXT: ReadonlyMap<number, string> = new Map([
   [ERRNO.EPERM, "Operation not permitted"],
+  [ERRNO.ENOENT, "No such file or directory"],
   [ERRNO.EINVAL, "Invalid argument"],
 ]);

@@ -36,7 +36,7 @@ describe("64 GiB of CXL memory on a TDX host", () => {
       "virt/tdx: Reject hot-adding memory range: 0x1000000000-0x2000000000 for TDX compatibility.",
     ]);
     expect([hotplug.added.length, hotplug.devdaxBytes]).toEqual([0, 64 * GIB]);
-    expect(hotplug.online(FIRST)).toBe(-19);
+    expect(hotplug.online(FIRST)).toBe(-2);
   });
   it("partly convertible is refused all the same: it was not there at boot", () => {
     const cmrs = [
@@ -55,7 +55,8 @@ describe("64 GiB of CXL memory on a TDX host", () => {
     const hotplug = new HostMemoryHotplug(off, BLOCK);
     expect(hotplug.hotAdd(CXL).error).toBe(0);
     expect(hotplug.online(FIRST)).toBe(0);
-    expect(hotplug.online(FIRST)).toBe(-22);
+    expect(hotplug.online(FIRST)).toBe(0);
+    expect(off.pages.freeBytes).toBe(8 * GIB - MIB + BLOCK);
     const failed = hostRig({ policy: { hotplugCheck: "range-check" }, sys: { maxTdmrs: 1 } });
     expect(enableTdxNow(failed)).toBe(-28);
     expect(new HostMemoryHotplug(failed, BLOCK).hotAdd(CXL).error).toBe(0);
@@ -87,6 +88,26 @@ describe("hot-added ranges", () => {
     expect(hotplug.hotAdd({ start: GIB, end: 2 * GIB, node: 0 }).error).toBe(-17);
     expect(hotplug.hotAdd(CXL).error).toBe(0);
     expect(hotplug.hotAdd(CXL).error).toBe(-17);
+    // What is there already is told of before its size is looked at.
+    expect(hotplug.hotAdd({ start: GIB, end: GIB + MIB, node: 0 }).error).toBe(-17);
+  });
+  it("that a driver kept are counted once, however often it offers them, and what Linux has is not its own", () => {
+    const { hotplug } = ready({ hotplugCheck: "range-check" });
+    for (let i = 0; i < 3; i++) hotplug.hotAdd(CXL);
+    hotplug.hotAdd({ ...CXL, start: CXL.start + 60 * GIB, end: CXL.end + 4 * GIB });
+    hotplug.hotAdd({ start: GIB, end: 2 * GIB, node: 0 });
+    expect(hotplug.devdaxBytes).toBe(68 * GIB);
+  });
+});
+
+describe("a write to a block's online file", () => {
+  it("succeeds on a block that is online, from boot or since, and finds no file where there is no memory", () => {
+    const { host, hotplug } = ready({ hotplugCheck: "none" });
+    hotplug.hotAdd(CXL);
+    const free = host.pages.freeBytes;
+    expect([hotplug.online(0), hotplug.online(FIRST), hotplug.online(FIRST)]).toEqual([0, 0, 0]);
+    expect(host.pages.freeBytes).toBe(free + BLOCK);
+    expect(hotplug.online(3 * 8)).toBe(-2);
   });
 });
 

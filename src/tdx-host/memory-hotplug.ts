@@ -1,7 +1,7 @@
 import { assert } from "../assert.ts";
 import { ERRNO } from "./errno.ts";
 import type { TdxHost } from "./host-kernel.ts";
-import { bytesInside, hexAddress, type MemoryRange } from "./memory-range.ts";
+import { type ByteRange, bytesInside, hexAddress, type MemoryRange } from "./memory-range.ts";
 
 /** A memory block that was added: /sys/devices/system/memory/memoryN. */
 export interface HostBlock {
@@ -62,8 +62,10 @@ export class HostMemoryHotplug {
     return { error: 0, convertible };
   }
 
+  /** The resource comes first, then the size, then TDX. @source Linux mm/memory_hotplug.c, add_memory_driver_managed */
   private checkAdd(start: number, end: number): number {
     const { blockSize, host } = this;
+    if (bytesInside([...host.memory, ...host.hotAdded], start, end) > 0) return ERRNO.EEXIST;
     if (start % blockSize !== 0 || end % blockSize !== 0 || start >= end) {
       const size = hexAddress(end - start);
       host.log.print(
@@ -77,24 +79,22 @@ export class HostMemoryHotplug {
       host.log.tdx("info", `Reject hot-adding memory range: ${where} for TDX compatibility.`);
       return ERRNO.EINVAL;
     }
-    for (let at = start; at < end; at += blockSize) {
-      if (this.blocks.has(at / blockSize) || bytesInside(host.memory, at, at + blockSize) > 0)
-        return ERRNO.EEXIST;
-    }
     return 0;
   }
 
   /**
    * `echo 1 > /sys/devices/system/memory/memoryN/online`.
    *
-   * @returns 0, or the error number of the write
+   * @returns 0, of a block that is online already too (its `state` would answer -EINVAL); -ENOENT without such a block; or the error
+   *   number of the write
+   * @source Linux drivers/base/core.c, online_store and device_online
    */
   online(number: number): number {
     const block = this.blocks.get(number);
-    if (block === undefined) return ERRNO.ENODEV;
-    if (block.online) return ERRNO.EINVAL;
     const start = number * this.blockSize;
     const end = start + this.blockSize;
+    if (block === undefined) return bytesInside(this.host.memory, start, end) > 0 ? 0 : ERRNO.ENOENT;
+    if (block.online) return 0;
     if (this.host.policy.hotplugCheck === "notifier" && !this.isTdxMemory(start, end)) {
       const last = (end - 1).toString(16).padStart(8, "0");
       const first = start.toString(16).padStart(8, "0");
@@ -119,6 +119,19 @@ export class HostMemoryHotplug {
   /** Bytes that only device DAX can hand out: added but offline, or never taken by Linux. */
   get devdaxBytes(): number {
     const offline = this.added.filter(({ online }) => !online).length * this.blockSize;
-    return offline + this.withDriver.reduce((sum, { start, end }) => sum + end - start, 0);
+    return offline + unionBytes(this.withDriver, [...this.host.memory, ...this.host.hotAdded]);
   }
 }
+
+/** Bytes that lie in any of `ranges` and in none of `others`, which are disjoint. */
+const unionBytes = (ranges: readonly ByteRange[], others: readonly ByteRange[]): number => {
+  let bytes = 0;
+  let behind = 0;
+  for (const { start, end } of [...ranges].sort((a, b) => a.start - b.start)) {
+    const from = Math.max(start, behind);
+    if (from >= end) continue;
+    bytes += end - from - bytesInside(others, from, end);
+    behind = end;
+  }
+  return bytes;
+};
