@@ -1,4 +1,5 @@
 import { status } from "../abi/tdx/status.ts";
+import { MAX_CMRS } from "../abi/tdx/tdmr-info.ts";
 import { checkApart, checkCmrs, checkMemory, type ReadRange } from "../tdx-host/check-ranges.ts";
 import { HostInputError } from "../tdx-host/host-input-error.ts";
 import { readHostLog } from "../tdx-host/host-log.ts";
@@ -13,6 +14,8 @@ import type { HostDraft, HostExpectDraft } from "./schema/host-schema.ts";
 const MIB = 2 ** 20;
 const LONGEST_FILE = 16 * MIB;
 const PATH = ["machine", "host"];
+/** Where `placed` says that a range was read. */
+const FIELD = /^machine\.host\.(\w+)\[(\d+)\]$/;
 
 type ReadBytes = (path: string) => Uint8Array;
 
@@ -38,6 +41,13 @@ const asRefusal = <T>(path: Path, refuse: Refuse, read: () => T): T => {
     return read();
   } catch (error) {
     if (!(error instanceof HostInputError)) throw error;
+    const [, field, index] = FIELD.exec(error.where) ?? [];
+    if (field !== undefined)
+      return refuse([...PATH, field, Number(index)], {
+        expected: error.expected,
+        found: error.found,
+        advice: "",
+      });
     return refuse(path, {
       expected: "a host that does not contradict itself",
       found: oneLine(error.message),
@@ -80,6 +90,7 @@ export const buildHost = (draft: HostDraft, readBytes: ReadBytes, refuse: Refuse
   const convertible = cmrs.length > 0 ? cmrs : (dump?.cmrs ?? log?.cmrs ?? []);
   const memory = own.length > 0 ? own : (log?.memory ?? []);
   checkWhole(draft, memory, refuse);
+  if (convertible.length === 0) checkPieces(memory, refuse);
   asRefusal(PATH, refuse, () => checkApart(windows, memory));
   return {
     ...specOf(draft, log?.keyIds),
@@ -94,6 +105,17 @@ const aboveFirstMib = (memory: readonly MemoryRange[]): MemoryRange[] =>
   memory
     .map((range) => ({ ...range, start: Math.max(range.start, MIB) }))
     .filter(({ start, end }) => start < end);
+
+/** Convertible ranges that nobody gave are made from the RAM, and a module tells of so many at most. */
+const checkPieces = (memory: readonly MemoryRange[], refuse: Refuse): void => {
+  const pieces = aboveFirstMib(memory).length;
+  if (pieces <= MAX_CMRS) return;
+  refuse([...PATH, "convertible"], {
+    expected: `the convertible ranges, at most ${MAX_CMRS}, as the RAM above 1 MiB is in ${pieces} pieces`,
+    found: "none",
+    advice: "give them as firmware does: one range may span several pieces",
+  });
+};
 
 const checkWhole = (draft: HostDraft, memory: readonly MemoryRange[], refuse: Refuse): void => {
   if (memory.length === 0) {

@@ -65,7 +65,7 @@ describe("machine.host", () => {
     ["{metadata: bad.txt}", "found bad.txt:1: MAX_TDMRS: expected at least 1, found 0"],
     [
       "{memory: [{at: 1G, size: 1G}, {at: 0, size: 1G}]}",
-      "found machine.host.memory[1]: memory range: expected a start behind [0x40000000, 0x80000000) of machine.host.memory[0], found [0x0, 0x40000000)",
+      "machine.host.memory[1]: expected a start behind [0x40000000, 0x80000000) of machine.host.memory[0], found [0x0, 0x40000000)",
     ],
     [
       "{memory: [{at: 0, size: 1G}], convertible: [{at: 1M, size: 2M}, {at: 2M, size: 2M}]}",
@@ -73,7 +73,11 @@ describe("machine.host", () => {
     ],
     [
       "{memory: [{at: 0, size: 4G}], secureWindows: [{at: 2G, size: 4G}]}",
-      "found machine.host.secureWindows[0]: memory that comes later: expected no overlap with RAM [0x0, 0x100000000), found [0x80000000, 0x180000000)",
+      "machine.host.secureWindows[0]: expected no overlap with RAM [0x0, 0x100000000), found [0x80000000, 0x180000000)",
+    ],
+    [
+      `{memory: [${Array.from({ length: 33 }, (_, i) => `{at: ${2 * i + 1}G, size: 1G}`).join(", ")}]}`,
+      "machine.host.convertible: expected the convertible ranges, at most 32, as the RAM above 1 MiB is in 33 pieces, found none",
     ],
     [
       "{}",

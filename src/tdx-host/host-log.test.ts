@@ -61,6 +61,13 @@ describe("a host's kernel log", () => {
     const e820 = "BIOS-e820: [mem 0x0000000000000000-0x0000000000001fff] usable";
     expect(said(`${e820}\n${e820}`)).toContain("host.log:2: memory range: expected no overlap");
   });
+  it("keeps whole pages of RAM: nothing of a range that holds none", () => {
+    const log = "BIOS-e820: [mem 0x1000-0x13ff] usable\nBIOS-e820: [mem 0x1800-0x3fff] usable";
+    expect(readHostLog(log, "x").memory).toEqual([{ start: 0x2000, end: 0x4000, node: 0 }]);
+    expect(() => readHostLog("BIOS-e820: [mem 0x2000-0x1000] usable", "x")).toThrow(
+      "x:1: memory range: expected an end above the start, found 0x2000-0x1000",
+    );
+  });
   it("of any text is read, or refused with a HostInputError", () => {
     const line = fc.oneof(
       fc.string(),

@@ -41,7 +41,7 @@ export const readHostLog = (text: string, name: string): HostLog => {
   lines.forEach((line, index) => {
     const where = `${name}:${index + 1}`;
     const ram = E820.exec(line);
-    if (ram !== null && RAM_TYPES.has(ram[3]!)) memory.push(ramRange(ram, where));
+    if (ram !== null && RAM_TYPES.has(ram[3]!)) memory.push(...ramRange(ram, where));
     const cmr = CMR.exec(line);
     if (cmr !== null) cmrs.push({ start: address(cmr[1]!, where), end: address(cmr[2]!, where), where });
   });
@@ -79,12 +79,15 @@ const keyIdsOf = (lines: readonly string[], name: string): HostLog["keyIds"] => 
   throw new HostInputError(`${name}:${index + 1}`, "private key ids", expected, `[${match[1]}, ${match[2]})`);
 };
 
-/** e820 ends are inclusive. memblock keeps whole pages only. */
-const ramRange = ([, first, last]: RegExpExecArray, where: string): ReadRange => ({
-  start: roundUp(address(first!, where), PAGE_SIZE),
-  end: roundDown(address(last!, where) + 1, PAGE_SIZE),
-  where,
-});
+/** e820 ends are inclusive. memblock keeps whole pages only, so nothing of a range that holds none. */
+const ramRange = ([, first, last]: RegExpExecArray, where: string): ReadRange[] => {
+  const at = address(first!, where);
+  const behind = address(last!, where) + 1;
+  if (behind <= at)
+    throw new HostInputError(where, "memory range", "an end above the start", `0x${first}-0x${last}`);
+  const [start, end] = [roundUp(at, PAGE_SIZE), roundDown(behind, PAGE_SIZE)];
+  return start < end ? [{ start, end, where }] : [];
+};
 
 const address = (digits: string, where: string): number => {
   const value = Number.parseInt(digits, 16);

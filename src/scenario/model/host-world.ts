@@ -53,11 +53,14 @@ export class HostWorld {
     if (!this.hasTdx) return undefined;
     const host = this.actor.lend(vcpus);
     if (typeof host !== "number") return host;
-    const detail =
-      host === ERRNO.EINVAL
-        ? "the VMM finds no TDX on its host: bring it up first, by a step `host: enable`"
-        : "the host has no memory for the TD's control structures";
-    return { status: errnoText(host), detail };
+    return { status: errnoText(host), detail: this.whyNoTd(host) };
+  }
+
+  private whyNoTd(error: number): string {
+    if (error === ERRNO.EINVAL)
+      return "the VMM finds no TDX on its host: bring it up first, by a step `host: enable`";
+    if (error === ERRNO.ENOMEM) return "the host has no memory for the TD's control structures";
+    return `the host's first page for the TD lies in memory that TDX has no metadata for: ${this.actor.refusedCall}`;
   }
 
   facts(): HostFacts {
