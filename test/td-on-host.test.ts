@@ -42,6 +42,58 @@ it("a TD that finds no page for its control structures is not built", async () =
   ]);
 });
 
+/** 16 GiB that nothing checked, so that the module has no metadata for them, beside 4 GiB of which `taken` are not free. */
+const unchecked = (taken: string): string => `steps:
+  - host: enable
+  - host: {hotAdd: {at: 128G, size: 16G, node: 1}}
+  - host: {online: {block: '1024-1151'}}
+  - host: {privateMemory: ${taken}}
+  - boot
+  - expect: {status: -EIO, machine: off}
+`;
+
+it.each([
+  ["false", "TDH.MNG.CREATE"],
+  ["true", "TDH.PHYMEM.PAMT.ADD"],
+])(
+  "a TD whose root would lie where the module has no metadata is not built (dynamic PAMT: %s)",
+  async (dynamic, call) => {
+    const options = ["machine.host.hotplugCheck=none", `machine.host.dynamicPamt=${dynamic}`];
+    const { report } = await play(unchecked("4300M"), options);
+    expect([report.verdict, report.played[4]?.detail]).toEqual([
+      "held",
+      `the host's first page for the TD lies in memory that TDX has no metadata for: ${call} answers OPERAND_ADDR_RANGE_ERROR(RCX)`,
+    ]);
+  },
+);
+
+it("one of which only later control pages would lie there is not modelled, and says so", async () => {
+  // 16 KiB are left of the memory that has metadata.
+  const options = ["machine.host.hotplugCheck=none"];
+  await expect(play(unchecked("4176808K"), options)).rejects.toThrow(
+    "a TD of which some control pages lie in memory that the TDX module has no metadata for",
+  );
+});
+
+it.each([["4K"], ["2M"]])(
+  "with dynamic PAMT a TD in pages of %s that gets memory without metadata ends when the module refuses it",
+  async (augSize) => {
+    const { report } = await play(
+      `steps:
+  - host: enable
+  - host: {hotAdd: {at: 128G, size: 16G, node: 1}}
+  - host: {online: {block: '1024-1151'}}
+  - host: {privateMemory: 3584M}
+  - boot
+  - expect: {status: BOOT_FAILED, machine: killed}
+`,
+      ["machine.host.hotplugCheck=none", "machine.host.dynamicPamt=true", `vmm.augSize=${augSize}`],
+    );
+    expect(report.verdict).toBe("held");
+    expect(report.played[4]?.detail).toMatch(/module refused at .*, OPERAND_ADDR_RANGE_ERROR\(R8\)$/);
+  },
+);
+
 it("a TD that is reset leaves its host all pages and its key, as often as that may be", async () => {
   const resets = "  - reset\n  - expect: {machine: running, host: {private: 1050704K}}\n".repeat(6);
   const { report } = await play(`steps:\n  - host: enable\n  - boot\n${resets}`);

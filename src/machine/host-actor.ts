@@ -2,6 +2,7 @@ import { tdhName } from "../abi/tdx/leaves.ts";
 import { statusText } from "../abi/tdx/status.ts";
 import type { TdxFeature } from "../abi/tdx/td-controls.ts";
 import { TDX_FEATURES0_BITS } from "../abi/tdx/td-controls.ts";
+import { tryControlPages } from "../tdx-host/control-pages.ts";
 import { DynamicPamt } from "../tdx-host/dynamic-pamt.ts";
 import { ERRNO, errnoText, SHELL_TEXT } from "../tdx-host/errno.ts";
 import { GuestMemfdPages } from "../tdx-host/guest-memfd-pages.ts";
@@ -122,9 +123,13 @@ export class HostActor {
   private convertible = 0;
   private refusedWrites = 0;
   private linesBefore = 0;
+  private readonly firstKeyId: number;
+  /** The SEAMCALL for which the last TD was not built. */
+  refusedCall = "";
 
   constructor(config: HostConfig, tell: (event: HostEvent) => void, faults?: HostFaults) {
     const { extensions } = config;
+    this.firstKeyId = config.keyIds.first;
     this.host = new TdxHost({
       memory: config.memory,
       module: moduleOf(config),
@@ -219,7 +224,7 @@ export class HostActor {
    * The machine's TD is to start here.
    *
    * @returns what it runs on, or the error of KVM: -EINVAL while the module is not ready, -ENOMEM without pages for its control
-   *   structures
+   *   structures, -EIO if the module has no metadata for them
    */
   lend(vcpus: number): TdHost | number {
     this.begin();
@@ -227,7 +232,11 @@ export class HostActor {
     const memory = this.tdMemory;
     if (state !== "initialized") return ERRNO.EINVAL;
     const isDynamic = module.pairs !== undefined;
-    if (pages.freeBytes < controlPages(vcpus, isDynamic) * PAGE_SIZE) return ERRNO.ENOMEM;
+    const needed = controlPages(vcpus, isDynamic);
+    if (pages.freeBytes < needed * PAGE_SIZE) return ERRNO.ENOMEM;
+    const { leaf, status } = tryControlPages(this.host, memory, needed, this.firstKeyId);
+    this.refusedCall = status === 0 ? "" : `${leaf} answers ${statusText(status)}`;
+    if (status !== 0) return ERRNO.EIO;
     if (!isDynamic) return { module, memory };
     return { module, memory, pairs: new DynamicPamt(module, memory, pairedForGood) };
   }

@@ -194,3 +194,15 @@ it("the host brings a pair with the first page of a block and takes it back with
   host.pages.takeAny(host.pages.freeBytes - PAGE);
   expect([pairs.get(frame), pairs.pairs, host.pages.freeBytes]).toEqual([false, 0, PAGE]);
 });
+
+it("the host brings no pair where the module has no metadata, and keeps the two pages", () => {
+  const { host, module } = rig();
+  const memory = new TdMemory(host.pages);
+  const pairs = new DynamicPamt(module, memory);
+  const free = host.pages.freeBytes;
+  const calls: string[] = [];
+  pairs.onCall = (_leaf, result) => calls.push(statusText(result));
+  expect(pairs.get((256 * GIB) / PAGE)).toBe(false);
+  expect([pairs.pairs, memory.bytes, host.pages.freeBytes]).toEqual([0, 0, free]);
+  expect(calls).toEqual(["OPERAND_ADDR_RANGE_ERROR(RCX)"]);
+});

@@ -1,6 +1,6 @@
 import { TDH } from "../abi/tdx/leaves.ts";
 import { getNumber, newRegs, R8, RAX, RCX, RDX, setNumber } from "../abi/tdx/regs.ts";
-import type { Status } from "../abi/tdx/status.ts";
+import { type Status, status, withoutDetails } from "../abi/tdx/status.ts";
 import { assert } from "../assert.ts";
 import type { TdxModule } from "../tdx-module/module.ts";
 import { seamcall } from "../tdx-module/seamcall.ts";
@@ -10,6 +10,7 @@ import type { TdMemory } from "./td-memory.ts";
 const BLOCK = 512;
 const LEVEL_2M = 1;
 const ADD = TDH["TDH.PHYMEM.PAMT.ADD"];
+const OUTSIDE = status("OPERAND_ADDR_RANGE_ERROR");
 const REMOVE = TDH["TDH.PHYMEM.PAMT.REMOVE"];
 
 /**
@@ -41,7 +42,12 @@ export class DynamicPamt {
     return this.used.size;
   }
 
-  /** TDX is about to get a page of 4 KiB. @returns false, and nothing done, if the host has no two pages for its metadata */
+  /**
+   * TDX is about to get a page of 4 KiB.
+   *
+   * @returns false, and nothing done, if the host has no two pages for its metadata, or if the page or one of those two lies where the
+   *   module has none at all
+   */
   get(frame: number): boolean {
     const block = Math.floor(frame / BLOCK);
     if (this.paired.has(block)) return true;
@@ -51,7 +57,11 @@ export class DynamicPamt {
       if (pages === undefined) return false;
       const [first, second] = pages;
       const result = this.call(ADD, block, first, second);
-      assert(result === 0, "a block without 4 KiB pages takes a pair");
+      if (result !== 0) {
+        assert(withoutDetails(result) === OUTSIDE, "a block without 4 KiB pages takes a pair");
+        for (const page of pages) this.memory.giveFrame(page);
+        return false;
+      }
     }
     this.used.set(block, used + 1);
     return true;

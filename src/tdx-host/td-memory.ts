@@ -42,7 +42,7 @@ export class TdMemory {
 
   /** Takes a page for a control structure. @returns its frame, or -1 */
   takeFrame(): number {
-    const at = this.pages.takeContiguous(1, 0);
+    const at = this.pages.takeBlock(PAGE_SIZE, 0);
     if (at < 0) return -1;
     this.frames.add(at / PAGE_SIZE);
     return at / PAGE_SIZE;
