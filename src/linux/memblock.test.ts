@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { GIB, MIB } from "../units.ts";
-import { ANY_NODE, Memblock, memblockAlloc } from "./memblock.ts";
+import { ANY_NODE, Memblock } from "./memblock.ts";
+import { ARRAY, memblockAlloc, memblockDoubleArray } from "./memblock-alloc.ts";
 import { fakeKernel, run } from "./testing/fake-kernel.ts";
+import { VARIANTS, withoutFixes } from "./variant.ts";
 
 const rows = (m: Memblock, which: "memory" | "reserved") =>
   Array.from({ length: m[which].count }, (_, row) => [
@@ -110,4 +112,32 @@ it("an allocation is accepted before its address is returned; a reservation is n
 it("memory that is not there is not allocated", () => {
   const { k } = fakeKernel({ top: GIB });
   expect(run(k, memblockAlloc, 4096, 4096, 0, ANY_NODE)).toBe(-1);
+});
+
+/** A kernel with 64 MiB that wait unaccepted, and the 128 reservations, far below, that its first array has room for. */
+const fullOfReservations = (fixed: boolean) => {
+  const window = { start: 4 * GIB, end: 4 * GIB + 64 * MIB };
+  const members = { variant: fixed ? VARIANTS["7.3"] : withoutFixes(VARIANTS["7.3"], ["B11"]) };
+  const { k, hw } = fakeKernel({ top: window.end, unaccepted: { window, ranges: [window] }, members });
+  k.memblock.add(0, 2 * MIB);
+  k.memblock.add(window.start, window.end);
+  for (let n = 0; n < 128; n++) k.memblock.reserve(n * 0x2000, n * 0x2000 + 0x1000);
+  return { k, hw, window };
+};
+
+it("the 129th reservation doubles the array, which takes two pages below what is being reserved, and accepts them", () => {
+  const { k, hw, window } = fullOfReservations(true);
+  expect(k.memblock.reserved.arrayBytes).toBe(128 * 24);
+  expect(run(k, memblockAlloc, 2 * MIB, 2 * MIB, 0, ANY_NODE)).toBe(window.end - 2 * MIB);
+  expect(k.memblock.reserved.arrayBytes).toBe(256 * 24);
+  // 256 rows of 24 bytes are two pages, and touch the allocation, so that both are one region.
+  expect(rows(k.memblock, "reserved").at(-1)).toEqual([window.end - 2 * MIB - 0x2000, window.end, ANY_NODE]);
+  expect(hw.isAccepted(window.end - 4 * MIB, window.end)).toBe(true);
+});
+
+it("without the fix the array is copied to memory that nobody accepted", () => {
+  const { k, hw, window } = fullOfReservations(false);
+  run(k, memblockDoubleArray, ARRAY.RESERVED, 0, 0);
+  expect(rows(k.memblock, "reserved").at(-1)).toEqual([window.end - 0x2000, window.end, ANY_NODE]);
+  expect(hw.accepts).toBe(0);
 });

@@ -1,7 +1,4 @@
-import { assert } from "../assert.ts";
 import { NotModelled } from "../not-modelled.ts";
-import { KERNEL_PROCEDURES } from "./kernel.ts";
-import { acceptMemory } from "./unaccepted-memory.ts";
 
 /** Attributes of a memory region. @source Linux include/linux/memblock.h, enum memblock_flags */
 export const MEMBLOCK = { NONE: 0, HOTPLUG: 1, DRIVER_MANAGED: 8 } as const;
@@ -9,6 +6,10 @@ export const MEMBLOCK = { NONE: 0, HOTPLUG: 1, DRIVER_MANAGED: 8 } as const;
 export const ANY_NODE = -1;
 
 const CAPACITY = 1024;
+/** Rows of the array that the kernel's image holds: INIT_MEMBLOCK_REGIONS. */
+const FIRST_ROWS = 128;
+/** Bytes of a struct memblock_region. */
+const ROW_BYTES = 24;
 
 /** Sorted, disjoint byte ranges with a node and flags each. */
 class Regions {
@@ -16,11 +17,26 @@ class Regions {
   readonly end = new Float64Array(CAPACITY);
   readonly node = new Float64Array(CAPACITY);
   readonly flags = new Float64Array(CAPACITY);
-  /** [0]: how many of the rows are in use. */
-  readonly words = new Float64Array(1);
+  /** [0]: how many of the rows are in use. [1]: how many the kernel's array has. */
+  readonly words = Float64Array.of(0, FIRST_ROWS);
 
   get count(): number {
     return this.words[0]!;
+  }
+
+  /** Whether the kernel's array has room for `more` rows. */
+  hasRoom(more: number): boolean {
+    return this.count + more <= this.words[1]!;
+  }
+
+  /** Bytes of the kernel's array. */
+  get arrayBytes(): number {
+    return this.words[1]! * ROW_BYTES;
+  }
+
+  /** The kernel's array is twice as long from now on. */
+  double(): void {
+    this.words[1]! *= 2;
   }
 
   /** Adds a range; the parts that a region covers already stay as they are, equal neighbours merge. */
@@ -115,8 +131,7 @@ class Regions {
  * ranges half open.
  *
  * @source Linux mm/memblock.c
- * @missing growing past 1024 regions (the kernel's array doubling, which accepts the array it takes),
- *   MIRROR and NOMAP regions, bottom-up allocation
+ * @missing more than 1024 regions, MIRROR and NOMAP regions, bottom-up allocation
  */
 export class Memblock {
   readonly memory = new Regions();
@@ -126,14 +141,19 @@ export class Memblock {
   freeEnd = 0;
   freeNode = ANY_NODE;
 
-  /** memblock_add_node. */
+  /** memblock_add_node, before all memory is mapped: a longer array lies in the first MiB, which is accepted. */
   add(start: number, end: number, node: number = ANY_NODE, flags: number = MEMBLOCK.NONE): void {
     this.memory.add(start, end, node, flags);
+    while (!this.memory.hasRoom(0)) this.memory.double();
   }
 
-  /** memblock_reserve. It accepts nothing: who reserves and then touches accepts for himself. */
+  /**
+   * memblock_reserve. It accepts nothing: who reserves and then touches accepts for himself. Once all memory is mapped, the caller
+   * sees to the array's room.
+   */
   reserve(start: number, end: number): void {
     this.reserved.add(start, end, ANY_NODE, MEMBLOCK.NONE);
+    while (!this.reserved.hasRoom(0)) this.reserved.double();
   }
 
   /** memblock_phys_free: the range may be allocated again. */
@@ -202,33 +222,3 @@ export class Memblock {
     return [this.memory, this.reserved].flatMap((regions) => [...regions.columns(), regions.words]);
   }
 }
-
-const { v, at, define } = KERNEL_PROCEDURES.declare("memblock_alloc_range_nid", {
-  args: ["size", "align", "limit", "node"],
-  locals: ["address"],
-  steps: ["enter", "accepted"],
-});
-
-/**
- * Allocates from the top down: (size, align, limit, node) in bytes; limit 0: none, node -1: any. A node
- * without room falls back to any other. The memory is accepted before the address is returned.
- * Returns the address, or -1.
- *
- * @source Linux mm/memblock.c, memblock_alloc_range_nid
- */
-export const memblockAlloc = define({
-  enter: (k, f) => {
-    const size = f.get(v.size);
-    const align = f.get(v.align);
-    const limit = f.get(v.limit) === 0 ? Number.POSITIVE_INFINITY : f.get(v.limit);
-    const node = f.get(v.node);
-    assert(size > 0 && align > 0, "a memblock allocation has a size and an alignment");
-    let address = k.memblock.findTopDown(size, align, limit, node);
-    if (address < 0 && node !== ANY_NODE) address = k.memblock.findTopDown(size, align, limit, ANY_NODE);
-    if (address < 0) return f.returns(-1);
-    k.memblock.reserve(address, address + size);
-    f.set(v.address, address);
-    return f.call(acceptMemory, at.accepted, address, size);
-  },
-  accepted: (_k, f) => f.returns(f.get(v.address)),
-});

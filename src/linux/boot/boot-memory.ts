@@ -1,18 +1,34 @@
+import type { Frame, Next } from "../../flat/procedure.ts";
 import { KERNEL_PROCEDURES, type Kernel, panic } from "../kernel.ts";
 import { KEXEC } from "../kexec/kexec.ts";
 import { USE } from "../mem-map.ts";
-import { ANY_NODE, memblockAlloc } from "../memblock.ts";
+import { ANY_NODE } from "../memblock.ts";
+import { ARRAY, memblockAlloc, memblockDoubleArray } from "../memblock-alloc.ts";
 import { setupPerZoneWmarks, startKhugepaged } from "../page-allocator/watermarks.ts";
 import { deferredInitNode, memblockFreeAll } from "./free-boot-memory.ts";
-import { bootFacts, buildMemmap, fillMemblock } from "./memory-map.ts";
+import { assignNodes, bootFacts, buildMemmap, fillMemblock } from "./memory-map.ts";
 import { smpInit } from "./smp-init.ts";
 import { tdxEarlyInit } from "./tdx-setup.ts";
 
 const early = KERNEL_PROCEDURES.declare("start_kernel: memory", {
   args: [],
-  locals: ["entry", "node", "bytes"],
-  steps: ["enter", "setup", "allocate", "allocated", "freed"],
+  locals: ["entry", "node", "bytes", "range"],
+  steps: ["enter", "setup", "nodes", "allocate", "allocated", "freed"],
 });
+
+/** Nodes for the memory, in an array that grows if need be; then the memmap. */
+const nodesAndMemmap = (k: Kernel, f: Frame<Kernel>): Next => {
+  const { v, at } = early;
+  const waiting = assignNodes(k, f.get(v.range));
+  if (waiting >= 0) {
+    f.set(v.range, waiting);
+    return f.call(memblockDoubleArray, at.nodes, ARRAY.MEMORY, 0, 0);
+  }
+  buildMemmap(k);
+  const { table, mm, geometry } = k;
+  if (table === undefined || mm.isMapped(Math.floor(table.address / geometry.pageSize))) return at.allocate;
+  return panic(k, `page fault on the unaccepted table at 0x${table.address.toString(16)}, before any fix-up`);
+};
 
 /**
  * Boot up to memblock_free_all(): the platform's first calls, memblock, memmap and zones, the kernel's own
@@ -26,17 +42,11 @@ const early = KERNEL_PROCEDURES.declare("start_kernel: memory", {
  */
 export const bootMemoryEarly = early.define({
   enter: (k, f) => (k.platform.name === "tdx" ? f.call(tdxEarlyInit, early.at.setup) : early.at.setup),
-  setup: (k) => {
+  setup: (k, f) => {
     fillMemblock(k);
-    buildMemmap(k);
-    const { table, mm, geometry } = k;
-    if (table === undefined || mm.isMapped(Math.floor(table.address / geometry.pageSize)))
-      return early.at.allocate;
-    return panic(
-      k,
-      `page fault on the unaccepted table at 0x${table.address.toString(16)}, before any fix-up`,
-    );
+    return nodesAndMemmap(k, f);
   },
+  nodes: nodesAndMemmap,
   allocate: (k, f) => {
     const { v, at } = early;
     const entry = k.boot.early[f.get(v.entry)];

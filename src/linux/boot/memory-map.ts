@@ -30,9 +30,9 @@ export const tableRegion = (
 ];
 
 /**
- * Fills memblock from e820, reservations, the unaccepted table and the SRAT.
+ * Fills memblock from e820, reservations and the unaccepted table.
  *
- * @source Linux arch/x86/kernel/setup.c, e820.c, drivers/firmware/efi/efi.c, arch/x86/mm/numa.c
+ * @source Linux arch/x86/kernel/setup.c, e820.c, drivers/firmware/efi/efi.c
  */
 export const fillMemblock = (k: Kernel): void => {
   const { memblock, boot, table } = k;
@@ -53,11 +53,32 @@ export const fillMemblock = (k: Kernel): void => {
     if (k.variant.mapsTable) memblock.add(start, end);
     memblock.reserve(start, end);
   }
-  for (const { start, end, node } of boot.affinity) {
+};
+
+/** What a range may add to memblock's rows: one at each end. */
+const CUTS = 2;
+
+/**
+ * Takes all memory's nodes away and gives it those that the SRAT says, range by range from number `from` on; the rest goes to node 0.
+ *
+ * @returns the range for which memblock's array has no room; -1 when all are done
+ * @source Linux arch/x86/mm/numa.c; mm/memblock.c, memblock_set_node, memblock_isolate_range
+ */
+export const assignNodes = (k: Kernel, from: number): number => {
+  const { memblock, boot } = k;
+  const { pageSize } = k.geometry;
+  let range = from;
+  for (; memblock.memory.hasRoom(CUTS); range++) {
+    const affinity = boot.affinity[range];
+    if (affinity === undefined) {
+      giveRestToNode0(k);
+      return -1;
+    }
+    const { start, end, node } = affinity;
     assert(node < k.zones.nodes, () => `node ${node} of a memory affinity range exists`);
     memblock.setNode(roundUp(start, pageSize), roundUp(end, pageSize), node);
   }
-  giveRestToNode0(k);
+  return range;
 };
 
 const giveRestToNode0 = (k: Kernel): void => {
