@@ -81,8 +81,8 @@ export interface MachineConfiguration {
   readonly bigBlocks?: boolean | undefined;
   /** Units of a DIMM that there may be beside a virtio-mem device, behind it; left out: none. */
   readonly dimmUnits?: number | undefined;
-  /** Zone that hot-added memory goes online to; left out: MOVABLE. */
-  readonly zone?: "kernel" | "movable" | undefined;
+  /** Zone that hot-added memory goes online to, or none: it stays offline until somebody asks. Left out: MOVABLE. */
+  readonly zone?: "kernel" | "movable" | "none" | undefined;
 }
 
 export const UNIT = 2 * MIB;
@@ -127,10 +127,13 @@ const policyOf = ({ aug, discard, unplugged }: MachineConfiguration): Partial<Vm
   unplugged,
 });
 
+/** What becomes of hot-added memory, as the kernel's parameter names it. */
+export const AUTO_ONLINE = { kernel: "online_kernel", movable: "online_movable", none: "offline" } as const;
+
 const optionsOf = ({ accept, memmapOnMemory, bigBlocks, zone }: MachineConfiguration): KernelOptions => ({
   ...{ accept, memmapOnMemory, unplugOnline: true, bbmBlockSize: 0 },
   forceBbm: bigBlocks === true,
-  autoOnline: zone === "kernel" ? "online_kernel" : "online_movable",
+  autoOnline: AUTO_ONLINE[zone ?? "movable"],
 });
 
 /** The machine of a configuration. @throws NotModelled for a design or a fault that there is not */

@@ -78,13 +78,13 @@ export const HAZARDS: readonly Hazard[] = [
   {
     id: "H14",
     says: "a release skips a unit that an accept is taking as its guard",
-    config: "replug",
-    rules: ["I5", "I6", "I7", "I8"],
+    config: "accept-below-offline",
+    rules: ["I5", "I6", "I7", "I8", "I32"],
   },
   {
     id: "H15",
     says: "a unit is unplugged between an accept's look at the bits and its TDCALL",
-    config: "replug",
+    config: "accept-below-offline",
     rules: ["I2"],
   },
   {

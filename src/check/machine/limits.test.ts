@@ -44,6 +44,8 @@ it.each([
   ["notifier", "N8", "I21"],
   ["notifier", "N9", "I3"],
   ["bitmaps", "H10", "I15"],
+  ["bitmaps", "H14", "I32"],
+  ["bitmaps", "H15", "I2"],
   ["bitmaps", "H16", "absent"],
   ["bitmaps", "H17", "absent"],
 ])("%s: limit %s comes to %s", { timeout: 600_000 }, async (design, id, expected) => {

@@ -18,14 +18,24 @@ it("a panic is found, though nothing of its step goes on", LONG, async () => {
   ]);
 });
 
-it.each(["dimm-refused", "snp-dimm", "kexec-dimm", "kexec-dimm-as-ram", "convert-refused"])(
-  "tide holds every rule in every state of %s",
+it(
+  "a unit that a release passed over ends with its bit clear and unplugged under bitmaps: hazard H14",
   LONG,
-  async (name) => {
-    const { verdict, broken } = await checkMachine(standard(name, "tide"));
-    expect([verdict, broken]).toEqual(["held", []]);
+  async () => {
+    const { broken } = await checkMachine(standard("accept-below-offline-no-release", "bitmaps", ["I8"]));
+    expect(broken).toEqual(["I8"]);
   },
 );
+
+const HELD = [
+  ...["dimm-refused", "snp-dimm", "kexec-dimm", "kexec-dimm-as-ram", "convert-refused"],
+  ...["accept-below-offline", "accept-below-offline-no-release"],
+];
+
+it.each(HELD)("tide holds every rule in every state of %s", LONG, async (name) => {
+  const { verdict, broken } = await checkMachine(standard(name, "tide"));
+  expect([verdict, broken]).toEqual(["held", []]);
+});
 
 it("what the drivers of a kernel that was started by another do is searched", LONG, async () => {
   const { story } = await checkMachine(standard("kexec-no-release", "bitmaps"));

@@ -57,6 +57,13 @@ const BIG_BLOCKS: Differences = {
   device: { kind: "virtio-mem", units: 4 },
   programs: [operator(resize(4), resize(2), resize(0)), user(1, heap)],
 };
+/** Of two plugged blocks the upper one stays offline, and nothing of it was ever accepted. */
+const BELOW_OFFLINE: Differences = {
+  device: { kind: "virtio-mem", units: 4 },
+  zone: "none",
+  before: [resize(4), { do: "online", block: 0 }],
+  programs: [operator(resize(2), resize(4)), user(1, heap)],
+};
 
 /** Only a block of 128 MiB holds its own memmap: that is 2 MiB. */
 const MEMMAP_FAILS: Differences = {
@@ -165,6 +172,8 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
     before: [resize(4)],
     programs: [operator(resize(2)), user(1, heap)],
   },
+  "accept-below-offline": BELOW_OFFLINE,
+  "accept-below-offline-no-release": { ...BELOW_OFFLINE, pageRelease: false },
   "moved-or-freed": {
     before: [resize(2), heap],
     programs: [operator(resize(0)), user(1, { do: "free", as: "heap" })],

@@ -66,7 +66,7 @@ const saved = z.strictObject({
     rules: z.array(name).max(64),
     platform: z.enum(PLATFORM_NAMES).optional(),
     bigBlocks: z.boolean().optional(),
-    zone: z.enum(["kernel", "movable"]).optional(),
+    zone: z.enum(["kernel", "movable", "none"]).optional(),
   }),
 });
 

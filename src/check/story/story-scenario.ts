@@ -1,5 +1,5 @@
 import { GIB, MIB } from "../../units.ts";
-import type { Deed, MachineConfiguration } from "../machine/configuration.ts";
+import { AUTO_ONLINE, type Deed, type MachineConfiguration } from "../machine/configuration.ts";
 import { type ForcedStory, NotForcible } from "./forced-deeds.ts";
 
 /** A memory block of a real kernel on a machine of this size, bytes. */
@@ -138,7 +138,7 @@ export const scenarioOfStory = (
     machine: machineOf(configuration),
     guest: {
       ...{ kernel: "6.12", revert: configuration.revert, accept, design, memmapOnMemory },
-      autoOnline: zone === "kernel" ? "online_kernel" : "online_movable",
+      autoOnline: AUTO_ONLINE[zone ?? "movable"],
     },
     vmm: { discard, pageRelease, unpluggedAccess: unplugged, aug },
     faults: faultsOf(configuration, story),
