@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { checkMachine } from "../check/machine/check-machine.ts";
-import { ALL_REDUCTIONS } from "../check/machine/reductions.ts";
+import { ALL_REDUCTIONS, NO_REDUCTIONS } from "../check/machine/reductions.ts";
 import { standardConfiguration } from "../check/machine/standard-configurations.ts";
 import { MachineSystem } from "../check/machine/system.ts";
 import { keepMachine, type MachineSearchOptions, machineDive, machineSearch } from "./machine-search.ts";
@@ -105,6 +105,24 @@ it.each([1, 2])(
     again.file.remove();
   },
 );
+
+it.each([
+  ["symmetry", NO_REDUCTIONS, { symmetry: true, partialOrder: false }],
+  ["no symmetry", ALL_REDUCTIONS, { symmetry: false, partialOrder: true }],
+  ["partial order", NO_REDUCTIONS, { symmetry: false, partialOrder: true }],
+])("states that were saved without it are not restored with %s", LONG, async (_, before, after) => {
+  const path = join(thread.folder, "other reductions");
+  const keep = () => keepMachine(path, "this one", 3_600_000);
+  const first = { threads: 1, reductions: before, keep: keep() };
+  const progress = ({ states }: { readonly states: number }) => states < 100;
+  await checkMachine(tide, { search: search({ ...first, progress }), knowledge });
+  const kept = keep();
+  expect(kept.reductions).toEqual(before);
+  expect(() => search({ ...first, reductions: after, keep: kept })).toThrow(
+    "a search goes on with the reductions that its states were saved with",
+  );
+  kept.file.remove();
+});
 
 it.each([1, 2])(
   "on %i threads it ends with what is known before it takes more memory than it may",

@@ -1,5 +1,7 @@
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { assert } from "../assert.ts";
 import { DepthFirst } from "../check/depth-first.ts";
 import type { MachineResult, MachineSearch } from "../check/machine/check-machine.ts";
 import type { Knowledge } from "../check/machine/footprint.ts";
@@ -14,8 +16,16 @@ import { type RunOptions, runSearch, TURN_MS } from "./run-search.ts";
 export interface MachineKeep {
   readonly file: FileKeep;
   readonly knowledge: Knowledge | undefined;
+  /** Those that the states were saved with; undefined if there are none. */
+  readonly reductions: Reductions | undefined;
   /** Of the search that goes on: it is noted with each checkpoint. */
-  now: Knowledge | undefined;
+  now: Note | undefined;
+}
+
+/** What a checkpoint says of the machine: without it its states cannot be restored. */
+interface Note {
+  readonly knowledge: Knowledge;
+  readonly reductions: Reductions;
 }
 
 /** Names the program that searches, down to its last byte where it is bundled. Another one may count otherwise. */
@@ -29,8 +39,8 @@ export const programIdentity = (version: string): string =>
  */
 export const keepMachine = (path: string, identity: string, everyMs: number): MachineKeep => {
   const file = keepInFile(path, identity, everyMs, () => JSON.stringify(keep.now));
-  const knowledge: Knowledge | undefined = file.note === undefined ? undefined : JSON.parse(file.note);
-  const keep: MachineKeep = { file, knowledge, now: knowledge };
+  const now: Note | undefined = file.note === undefined ? undefined : JSON.parse(file.note);
+  const keep: MachineKeep = { file, knowledge: now?.knowledge, reductions: now?.reductions, now };
   return keep;
 };
 
@@ -62,10 +72,15 @@ const unfolded = (system: MachineSystem, violations: readonly Violation[]): Viol
 export const machineSearch = (options: MachineSearchOptions): MachineSearch => {
   const { keep, alone = ALONE, reductions = NO_REDUCTIONS, ...search } = options;
   let resume = keep?.file.resume;
+  // A saved state says nothing of what its key leaves out: with another symmetry it would be taken for another state.
+  assert(
+    keep?.reductions === undefined || isDeepStrictEqual(keep.reductions, reductions),
+    "a search goes on with the reductions that its states were saved with",
+  );
   return async (system: MachineSystem): Promise<MachineResult> => {
     const { configuration, knowledge } = system;
     const kept = keep && { ...keep.file, resume };
-    if (keep !== undefined) keep.now = knowledge;
+    if (keep !== undefined) keep.now = { knowledge, reductions };
     // If it is called again, more is known to change than was saved in the checkpoint.
     resume = undefined;
     // A file of its own, so that a thread loads no more than it needs.

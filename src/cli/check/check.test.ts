@@ -132,23 +132,27 @@ it("a check that was stopped goes on from its checkpoint and leaves nothing behi
   rmSync(folder, { recursive: true });
 });
 
-it("a check that was stopped does not go on with other reductions", LONG, async () => {
+it.each([
+  ["--no-partial-order", "partialOrder"],
+  ["--no-symmetry", "symmetry"],
+])("a check that was stopped does not go on with %s", LONG, async (option, reduction) => {
   const folder = mkdtempSync(join(tmpdir(), "tidemark-check-"));
-  const args = [
-    "check",
-    "tide",
-    "--config",
-    "replug",
-    "--threads",
-    "1",
-    "--checkpoint",
-    join(folder, "kept"),
-  ];
-  const first = stopping(/replug: .* states/);
-  expect(await main(args, first)).toBe(130);
-  const second = fakeSystem(Object.fromEntries(first.files));
-  expect(await main([...args, "--no-partial-order"], second)).toBe(2);
-  expect(second.err()).toMatch(/expected partialOrder false, found true; delete it and begin anew\n$/);
+  const path = join(folder, "kept");
+  const args = ["check", "tide", "--config", "replug", "--threads", "1", "--checkpoint", path];
+  for (const [before, after] of [
+    [[], [option]],
+    [[option], []],
+  ] as const) {
+    rmSync(`${path}.replug`, { force: true });
+    const stopped = stopping(/replug: .* states/);
+    expect(await main([...args, ...before], stopped)).toBe(130);
+    const other = fakeSystem(Object.fromEntries(stopped.files));
+    expect(await main([...args, ...after], other)).toBe(2);
+    const [expected, found] = before.length === 0 ? [false, true] : [true, false];
+    expect(other.err()).toBe(
+      `${path}.replug: the checkpoint is of another search: expected ${reduction} ${expected}, found ${found}; delete it and begin anew\n`,
+    );
+  }
   rmSync(folder, { recursive: true });
 });
 
