@@ -1,4 +1,5 @@
-import { FAULT_CALLS } from "../../machine/faults/fault-calls.ts";
+import { FAULT_CALLS, type FaultBoundary, isHostCall } from "../../machine/faults/fault-calls.ts";
+import type { PlatformName } from "../../machine/guest-platform.ts";
 import { Prng } from "../../machine/prng.ts";
 import type { Deed, MachineConfiguration, Program } from "../machine/configuration.ts";
 
@@ -24,6 +25,12 @@ const FEATURES = [
   "read",
   "by hand",
   "at any time",
+  "snp",
+  "big blocks",
+  "kexec again",
+  "shared",
+  "kernel zone",
+  "offline",
 ] as const;
 type Feature = (typeof FEATURES)[number];
 
@@ -39,9 +46,18 @@ const MOST = {
   units: 4,
 } as const;
 
-const FAULTS = FAULT_CALLS.flatMap(({ name, survivable }) =>
-  survivable.map((answer) => ({ call: name, answer })),
-);
+/** Boundaries that only one platform has. */
+const ONLY_ON: { readonly [boundary in FaultBoundary]?: PlatformName } = {
+  ...{ tdcall: "tdx", mapgpa: "tdx", seamcall: "tdx" },
+  snp: "snp",
+};
+
+/** Faults that a guest has to live with, by platform. The host's own calls are over when a machine is there. */
+const faultsOf = (platform: PlatformName): readonly { readonly call: string; readonly answer: string }[] =>
+  FAULT_CALLS.filter((one) => !isHostCall(one) && (ONLY_ON[one.boundary] ?? platform) === platform).flatMap(
+    ({ name, survivable }) => survivable.map((answer) => ({ call: name, answer })),
+  );
+const FAULTS = { tdx: faultsOf("tdx"), snp: faultsOf("snp") };
 
 /** Draws one machine. */
 class Draw {
@@ -55,6 +71,11 @@ class Draw {
 
   has(feature: Feature): boolean {
     return this.features.has(feature);
+  }
+
+  /** Kexec and conversions are modelled on TDX alone: where either is drawn, SNP is not. */
+  get platform(): PlatformName {
+    return this.has("snp") && !this.has("kexec") && !this.has("shared") ? "snp" : "tdx";
   }
 
   /** 1 to `most`. */
@@ -71,7 +92,7 @@ class Draw {
   }
 
   fault(): MachineConfiguration["fault"] {
-    return this.has("fault") ? this.one(FAULTS) : null;
+    return this.has("fault") ? this.one(FAULTS[this.platform]) : null;
   }
 }
 
@@ -82,14 +103,30 @@ const operatorDeed = (draw: Draw, units: number): Deed => {
   return draw.has("dimm beside") ? draw.one([resize, dimm]) : resize;
 };
 
-/** The kernel of the search was started by another one, which had memory plugged and in use. */
-const beforeKexec = (draw: Draw, units: number): Deed[] => {
-  if (!draw.has("kexec")) return [];
+/** What one kernel did before it started the next: memory is plugged and in use. */
+const lifeBefore = (draw: Draw, units: number): Deed[] => {
   const plug: Deed = { do: "plug" };
   const heap: Deed = { do: "allocate", units: draw.some(MOST.units), as: "before" };
   const there = draw.has("dimm") ? [plug] : [{ do: "resize", to: draw.some(units) } as const];
   const beside = draw.has("dimm beside") && !draw.has("dimm") ? [plug] : [];
   return [...there, ...beside, heap, { do: "kexec" }];
+};
+
+/** The kernel of the search was started by another one, and that by a third: then it is one in the middle that left things behind. */
+const beforeKexec = (draw: Draw, units: number): Deed[] => {
+  if (!draw.has("kexec")) return [];
+  return Array.from({ length: draw.has("kexec again") ? 2 : 1 }, () => lifeBefore(draw, units)).flat();
+};
+
+/** What a driver does with a buffer of its own: it has one or none at a time. */
+const driverDeeds = (vcpu: number): Deed[] => {
+  const as = `ring ${vcpu}`;
+  return [
+    { do: "allocate", units: 1, as, pinned: true },
+    { do: "share", as },
+    { do: "unshare", as },
+    { do: "free", as },
+  ];
 };
 
 /** What a user may do next. What is freed was allocated by the same user before: its task has finished with it. */
@@ -101,7 +138,14 @@ const userDeed = (draw: Draw, vcpu: number, all: number, blocks: number): Deed =
   if (draw.has("pinned")) deeds.push({ do: "allocate", units, as, pinned: true });
   if (draw.has("read")) deeds.push({ do: "read", across: draw.some(all - 1) });
   if (draw.has("by hand")) deeds.push({ do: draw.one(["online", "offline"]), block: draw.some(blocks) - 1 });
+  if (draw.has("shared")) deeds.push(draw.one(driverDeeds(vcpu)));
   return draw.one(deeds);
+};
+
+/** Where hot-added memory goes online. Who has it all offline needs somebody to bring it online. */
+const zoneOf = (draw: Draw): MachineConfiguration["zone"] => {
+  if (draw.has("offline") && draw.has("by hand")) return "none";
+  return draw.has("kernel zone") ? "kernel" : undefined;
 };
 
 const programsOf = (
@@ -138,14 +182,15 @@ export const drawnConfiguration = (
   const room = Math.floor((MOST.allUnits - staticUnits) / blockUnits) - beside;
   const blocks = draw.some(Math.min(MOST.deviceBlocks, room));
   const units = blockUnits * blocks;
+  const zone = zoneOf(draw);
   return {
     name: `seed ${seed}`,
-    design,
-    vcpus,
-    staticUnits,
-    blockUnits,
+    ...{ design, vcpus, staticUnits, blockUnits },
     device: { kind: draw.has("dimm") ? "dimm" : "virtio-mem", units },
     ...(beside > 0 && { dimmUnits: beside * blockUnits }),
+    ...(draw.platform === "snp" && { platform: draw.platform }),
+    ...(draw.has("big blocks") && !draw.has("dimm") && { bigBlocks: true }),
+    ...(zone !== undefined && { zone }),
     accept: draw.has("eager") ? "eager" : "lazy",
     memmapOnMemory: draw.has("memmap on memory"),
     pageRelease: !draw.has("no release"),

@@ -7,7 +7,7 @@ import { NotModelled } from "../../not-modelled.ts";
 import { DISABLED, TAKEN } from "../system.ts";
 import { textOf, tokensOf } from "./actor-tokens.ts";
 import type { Arena } from "./arena.ts";
-import { type Deed, type MachineConfiguration, machineConfigOf } from "./configuration.ts";
+import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
 import { type Growth, grow, reserveSections } from "./fields.ts";
 import { gather } from "./gather.ts";
 import { LocalSteps } from "./local-steps.ts";
@@ -71,10 +71,7 @@ export class MachineMoves {
     assert(booted, () => `the machine of ${configuration.name} boots: ${why}`);
     reserveSections(this.machine);
     this.programs = new Programs(this.machine, configuration);
-    for (const deed of configuration.before) this.doBefore(deed);
-    const jumps = configuration.before.some((deed) => deed.do === "kexec");
-    if (jumps) reserveSections(this.machine);
-    this.early = jumps ? this.verdict() : TAKEN;
+    this.early = this.doAllBefore();
     this.earlyWhy = [...this.machine.watch!.violations.all];
     this.actors = this.machine.tasks.actors.length;
     this.faults = configuration.fault === null ? 0 : 1;
@@ -88,12 +85,18 @@ export class MachineMoves {
     this.localSteps = new LocalSteps(this.machine);
   }
 
-  /** A jump into another kernel is judged with what the rules say of it; what its drivers do is searched. */
-  private doBefore(deed: Deed): void {
-    const jumps = deed.do === "kexec";
-    if (jumps) this.forgetPast();
-    this.programs.perform(deed, undefined);
-    if (!jumps) this.machine.settle();
+  /** A jump into another kernel is judged with what the rules say of it; what the last one's drivers do is searched. */
+  private doAllBefore(): number {
+    for (const deed of this.configuration.before) {
+      const jumps = deed.do === "kexec";
+      if (jumps) this.forgetPast();
+      this.programs.perform(deed, undefined);
+      if (jumps) reserveSections(this.machine);
+      else this.machine.settle();
+      const result = jumps ? this.verdict() : TAKEN;
+      if (result !== TAKEN) return result;
+    }
+    return TAKEN;
   }
 
   /** The state that was restored last is there again. */
@@ -155,11 +158,7 @@ export class MachineMoves {
     return count;
   }
 
-  /**
-   * Takes a choice of the current state.
-   *
-   * @returns as System.choose @throws what a mistake of the machine throws
-   */
+  /** Takes a choice of the current state. @returns as System.choose @throws what a mistake of the machine throws */
   take(index: number): number {
     try {
       assert(0 <= index && index < this.choices(), "a choice is one of those there are");

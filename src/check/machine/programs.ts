@@ -129,12 +129,13 @@ export class Programs {
     freeOwned(kernel, owner);
   }
 
-  /** What could not be shared was leaked, and the VMM has it private still: nobody takes it back. */
+  /** What is shared is not shared again. What could not be shared was leaked, and the VMM has it private still: nobody takes it back. */
   private convert(task: KernelTask, deed: Deed & { readonly do: "share" | "unshare" }): void {
     const runs = allocatedRuns(this.machine.kernel, this.ownerOf(deed.as));
     if (runs.length !== 1) return;
     const { start, end } = runs[0]!;
-    if (deed.do === "unshare" && this.isPrivate(start)) return;
+    const isPrivate = this.isPrivate(start);
+    if (deed.do === "share" ? !isPrivate || this.machine.kernel.shared.has(start) : isPrivate) return;
     const procedure = deed.do === "share" ? setMemoryDecrypted : setMemoryEncrypted;
     this.machine.start(task, procedure, start, end - start);
   }

@@ -101,6 +101,9 @@ const PLAIN = {
   aug: "fault",
   discard: "both",
   pageRelease: true,
+  platform: undefined,
+  bigBlocks: undefined,
+  zone: undefined,
 } as const satisfies Partial<MachineConfiguration>;
 
 const plainer = (configuration: MachineConfiguration): MachineConfiguration[] =>
