@@ -2,21 +2,26 @@
 // its own, which prints a line of JSON an attempt and stops at the first that finds something.
 
 import { checkMachine } from "../../src/check/machine/check-machine.ts";
+import { ALL_REDUCTIONS } from "../../src/check/machine/reductions.ts";
 import { standardConfiguration } from "../../src/check/machine/standard-configurations.ts";
+import { machineSearch } from "../../src/check-run/machine-search.ts";
 import type { RunReport } from "../../src/scenario/report.ts";
 import { loadBundled, playInModel } from "../model-machine.ts";
 import { withoutExpectations } from "./bug-corpus.ts";
 import type { Attempt, Play, Search } from "./mutant.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** What is not exhausted by then is left: a mutant is found early or not at all. */
-const LIMITS = { states: 50_000, bytes: 2 ** 29 };
+/** Every standard configuration of tide is exhausted by then. */
+const LIMITS = { states: 200_000, bytes: 2 ** 29 };
+/** As `tidemark check` searches, so that what the reductions would hide is not found here either. */
+const SEARCH = { threads: 1, limits: LIMITS, reductions: ALL_REDUCTIONS } as const;
 
 const searched = async ({ config, design = "tide", changes, rules }: Search): Promise<Verdict> => {
   const standard = standardConfiguration(config, design);
   if (standard === undefined) throw new Error(`${config} is no standard configuration`);
   const configuration = { ...standard, ...changes, rules: rules ?? [] };
-  const { verdict, broken, states, story } = await checkMachine(configuration, { limits: LIMITS });
+  const search = machineSearch(SEARCH);
+  const { verdict, broken, states, story } = await checkMachine(configuration, { search });
   return { found: verdict === "broken", by: broken.join(", "), steps: story?.path.length ?? 0, states };
 };
 
