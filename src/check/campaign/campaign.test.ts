@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { MachineConfiguration } from "../machine/configuration.ts";
 import { smallerConfigurations } from "../machine/smaller.ts";
 import { openMachine } from "../machine/system.ts";
 import { readStory, storyFile } from "../story/story-file.ts";
@@ -34,7 +35,40 @@ describe("the machine of a seed", () => {
       fc.property(seeds, (seed) => {
         for (const { by, deeds } of drawnConfiguration("tide", seed).programs)
           for (const deed of deeds)
-            if (deed.do === "free") expect(by !== "operator" && deed.as === `user ${by.user}`).toBe(true);
+            if (deed.do === "free")
+              expect(by !== "operator" && [`user ${by.user}`, `ring ${by.user}`].includes(deed.as)).toBe(
+                true,
+              );
+      }),
+    );
+  });
+  it("has each feature in some seeds and lacks it in others", () => {
+    const machines = Array.from({ length: 200 }, (_, seed) => drawnConfiguration("tide", seed));
+    const does = (one: MachineConfiguration, deed: string): number =>
+      [...one.before, ...one.programs.flatMap(({ deeds }) => deeds)].filter((other) => other.do === deed)
+        .length;
+    const features: { readonly [name: string]: (one: MachineConfiguration) => boolean } = {
+      snp: ({ platform }) => platform === "snp",
+      "big blocks": ({ bigBlocks }) => bigBlocks === true,
+      "shared buffer": (one) => does(one, "share") > 0,
+      "two kexecs": (one) => does(one, "kexec") === 2,
+      "stays offline": ({ zone }) => zone === "none",
+      "kernel zone": ({ zone }) => zone === "kernel",
+      "fault of SNP": ({ fault }) => /^(PVALIDATE|VMGEXIT|RMPUPDATE|PSMASH)/.test(fault?.call ?? ""),
+    };
+    for (const [name, has] of Object.entries(features)) {
+      const count = machines.filter(has).length;
+      expect([name, count > 0, count < machines.length]).toEqual([name, true, true]);
+    }
+  });
+  it("on SNP has no deed and no fault that only TDX has", () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const { platform, before, programs, fault } = drawnConfiguration("tide", seed);
+        const deeds = [...before, ...programs.flatMap((program) => program.deeds)].map((deed) => deed.do);
+        if (platform !== "snp") return;
+        expect(deeds.filter((deed) => ["kexec", "share", "unshare"].includes(deed))).toEqual([]);
+        expect(fault?.call ?? "").not.toMatch(/^(TDG|TDH|MapGPA)/);
       }),
     );
   });

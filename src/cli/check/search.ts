@@ -1,4 +1,4 @@
-import { type CheckedMachine, checkMachine } from "../../check/machine/check-machine.ts";
+import { type CheckedMachine, checkMachine, type MachineSearch } from "../../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../../check/machine/configuration.ts";
 import { learnPatiently } from "../../check/machine/learn.ts";
 import { type LiveMachine, livenessOf } from "../../check/machine/liveness.ts";
@@ -22,6 +22,15 @@ const TURN_MS = 100;
 
 /** What a search came to, and how long it took: of the clock, so it is shown and no result. */
 export type Timed<T> = T & { readonly ms: number };
+
+/** The same search, which says so when it is made once more: a step changed memory that nobody had seen change. */
+export const tellingOfMore = (search: MachineSearch, anew: () => void): MachineSearch => {
+  let searches = 0;
+  return (system) => {
+    if (searches++ > 0) anew();
+    return search(system);
+  };
+};
 
 /** Searches one configuration after the other, says how far it is, and stops at a signal. */
 export class Search {
@@ -58,7 +67,7 @@ export class Search {
 
   private async search(configuration: MachineConfiguration): Promise<CheckedMachine | undefined> {
     const { system, progress, settings, checkpoints } = this;
-    const line = new CheckProgress(configuration.name, progress, system);
+    let line = new CheckProgress(configuration.name, progress, system);
     const keep = checkpoints?.keepOf(configuration);
     const knowledge = keep?.knowledge ?? (await learnPatiently(configuration, () => this.goesOn()));
     if (knowledge === undefined) return undefined;
@@ -70,10 +79,11 @@ export class Search {
         return this.goesOn();
       },
     };
-    const searched = await checkMachine(configuration, {
-      search: settings.search === "depth" ? machineDive(options) : machineSearch(options),
-      knowledge,
-    });
+    const search = settings.search === "depth" ? machineDive(options) : machineSearch(options);
+    const anew = (): void => {
+      line = new CheckProgress(`${configuration.name}, begun anew`, progress, system);
+    };
+    const searched = await checkMachine(configuration, { search: tellingOfMore(search, anew), knowledge });
     const checked = { ...searched, story: await this.shrunk(searched.story, searched.shortest) };
     if (keep !== undefined) checkpoints?.note(checked, keep);
     return checked;
