@@ -115,7 +115,10 @@ export const VMM_TOTAL: FindingRule = {
     const summary = of("size-summary").at(-1);
     if (summary === undefined || devices.length === 0) return [];
     // A later change is in the devices and not in the summary.
-    const later = devices.some(({ at }) => at.source !== summary.at.source);
+    const changes = [...of("memory-device"), ...of("device-size"), ...of("device-deleted"), ...devices];
+    const later = changes.some(
+      ({ at }) => at.source !== summary.at.source || (at.line ?? 0) > (summary.at.line ?? 0),
+    );
     const sum = devices.reduce((bytes, { size }) => bytes + size, 0);
     if (later || sum === summary.plugged) return [];
     const text = `the devices have ${sizeText(sum)} plugged, the summary says ${sizeText(summary.plugged)}`;

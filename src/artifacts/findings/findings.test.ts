@@ -25,6 +25,7 @@ const srat = (pxm: number, start: number, end: number, more = "", node = pxm): s
   `ACPI: SRAT: Node ${node} PXM ${pxm} [mem 0x${start.toString(16)}-0x${(end - 1).toString(16)}]${more}\n`;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
+const LOW = e820(0, 0x9_f000);
 const RAM = e820(MIB, 2 * GIB);
 const GUEST = "tdx: Guest detected\n";
 const CMR = "virt/tdx: CMR: [0x100000, 0x80000000)\n";
@@ -36,11 +37,21 @@ it("every rule has a name and a text of its own, and says where it is from", () 
 
 describe("sources that disagree", () => {
   it("RAM of the e820 that the EFI map has as reserved, and the other way round", () => {
-    const text = RAM + efi(0, "Conventional", MIB, GIB) + efi(1, "Loader Data", 4 * GIB, 5 * GIB);
+    const text = LOW + RAM + efi(0, "Conventional", MIB, GIB) + efi(1, "Loader Data", 4 * GIB, 5 * GIB);
     expect(found(text)).toEqual([
       "warning e820-differs-from-efi: the e820 calls RAM what the EFI memory map does not: 0x40000000-0x7fffffff, 1G",
       "warning e820-differs-from-efi: the EFI memory map calls RAM what the e820 does not: 0x100000000-0x13fffffff, 1G",
     ]);
+  });
+  it("of an e820 or an EFI map of which some lines are missing nothing is concluded", () => {
+    const efiMap = efi(0, "Conventional", MIB, GIB) + efi(1, "Loader Data", 4 * GIB, 5 * GIB);
+    expect(ids(e820(GIB, 2 * GIB) + efi(5, "Conventional", MIB, GIB))).toEqual([]);
+    expect(ids(e820(MIB, GIB) + efiMap)).toEqual([]);
+  });
+  it("an SRAT of which a log shows a part is not blamed for the rest", () => {
+    expect(ids(RAM + srat(1, 4 * GIB, 8 * GIB, " hotplug"))).toEqual(["note stub-table", "note stub-table"]);
+    const nodes = "  node   0: [mem 0x100000-0x3fffffff]\n  node   1: [mem 0x40000000-0x7fffffff]\n";
+    expect(ids(RAM + srat(0, 0, GIB) + nodes)).toEqual([]);
   });
   it("unaccepted memory is RAM to the e820", () => {
     expect(ids(RAM + efi(0, "Unaccepted", MIB, 2 * GIB))).toEqual(["note stub-table", "note stub-table"]);
@@ -80,6 +91,12 @@ describe("hot-pluggable ranges", () => {
       "note stub-table: the stub of RFC v2 (table version 2) covers 0x100000000-0x57fffffff with two bitmaps of 1152 bytes: base 0x100000000, unit 2M, 2.27K in all",
     ]);
   });
+  it("do not overlap RAM that may have been plugged into them", () => {
+    expect(ids("100000000-13fffffff : System RAM\n", srat(0, 4 * GIB, 8 * GIB, " hotplug"))).toEqual([
+      "note stub-table",
+      "note stub-table",
+    ]);
+  });
   it("without a whole unit, overlapping RAM, overlapping each other", () => {
     expect(ids(srat(0, 4 * GIB + MIB, 4 * GIB + 3 * MIB, " hotplug"))).toContain(
       "warning hotplug-below-unit",
@@ -109,6 +126,27 @@ describe("a TDX host", () => {
     expect(ids(cmrs(15))).toEqual([]);
     expect(found(cmrs(16))[0]).toContain("the CMRs leave 17 holes in TDMR [0x0, 0x40000000)");
   });
+  it("that says it initialised contradicts what its layout foretells, which is a note then", () => {
+    const up = "virt/tdx: module initialized\n";
+    expect(ids(CMR + holed(15) + up)[0]).toBe("note reserved-areas-exhausted");
+    expect(found(CMR + RAM + e820(4 * GIB, 5 * GIB) + up)).toEqual([
+      "note ram-outside-cmr: 0x100000000-0x13fffffff of the RAM (1G) is in no CMR: but TDX initialised, so not all of the layout was read",
+    ]);
+  });
+  it("on which TDX did not initialise refuses no memory", () => {
+    const failed = "virt/tdx: module initialization failed (-28)\n";
+    const text = found(CMR + RAM + srat(0, 0, 2 * GIB) + srat(0, 4 * GIB, 8 * GIB, " hotplug") + failed);
+    expect(text.filter((line) => line.includes("tdx-host-refuses"))).toEqual([
+      expect.stringMatching(
+        /^note .*TDX did not initialise, so nothing is refused; if it did, onlining it gives -EPERM/,
+      ),
+    ]);
+  });
+  it("has memory blocks of the size that the log tells", () => {
+    const block = "x86/mm: Memory block size: 2048MB\n";
+    const text = found(CMR + RAM + block + srat(0, 0, 2 * GIB) + srat(0, 4 * GIB, 8 * GIB, " hotplug"))[0];
+    expect(text).toContain("each of its memory blocks (2 of 2G), or");
+  });
   it("has 64 TDMRs", () => {
     const apart = (count: number): string =>
       Array.from({ length: count }, (_, i) => e820(2 * i * GIB, (2 * i + 1) * GIB)).join("");
@@ -118,7 +156,7 @@ describe("a TDX host", () => {
   });
   it("refuses to hot-add what was no RAM at boot, in so many blocks, and leaves devdax", () => {
     expect(found(CMR + RAM + srat(0, 0, 2 * GIB) + srat(0, 4 * GIB, 8 * GIB, " hotplug"))[0]).toBe(
-      'warning tdx-host-refuses-hot-add: hot-pluggable 0x100000000-0x1ffffffff was no RAM at boot: onlining it gives -EPERM for each of its memory blocks (32 of 128M), or, with the check at hot-add, -EINVAL once and "virt/tdx: Reject hot-adding memory range: 0x100000000-0x200000000 for TDX compatibility."; devdax stays possible',
+      'warning tdx-host-refuses-hot-add: hot-pluggable 0x100000000-0x1ffffffff was no RAM at boot: onlining it gives -EPERM for each of its memory blocks (32 of 128M, fewer if they are larger), or, with the check at hot-add, -EINVAL once and "virt/tdx: Reject hot-adding memory range: 0x100000000-0x200000000 for TDX compatibility."; devdax stays possible',
     );
   });
   it("has no convertible ranges that contradict each other", () => {
@@ -169,6 +207,14 @@ describe("an unplug that stays stuck", () => {
   it("that went well is none", () => {
     expect(ids(`${QUERY}${ost(0)}{"event": "DEVICE_DELETED", "data": {"device": "d2"}}\n`)).toEqual([]);
   });
+  it("that ended in DEVICE_DELETED is none, though nobody asked for the devices", () => {
+    const gone = '{"event": "DEVICE_DELETED", "data": {"device": "d2"}}\n';
+    expect(ids(ost(132) + gone)).toEqual([]);
+    expect(ids(gone + ost(132))).toEqual(["error unplug-stuck"]);
+  });
+  it("in the kernel's words is no failure to add", () => {
+    expect(ids("acpi PNP0C80:01: Eject incomplete - status 0xf\n")).toEqual(["warning unplug-stuck"]);
+  });
   it("of a virtio-mem device that gave back too little", () => {
     const device =
       '{"return": [{"type": "virtio-mem", "data": {"memaddr": 4294967296, "size": 1073741824, "max-size": 2147483648, "requested-size": 134217728, "id": "vm0"}}]}\n';
@@ -185,6 +231,15 @@ describe("numbers that do not go together", () => {
       "RANGE SIZE STATE\n0x0000000000000000-0x000000007fffffff 2G online\n\nTotal online memory: 3G\n";
     expect(ids(lsmem)).toEqual(["warning lsmem-total-differs"]);
     expect(ids(lsmem.replace("3G", "2G"))).toEqual([]);
+  });
+  it("a VMM's total, unless devices changed after it was asked for", () => {
+    const device = (size: number): string =>
+      `{"return": [{"type": "virtio-mem", "data": {"memaddr": 4294967296, "size": ${size}, "max-size": 2147483648, "id": "vm0"}}]}\n`;
+    const summary = '{"return": {"base-memory": 1073741824, "plugged-memory": 0}}\n';
+    const grown = '{"event": "MEMORY_DEVICE_SIZE_CHANGE", "data": {"id": "vm0", "size": 268435456}}\n';
+    expect(ids(device(2 ** 28) + summary)).toEqual(["warning vmm-total-differs"]);
+    expect(ids(device(0) + summary + grown)).toEqual([]);
+    expect(ids(summary + device(2 ** 28))).toEqual([]);
   });
   it("a log with the boot of a crash kernel shows the machine's own map", () => {
     const crash = "Linux version 6.1.0 (a) b\nCommand line: elfcorehdr=900536K\n";

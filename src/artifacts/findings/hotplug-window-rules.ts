@@ -111,7 +111,8 @@ export const HOTPLUG_AND_RAM: FindingRule = {
     "RFCv2 2026-06, patch 3: every unit of such a range is marked unaccepted, also where boot RAM is accepted",
   judge: (survey) => {
     const { ram, ramSource } = survey;
-    if (ramSource === undefined || ramSource === "SRAT") return [];
+    // What others tell of may have been hot-plugged.
+    if (ramSource !== "e820" && ramSource !== "EFI memory map" && ramSource !== "node ranges") return [];
     return hotplugRanges(survey).flatMap((entry): Found[] => {
       const both = intersection([entry], ram);
       if (both.length === 0) return [];

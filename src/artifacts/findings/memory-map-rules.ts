@@ -14,6 +14,13 @@ const above = (ranges: readonly Range[], limit: number): Range[] =>
 const e820Ram = ({ of }: Survey): readonly FactOf<"e820">[] =>
   of("e820").filter(({ type }) => type === "RAM");
 
+/** Whether a log shows the e820 from its first line on: it begins at address 0, and so do its pieces. */
+const isWholeE820 = (e820: readonly FactOf<"e820">[]): boolean => e820.some(({ start }) => start < LOW);
+
+/** Whether a log shows every descriptor up to the last that it shows. */
+const isWholeEfi = (boot: readonly FactOf<"efi">[]): boolean =>
+  new Set(boot.map(({ index }) => index)).size > Math.max(...boot.map(({ index }) => index));
+
 /**
  * The e820 table comes from the EFI memory map, by the stub's table of types or by a boot loader's. Where they differ
  * the kernel believes the e820.
@@ -30,11 +37,11 @@ export const E820_AND_EFI: FindingRule = {
     const efi = boot.filter(isEfiRam);
     const judged = [
       {
-        ranges: difference(above(e820, LOW), efi),
+        ranges: isWholeEfi(boot) ? difference(above(e820, LOW), efi) : [],
         text: "the e820 calls RAM what the EFI memory map does not",
       },
       {
-        ranges: difference(above(efi, LOW), e820),
+        ranges: isWholeE820(survey.of("e820")) ? difference(above(efi, LOW), e820) : [],
         text: "the EFI memory map calls RAM what the e820 does not",
       },
     ];
@@ -55,6 +62,16 @@ export const E820_AND_EFI: FindingRule = {
 /** The kernel drops the SRAT's nodes if they leave more RAM out than this. */
 const MOST_UNCOVERED = MIB;
 
+/**
+ * Whether a log shows only some of the SRAT's entries: none of memory that is there at boot, or too few for the nodes that the kernel
+ * made of them.
+ */
+const isExcerpt = ({ of }: Survey, srat: readonly FactOf<"srat-memory">[]): boolean => {
+  if (srat.some(({ node }) => node === undefined)) return false;
+  const nodes = new Set(of("node-range").map(({ node }) => node));
+  return srat.every(({ hotplug }) => hotplug) || nodes.size > 1;
+};
+
 export const SRAT_COVERS_RAM: FindingRule = {
   id: "srat-does-not-cover-ram",
   severity: "warning",
@@ -64,7 +81,7 @@ export const SRAT_COVERS_RAM: FindingRule = {
   judge: (survey) => {
     const srat = survey.of("srat-memory").filter(({ enabled }) => enabled);
     const e820 = e820Ram(survey);
-    if (srat.length === 0 || e820.length === 0) return [];
+    if (srat.length === 0 || e820.length === 0 || isExcerpt(survey, srat)) return [];
     const uncovered = difference(above(e820, LOW), srat);
     const bytes = total(uncovered);
     if (bytes === 0) return [];

@@ -3,16 +3,23 @@ import { HostInputError } from "../../tdx-host/host-input-error.ts";
 import type { Place, Range } from "../facts.ts";
 import { contains, difference, intersection, total, union } from "../map/ranges.ts";
 import type { Survey } from "../map/survey.ts";
-import { holesIn, isTdxHost, tdmrsOf, tdxMemory } from "../map/tdx-host.ts";
+import { holesIn, isTdxHost, tdmrsOf, tdxMemory, tdxOutcome } from "../map/tdx-host.ts";
 import { addressText, rangesText, rangeText, sizeText } from "../map/words.ts";
-import type { FindingRule, Found } from "./finding.ts";
+import type { FindingRule, Found, Severity } from "./finding.ts";
 import { hotplugRanges } from "./hotplug-window-rules.ts";
 
 /** Reserved areas of a TDMR that every module so far reports (MAX_RESERVED_PER_TDMR). The log does not tell. */
 const MOST_RESERVED = 16;
-const BLOCK = 128 * 2 ** 20;
+/** The smallest memory block there is. A log need not tell the size, which is 2 GiB on most large hosts. */
+const SMALLEST_BLOCK = 128 * 2 ** 20;
 
 const halfOpen = ({ start, end }: Range): string => `[${addressText(start)}, ${addressText(end)})`;
+
+/** What a layout leads to. A log in which the module starts all the same leaves something of the layout out. */
+const verdictOf = (survey: Survey): { readonly severity: Severity; readonly verdict: string } =>
+  tdxOutcome(survey) === "initialised"
+    ? { severity: "note", verdict: "but TDX initialised, so not all of the layout was read" }
+    : { severity: "error", verdict: "TDX does not initialise" };
 
 export const RESERVED_AREAS: FindingRule = {
   id: "reserved-areas-exhausted",
@@ -22,6 +29,7 @@ export const RESERVED_AREAS: FindingRule = {
     "Linux arch/x86/virt/vmx/tdx/tdx.c (tdmr_populate_rsvd_areas): TDX initialisation fails with -ENOSPC",
   judge: (survey) => {
     if (!isTdxHost(survey)) return [];
+    const { severity, verdict } = verdictOf(survey);
     const cmrs = survey.of("cmr");
     const ram = tdxMemory(survey);
     // All TDX memory is convertible, so what the CMRs leave out is a hole even where no map tells the RAM.
@@ -35,7 +43,8 @@ export const RESERVED_AREAS: FindingRule = {
         byCmr === undefined ? "" : `; a kernel that takes the holes from the CMRs instead needs ${byCmr}`;
       return [
         {
-          text: `${who} ${holes.length} holes in TDMR ${halfOpen(tdmr)}, and a TDMR has ${MOST_RESERVED} reserved areas: "TDMR ${halfOpen(tdmr)}: reserved areas exhausted", TDX does not initialise${wayOut}`,
+          text: `${who} ${holes.length} holes in TDMR ${halfOpen(tdmr)}, and a TDMR has ${MOST_RESERVED} reserved areas: "TDMR ${halfOpen(tdmr)}: reserved areas exhausted", ${verdict}${wayOut}`,
+          severity,
           range: tdmr,
           at: place === undefined ? [] : [place],
         },
@@ -56,8 +65,9 @@ export const TDMRS: FindingRule = {
     const ram = tdxMemory(survey);
     const count = isTdxHost(survey) ? tdmrsOf(ram).length : 0;
     if (count <= MOST_TDMRS) return [];
-    const text = `the RAM at boot needs ${count} TDMRs, and there are ${MOST_TDMRS}: "TDMRs exhausted", TDX does not initialise`;
-    return [{ text, range: ram[0]!, at: [] }];
+    const { severity, verdict } = verdictOf(survey);
+    const text = `the RAM at boot needs ${count} TDMRs, and there are ${MOST_TDMRS}: "TDMRs exhausted", ${verdict}`;
+    return [{ severity, text, range: ram[0]!, at: [] }];
   },
 };
 
@@ -117,8 +127,9 @@ export const RAM_OUTSIDE_CMR: FindingRule = {
     if (cmrs.length === 0) return [];
     const outside = difference(tdxMemory(survey), cmrs);
     if (outside.length === 0) return [];
-    const text = `${rangesText(outside)} of the RAM (${sizeText(total(outside))}) is in no CMR: TDX does not initialise`;
-    return [{ text, range: outside[0]!, at: [cmrs[0]!.at] }];
+    const { severity, verdict } = verdictOf(survey);
+    const text = `${rangesText(outside)} of the RAM (${sizeText(total(outside))}) is in no CMR: ${verdict}`;
+    return [{ severity, text, range: outside[0]!, at: [cmrs[0]!.at] }];
   },
 };
 
@@ -146,6 +157,12 @@ const candidates = (
   });
 };
 
+const blocksText = ({ blockBytes }: Survey, { start, end }: Range): string => {
+  const bytes = blockBytes === undefined || blockBytes === 0 ? SMALLEST_BLOCK : blockBytes;
+  const count = `${Math.ceil((end - start) / bytes)} of ${sizeText(bytes)}`;
+  return blockBytes === bytes ? count : `${count}, fewer if they are larger`;
+};
+
 export const HOT_ADD_REFUSED: FindingRule = {
   id: "tdx-host-refuses-hot-add",
   severity: "warning",
@@ -164,12 +181,15 @@ export const HOT_ADD_REFUSED: FindingRule = {
     if (!isTdxHost(survey) || memory.length === 0) return seen;
     const would = candidates(survey).flatMap(({ range, what, at }): Found[] => {
       if (memory.some((known) => contains(known, range))) return [];
-      const blocks = Math.ceil((range.end - range.start) / BLOCK);
       const message = `virt/tdx: Reject hot-adding memory range: ${addressText(range.start)}-${addressText(range.end)} for TDX compatibility.`;
       const part = intersection([range], memory).length > 0 ? " in part" : "";
+      const refusal = `onlining it gives -EPERM for each of its memory blocks (${blocksText(survey, range)}), or, with the check at hot-add, -EINVAL once and "${message}"; devdax stays possible`;
+      const failed = tdxOutcome(survey) === "failed";
+      const but = failed ? "TDX did not initialise, so nothing is refused; if it did, " : "";
       return [
         {
-          text: `${what} ${rangeText(range)} was${part} no RAM at boot: onlining it gives -EPERM for each of its memory blocks (${blocks} of ${sizeText(BLOCK)}), or, with the check at hot-add, -EINVAL once and "${message}"; devdax stays possible`,
+          ...(failed ? { severity: "note" } : {}),
+          text: `${what} ${rangeText(range)} was${part} no RAM at boot: ${but}${refusal}`,
           range,
           at: [at],
         },

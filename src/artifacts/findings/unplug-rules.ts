@@ -1,4 +1,4 @@
-import type { FactOf } from "../facts.ts";
+import type { FactOf, HotplugEvent } from "../facts.ts";
 import { overlaps } from "../map/ranges.ts";
 import type { Survey, SurveyedBlock } from "../map/survey.ts";
 import { listText, rangeText, sizeText } from "../map/words.ts";
@@ -46,6 +46,11 @@ const reasonOf = (survey: Survey, range: { start: number; end: number }): string
 const lastEjects = ({ of }: Survey): FactOf<"device-ost">[] => {
   const last = new Map<string, FactOf<"device-ost">>();
   for (const fact of of("device-ost")) if (fact.id !== "") last.set(fact.id, fact);
+  for (const { id, at } of of("device-deleted")) {
+    const before = last.get(id)?.at;
+    if (before !== undefined && before.source === at.source && (before.line ?? 0) < (at.line ?? 0))
+      last.delete(id);
+  }
   return [...last.values()].filter(({ source }) => OST_EJECT.includes(source));
 };
 
@@ -82,6 +87,21 @@ const stuckShrinks = (survey: Survey): Found[] =>
     ];
   });
 
+/** What the kernel says when memory does not go. */
+const REMOVALS: readonly HotplugEvent[] = ["remove-refused", "offline-failed", "eject-incomplete"];
+
+const refusedRemovals = ({ of }: Survey): Found[] =>
+  of("hotplug-event")
+    .filter(({ what }) => REMOVALS.includes(what))
+    .map(
+      ({ said, range, at }): Found => ({
+        severity: "warning",
+        text: `the kernel says: ${said}`,
+        ...(range === undefined ? {} : { range }),
+        at: [at],
+      }),
+    );
+
 export const UNPLUG_STUCK: FindingRule = {
   id: "unplug-stuck",
   severity: "error",
@@ -89,7 +109,7 @@ export const UNPLUG_STUCK: FindingRule = {
   source:
     "Linux drivers/acpi/acpi_memhotplug.c, drivers/virtio/virtio_mem.c, mm/memory_hotplug.c (offline_pages)",
   judge: (survey) => {
-    const known = [...stuckDimms(survey), ...stuckShrinks(survey)];
+    const known = [...stuckDimms(survey), ...stuckShrinks(survey), ...refusedRemovals(survey)];
     if (known.length > 0) return known;
     return survey.of("offline-failed").map(
       ({ block, at }): Found => ({
@@ -108,14 +128,13 @@ export const ADD_FAILED: FindingRule = {
   source: "Linux mm/memory_hotplug.c (add_memory_resource)",
   judge: ({ of }) =>
     of("hotplug-event")
-      .filter(({ what }) => what !== "offlined" && what !== "not-accepted")
+      .filter(({ what }) => what !== "offlined" && what !== "not-accepted" && !REMOVALS.includes(what))
       .map(({ said, what, range, at }): Found => {
         const why =
           what === "memmap-failed"
             ? " (no memory for the struct pages of the range that was being added)"
             : "";
         return {
-          severity: what === "remove-refused" || what === "offline-failed" ? "warning" : "error",
           text: `the kernel says: ${said}${why}`,
           ...(range === undefined ? {} : { range }),
           at: [at],

@@ -10,6 +10,13 @@ const FIRST_ADDRESS = MIB;
 /** Whether a host of TDs is described: it says so, or it lists convertible memory. */
 export const isTdxHost = ({ roles, of }: Survey): boolean => roles.has("TDX host") || of("cmr").length > 0;
 
+/** What the log says of the module's start; nothing of it, or no log at all, is undefined. */
+export const tdxOutcome = ({ of }: Survey): "initialised" | "failed" | undefined => {
+  const failed = [...of("tdx-failed"), ...of("reserved-areas-exhausted"), ...of("tdmrs-exhausted")];
+  if (failed.length > 0) return "failed";
+  return of("platform").some(({ said }) => /odule initialized$/.test(said)) ? "initialised" : undefined;
+};
+
 /** The memory that the kernel would give to TDX: RAM at boot above 1 MiB. */
 export const tdxMemory = ({ ram, ramSource }: Survey): Range[] =>
   ramSource === "SRAT" || ramSource === "lsmem"
