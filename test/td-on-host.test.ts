@@ -106,3 +106,46 @@ it("on another maker's processor the host's TDX is no matter", async () => {
   ]);
   expect(report.verdict).toBe("held");
 });
+
+it("what a TD shares leaves guest_memfd and comes out of the same allocator, page by page as it is touched", async () => {
+  const { report } = await play(
+    `steps:
+  - host: enable
+  - boot
+  - expect: {host: {private: 1050704K, shared: 0, free: 3126120K}}
+  - allocate: {name: ring, size: 4M, order: 10}
+  - share: {name: ring}
+  - expect: {host: {private: 1046608K, shared: 0, free: 3130216K}}
+  - touch: {name: ring}
+  - expect: {host: {private: 1046608K, shared: 4M, free: 3126120K}}
+  - unshare: {name: ring}
+  - expect: {host: {private: 1050704K, shared: 0, free: 3126120K}}
+  - share: {name: ring}
+  - touch: {name: ring}
+  - reset
+  - expect: {machine: running, host: {private: 1050704K, shared: 0, free: 3126120K}}
+`,
+    ["vmm.pageRelease=false"],
+  );
+  expect([report.verdict, report.violations]).toEqual(["held", []]);
+});
+
+it("a TD that touches what it shares ends when its host has no page for it", async () => {
+  const { report } = await play(
+    `steps:
+  - host: enable
+  - boot
+  - allocate: {name: ring, size: 4M, order: 10}
+  - share: {name: ring}
+  # All but 2 MiB of the 3130216 KiB that are free.
+  - host: {privateMemory: 3128168K}
+  - touch: {name: ring}
+  - expect: {status: TD_KILLED, machine: killed, host: {shared: 2M, free: 0}}
+`,
+    ["vmm.pageRelease=false"],
+  );
+  expect([report.verdict, report.fate]).toMatchObject([
+    "held",
+    { state: "killed", why: expect.stringContaining("host out of memory at") },
+  ]);
+});

@@ -79,6 +79,7 @@ export interface HostFacts {
   /** Of the range that was added last: how much of it firmware calls convertible. */
   readonly convertible: number;
   readonly private: number;
+  readonly shared: number;
   readonly free: number;
   readonly poolPages: number;
   readonly poolGiven: number;
@@ -267,6 +268,7 @@ export class HostActor {
       devdax: hotplug.devdaxBytes,
       convertible: this.convertible,
       private: this.memfd.privateBytes + this.tdMemory.bytes,
+      shared: this.tdMemory.sharedBytes,
       free: host.pages.freeBytes,
       poolPages: host.pool?.pages.length ?? 0,
       poolGiven: host.pool?.given ?? 0,

@@ -24,6 +24,7 @@ export const HOST_FACTS = {
   devdax: "bytes",
   convertible: "bytes",
   private: "bytes",
+  shared: "bytes",
   free: "bytes",
   poolPages: "count",
   poolGiven: "count",

@@ -29,6 +29,7 @@ export class HostPages {
   private readonly zones: readonly Zone[];
   /** Free runs, ascending, in bytes. */
   private readonly free: ByteRange[];
+  private left: number;
 
   /** @param present memblock's memory; the first MiB of it never gets into the allocator */
   constructor(present: readonly MemoryRange[]) {
@@ -36,6 +37,7 @@ export class HostPages {
       .map((range) => ({ ...range, start: Math.max(range.start, MIB) }))
       .filter(({ start, end }) => start < end);
     this.free = memory.map(({ start, end }) => ({ start, end }));
+    this.left = this.free.reduce((sum, { start, end }) => sum + end - start, 0);
     const nodes = [...new Set(memory.map(({ node }) => node))];
     this.zones = nodes.flatMap((node) =>
       BAND.flatMap((band) => {
@@ -140,6 +142,7 @@ export class HostPages {
 
   /** Puts a run back. */
   give(start: number, end: number): void {
+    this.left += end - start;
     const at = this.indexOf(start);
     const before = this.free[at - 1];
     const behind = this.free[at];
@@ -153,7 +156,7 @@ export class HostPages {
     return this.free;
   }
   get freeBytes(): number {
-    return this.free.reduce((sum, { start, end }) => sum + end - start, 0);
+    return this.left;
   }
 
   /** Aligned runs of `bytes` that are free whole. */
@@ -175,6 +178,7 @@ export class HostPages {
     return low;
   }
   private take(start: number, end: number): void {
+    this.left -= end - start;
     const index = this.indexOf(start);
     const range = this.free[index]!;
     const rest: ByteRange[] = [];

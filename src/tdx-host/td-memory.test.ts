@@ -33,6 +33,19 @@ describe("memory of a TD", () => {
     memory.giveAll();
     expect([memory.bytes, pages.freeRanges]).toEqual([0, before]);
   });
+  it("shared with the host comes from the same allocator, page by page, and counts apart", () => {
+    const pages = new HostPages([{ start: 0, end: 4 * MIB, node: 0 }]);
+    const memory = new TdMemory(pages);
+    expect([memory.freePages, memory.take()]).toEqual([768, 1]);
+    memory.lendShared(200);
+    expect([memory.sharedBytes, memory.bytes, memory.freePages]).toEqual([200 * 4096, BLOCK, 56]);
+    memory.lendShared(-150);
+    expect([memory.sharedBytes, memory.freePages]).toEqual([50 * 4096, 206]);
+    expect(() => memory.lendShared(207)).toThrow("whoever lends pages");
+    memory.giveAll();
+    expect([memory.sharedBytes, memory.bytes, memory.freePages]).toEqual([0, 0, 768]);
+    expect(pages.freeRanges).toEqual([{ start: MIB, end: 4 * MIB }]);
+  });
   it("is free again in the order of addresses, however it was taken and given", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(40)), (deeds) => {

@@ -41,7 +41,12 @@ it("has no frame for a table when no block is free", () => {
 it("takes the blocks that the host lends, in its order, and gives them back to it", () => {
   const lent = [7, 3];
   const back: number[] = [];
-  const lender = { take: () => lent.shift() ?? NO_BLOCK, give: (block: number) => back.push(block) };
+  const lender = {
+    take: () => lent.shift() ?? NO_BLOCK,
+    give: (block: number) => back.push(block),
+    freePages: 0,
+    lendShared: () => {},
+  };
   const host = new HostMemory({ base: 0, size: 64 * MIB, lender });
   expect([host.takeBlock(), host.takeTableFrame(), host.takeBlock(), host.usedBlocks]).toEqual([
     7,

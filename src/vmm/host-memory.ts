@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { clearBit, findNextClear, setBit } from "../flat/bitmap.ts";
+import type { PageLender } from "./host-use.ts";
 import { UNIT_PAGES } from "./page-set.ts";
 
 /** Who has the host's memory, where the guest is not alone with it: gives and takes blocks by number, counted from `base`. */
@@ -14,7 +15,7 @@ export interface HostRange {
   readonly base: number;
   readonly size: number;
   /** Left out: all of it is the guest's, lowest block first. */
-  readonly lender?: BlockLender;
+  readonly lender?: BlockLender & PageLender;
 }
 
 /** Bytes of the first bitmap: 32 GiB. */

@@ -76,7 +76,7 @@ const prepare = (k: Vmm, f: Frame<Vmm>): Next => {
   const area = k.areaOfDevice(f.get(r.v.device));
   const [from, to] = [f.get(r.v.from), f.get(r.v.from) + f.get(r.v.pages)];
   if (device.prealloc) {
-    if (!k.use.hasRoom(to - from)) return respond(k, f, device.later);
+    if (!k.use.hasSharedRoom(to - from)) return respond(k, f, device.later);
     k.use.account(0, k.pieceOf(area).shared.addRange(from, to));
   }
   const slotPages = device.slotSize / PAGE_SIZE;

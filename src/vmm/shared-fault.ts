@@ -58,7 +58,7 @@ export const faultInShared = s.define({
       return f.call(convert, s.at.converted, vcpu, frame, frame + 1, 0);
     }
     if (piece.shared.has(page)) return f.returns(DONE);
-    if (!k.use.hasRoom(1)) return dies(VM_END.HOST_OUT_OF_MEMORY);
+    if (!k.use.hasSharedRoom(1)) return dies(VM_END.HOST_OUT_OF_MEMORY);
     piece.shared.add(page);
     k.use.account(0, 1);
     return f.returns(DONE);

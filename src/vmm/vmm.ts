@@ -87,7 +87,11 @@ export class Vmm {
     this.layout = layout;
     this.policy = { ...DEFAULT_POLICY, ...config.policy };
     this.host = new HostMemory(config.host);
-    this.use = new HostUse(config.hostLimit ?? Number.POSITIVE_INFINITY, config.allocationFails);
+    this.use = new HostUse(
+      config.hostLimit ?? Number.POSITIVE_INFINITY,
+      config.allocationFails,
+      config.host.lender,
+    );
     this.sink = config.sink;
     this.life = new VmLife(config.sink);
     this.snp = config.snp === undefined ? undefined : new SnpHost(config.snp, config.sink, config.rmpFaults);

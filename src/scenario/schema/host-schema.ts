@@ -156,6 +156,7 @@ const ABOUT: Readonly<Record<HostFact, string>> = {
   devdax: "Bytes that only device DAX hands out",
   convertible: "Bytes of the range added last that firmware calls convertible",
   private: "Bytes that TDs got from guest_memfd",
+  shared: "Bytes that the VMM got for shared memory of its TD",
   free: "Bytes that the page allocator has",
   poolPages: "Pages that the host took for the extensions",
   poolGiven: "Pages that the module has of them",
