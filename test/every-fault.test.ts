@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { FAULT_CALLS, type FaultCall, isHostCall } from "../src/machine/faults/fault-calls.ts";
+import {
+  FAULT_CALLS,
+  type FaultCall,
+  isCreationCall,
+  isHostCall,
+} from "../src/machine/faults/fault-calls.ts";
 import { load, playInModel } from "./model-machine.ts";
 
 const wait = (plugged: string): string =>
@@ -60,6 +65,7 @@ const HOST: Place = {
 
 const placeOf = (call: FaultCall): Place => {
   if (isHostCall(call)) return HOST;
+  if (isCreationCall(call)) return { steps: ["boot"] };
   return PLACES[call.name] ?? (call.boundary === "snp" ? ON_SNP : EVERYWHERE);
 };
 
@@ -87,7 +93,7 @@ ${steps.map((step) => `  - ${step}`).join("\n")}
 /** Every answer of every call, one by one; `late` where the call may be. */
 const ROWS = FAULT_CALLS.flatMap((call) => {
   const kinds = [...call.answers.keys()].map((answer) => [call, `answers ${answer}`] as const);
-  return isHostCall(call) ? kinds : [...kinds, [call, "is late by 2ms"] as const];
+  return isHostCall(call) || isCreationCall(call) ? kinds : [...kinds, [call, "is late by 2ms"] as const];
 }).map(([call, kind]) => ({ call, name: call.name, kind }));
 
 describe("every call that can fail fails in every way that it can, and the machine comes to an end that it can tell", () => {

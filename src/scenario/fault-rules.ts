@@ -1,5 +1,11 @@
 import { answerOf } from "../machine/faults/fault-answer.ts";
-import { FAULT_CALLS, type FaultCall, isHostCall, OWN_ANSWER } from "../machine/faults/fault-calls.ts";
+import {
+  FAULT_CALLS,
+  type FaultCall,
+  isCreationCall,
+  isHostCall,
+  OWN_ANSWER,
+} from "../machine/faults/fault-calls.ts";
 import type { FaultRule } from "../machine/faults/fault-points.ts";
 import { suggest } from "./nearest-name.ts";
 import type { Fault } from "./scenario.ts";
@@ -77,12 +83,12 @@ const wrongWith = (fault: Fault, call: FaultCall, answer: number | undefined): R
   }
   if (fault.answer === null && fault.late === 0)
     return refused("call", "an `answer` or `late` beside `call`", "neither", "say what goes wrong");
-  if (fault.late !== 0 && isHostCall(call))
+  if (fault.late !== 0 && (isHostCall(call) || isCreationCall(call)))
     return refused(
       "late",
       `an answer in time of ${name}`,
       describe(fault.late),
-      "the host takes no virtual time",
+      isHostCall(call) ? "the host takes no virtual time" : "virtual time begins when the TD is made",
     );
   if (fault.after !== null && fault.answer !== "INTERRUPTED")
     return refused("after", "`after` beside the answer INTERRUPTED", describe(fault.answer), "remove it");

@@ -73,6 +73,55 @@ const INITIALISATION = {
   "TDH.EXT.INIT": { ...EARLY, INTERRUPTED_RESUMABLE: 0, OPERAND_INVALID: "RAX" },
 } as const satisfies { readonly [leaf: string]: LeafStatuses };
 
+/** What every leaf answers that takes a TDR and a host page for a control structure, or needs neither more than the TDR. */
+const CONTROL = {
+  OPERAND_INVALID: "RCX",
+  OPERAND_ADDR_RANGE_ERROR: "RCX",
+  OPERAND_BUSY: "RCX",
+  OPERAND_BUSY_HOST_PRIORITY: "RCX",
+  PAGE_METADATA_INCORRECT: "RCX",
+} as const satisfies LeafStatuses;
+const OF_A_TD = {
+  ...CONTROL,
+  TD_KEYS_NOT_CONFIGURED: 0,
+  TD_FATAL: 0,
+  LIFECYCLE_STATE_INCORRECT: 0,
+} as const satisfies LeafStatuses;
+const OF_A_VCPU = {
+  ...OF_A_TD,
+  TDCS_NOT_ALLOCATED: 0,
+  OP_STATE_INCORRECT: 0,
+} as const satisfies LeafStatuses;
+
+/**
+ * Leaves with which a host makes a TD.
+ *
+ * @source TDX module 1.5.25, completion statuses
+ */
+const CREATION = {
+  "TDH.MNG.CREATE": { ...CONTROL, HKID_NOT_FREE: 0, RND_NO_ENTROPY: 0 },
+  "TDH.MNG.KEY.CONFIG": {
+    ...CONTROL,
+    TD_FATAL: 0,
+    LIFECYCLE_STATE_INCORRECT: 0,
+    KEY_GENERATION_FAILED: 0,
+    RND_NO_ENTROPY: 0,
+  },
+  "TDH.MNG.ADDCX": { ...OF_A_TD, TDCX_NUM_INCORRECT: 0, OP_STATE_INCORRECT: 0 },
+  "TDH.MNG.INIT": { ...OF_A_TD, TDCS_NOT_ALLOCATED: 0, OP_STATE_INCORRECT: 0 },
+  "TDH.VP.CREATE": OF_A_VCPU,
+  "TDH.VP.ADDCX": { ...OF_A_VCPU, VCPU_STATE_INCORRECT: 0, TDCX_NUM_INCORRECT: 0 },
+  "TDH.VP.INIT": {
+    ...OF_A_VCPU,
+    VCPU_STATE_INCORRECT: 0,
+    TDCX_NUM_INCORRECT: 0,
+    MAX_VCPUS_EXCEEDED: 0,
+    X2APIC_ID_NOT_UNIQUE: 0,
+  },
+  "TDH.MEM.PAGE.ADD": NEW_PAGE,
+  "TDH.MR.FINALIZE": { ...OF_A_VCPU, NO_VCPUS: 0 },
+} as const satisfies { readonly [leaf: string]: LeafStatuses };
+
 /**
  * What each leaf can answer beside SUCCESS, for the leaves that a running TD and its host use.
  *
@@ -147,6 +196,7 @@ export const LEAF_STATUSES = {
     PAGE_METADATA_INCORRECT: "RCX",
   },
   ...INITIALISATION,
+  ...CREATION,
 } as const satisfies { readonly [leaf: string]: LeafStatuses };
 export type LeafWithStatuses = keyof typeof LEAF_STATUSES;
 

@@ -1,4 +1,10 @@
-import { FAULT_CALLS, type FaultBoundary, isHostCall } from "../../machine/faults/fault-calls.ts";
+import {
+  FAULT_CALLS,
+  type FaultBoundary,
+  type FaultCall,
+  isCreationCall,
+  isHostCall,
+} from "../../machine/faults/fault-calls.ts";
 import type { PlatformName } from "../../machine/guest-platform.ts";
 import { Prng } from "../../machine/prng.ts";
 import type { Deed, MachineConfiguration, Program } from "../machine/configuration.ts";
@@ -52,9 +58,12 @@ const ONLY_ON: { readonly [boundary in FaultBoundary]?: PlatformName } = {
   snp: "snp",
 };
 
-/** Faults that a guest has to live with, by platform. The host's own calls are over when a machine is there. */
+/** The host's own calls, and those that make a TD, are over when a machine is there. */
+const isOver = (one: FaultCall): boolean => isHostCall(one) || isCreationCall(one);
+
+/** Faults that a guest has to live with, by platform. */
 const faultsOf = (platform: PlatformName): readonly { readonly call: string; readonly answer: string }[] =>
-  FAULT_CALLS.filter((one) => !isHostCall(one) && (ONLY_ON[one.boundary] ?? platform) === platform).flatMap(
+  FAULT_CALLS.filter((one) => !isOver(one) && (ONLY_ON[one.boundary] ?? platform) === platform).flatMap(
     ({ name, survivable }) => survivable.map((answer) => ({ call: name, answer })),
   );
 const FAULTS = { tdx: faultsOf("tdx"), snp: faultsOf("snp") };

@@ -21,6 +21,8 @@ const whyNot = (rule: FaultRule, { design, virtioMem }: MachineConfig): string |
   // Threads that sleep are told apart by where they return to.
   if (isLate && virtioMem.length > 1)
     return `a late answer of ${name} with several virtio-mem devices in the linux world`;
+  if (boundary === "creation")
+    return `a fault of ${name} in the linux world: nobody makes a TD of a plain guest`;
   const reason = BEYOND[name];
   return reason === undefined ? undefined : `a fault of ${name} in the linux world: ${reason}`;
 };

@@ -1,10 +1,11 @@
 import { OPERAND_ID } from "../../abi/tdx/operand-id.ts";
 import { type Status, statusFromWord, statusName, statusText, withDetails } from "../../abi/tdx/status.ts";
 import { tdmrDetailsOf } from "../../abi/tdx/tdmr-status.ts";
-import { type FaultCall, OWN_ANSWER } from "./fault-calls.ts";
+import { type FaultBoundary, type FaultCall, OWN_ANSWER } from "./fault-calls.ts";
 import { callOf, type FaultRule } from "./fault-points.ts";
 
-const isLeaf = ({ boundary }: FaultCall): boolean => boundary === "tdcall" || boundary === "seamcall";
+const LEAVES: readonly FaultBoundary[] = ["tdcall", "seamcall", "creation"];
+const isLeaf = ({ boundary }: FaultCall): boolean => LEAVES.includes(boundary);
 
 /** `level 1`, an operand's name, what TDH.SYS.CONFIG blames (`TDMR 1, 4K`), or a number below 2^32. */
 const detailsOf = (text: string): number | undefined => {

@@ -16,6 +16,7 @@ import { HOST_ALLOCATION } from "../../vmm/host-use.ts";
 import { INJECT_BAD_ENTRY, INJECT_BAD_HEADER } from "../../vmm/snp/page-state-change.ts";
 import { NO_REPLY } from "../../vmm/virtio-mem-device.ts";
 import { INJECT_FAILURE, INJECT_RETRY } from "../../vmm/vmcall.ts";
+import { TD_BUILD } from "../td-build.ts";
 
 /** Which boundary a call crosses. */
 export type FaultBoundary =
@@ -27,7 +28,8 @@ export type FaultBoundary =
   | "guest"
   | "snp"
   | "cpu"
-  | "vmm";
+  | "vmm"
+  | "creation";
 
 /** A call that can answer something else than it would. */
 export interface FaultCall {
@@ -72,7 +74,7 @@ const call = (
 
 const leaf = (
   name: LeafWithStatuses,
-  boundary: "tdcall" | "seamcall",
+  boundary: "tdcall" | "seamcall" | "creation",
   code: number,
   survivable: readonly string[] = [],
   more: { readonly [answer: string]: number } = {},
@@ -122,6 +124,22 @@ const HOST_LEAVES = [
   ["TDH.EXT.INIT", ["INTERRUPTED_RESUMABLE"]],
 ] as const satisfies readonly (readonly [LeafWithStatuses, readonly StatusName[]])[];
 
+/** What is called while a TD is made, and what KVM has to live with. */
+const CREATION_LEAVES = [
+  ["TDH.MNG.CREATE", ["RND_NO_ENTROPY"]],
+  ["TDH.MNG.KEY.CONFIG", ["RND_NO_ENTROPY"]],
+  ["TDH.MNG.ADDCX", []],
+  ["TDH.MNG.INIT", []],
+  ["TDH.VP.CREATE", []],
+  ["TDH.VP.ADDCX", []],
+  ["TDH.VP.INIT", []],
+  ["TDH.MEM.PAGE.ADD", []],
+  ["TDH.MR.FINALIZE", []],
+] as const satisfies readonly (readonly [LeafWithStatuses, readonly StatusName[]])[];
+
+/** Whether a call is made before virtual time begins, for the TD that is to be. */
+export const isCreationCall = ({ boundary }: FaultCall): boolean => boundary === "creation";
+
 /** Whether a call is the host's own, which takes no virtual time. */
 export const isHostCall = ({ name }: FaultCall): boolean =>
   HOST_LEAVES.some(([leafName]) => leafName === name);
@@ -135,7 +153,6 @@ export const isHostCall = ({ name }: FaultCall): boolean =>
  * @source virtio 1.3, "Memory Device", responses; ACPI 6.5, 6.3; Linux mm/fail_page_alloc.c, mm/memory_hotplug.c,
  *   mm/page_ext.c; GHCI, TDG.VP.VMCALL<MapGPA>; Intel TDX module base specification, memory integrity: a failure is a machine check, and the TD
  *   runs no more
- * @missing faults of the TD's creation: the TD of a machine is there before anything is counted
  */
 export const FAULT_CALLS: readonly FaultCall[] = [
   leaf("TDG.VP.INFO", "tdcall", TDG["TDG.VP.INFO"]),
@@ -182,6 +199,16 @@ export const FAULT_CALLS: readonly FaultCall[] = [
   call("RMPUPDATE", "snp", SNP_FAULT.RMPUPDATE, failing(RMPUPDATE_RESULT), ["FAIL_OVERLAP"]),
   call("PSMASH", "snp", SNP_FAULT.PSMASH, failing(PSMASH_RESULT), ["FAIL_INUSE"]),
   ...HOST_LEAVES.map(([name, survivable]) => leaf(name, "seamcall", TDH[name], survivable)),
+  ...CREATION_LEAVES.map(([name, survivable]) => leaf(name, "creation", TDH[name], survivable)),
+  call(
+    "TDH.MEM.SEPT.ADD of the image",
+    "creation",
+    TD_BUILD.IMAGE_TABLE,
+    Object.fromEntries(leaf("TDH.MEM.SEPT.ADD", "creation", 0).answers),
+    BUSY,
+  ),
+  call("host allocation of control pages", "creation", TD_BUILD.CONTROL_PAGE, { "-ENOMEM": ERRNO.ENOMEM }),
+  call("host allocation of a key id", "creation", TD_BUILD.KEY_ID, { "-ENOSPC": ERRNO.ENOSPC }),
 ];
 
 export const FAULT_CALL_NAMES: readonly string[] = FAULT_CALLS.map(({ name }) => name);

@@ -47,11 +47,12 @@ const BY_CODE: { readonly [boundary in FaultBoundary]: ReadonlyMap<number, numbe
   snp: callsByCode("snp"),
   vmm: callsByCode("vmm"),
   cpu: callsByCode("cpu"),
+  creation: callsByCode("creation"),
 };
 
 /**
- * Counts the calls that faults speak of and says which of them are struck. The mutable state is flat. Nothing
- * is counted before `begin`: what firmware does goes well.
+ * Counts the calls that faults speak of and says which of them are struck. The mutable state is flat. But for those that make
+ * the TD, none is counted before `begin`: what firmware does goes well.
  */
 export class FaultPoints {
   readonly plan: FaultPlan;
@@ -86,6 +87,11 @@ export class FaultPoints {
 
   begin(): void {
     this.words[ON] = 1;
+  }
+
+  /** Whether a rule speaks of any call of this boundary. */
+  concerns(boundary: FaultBoundary): boolean {
+    return this.plan.rules.some((rule) => callOf(rule).boundary === boundary);
   }
 
   /** A call of this boundary and code, or undefined if no rule speaks of it. */

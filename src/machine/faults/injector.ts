@@ -143,6 +143,13 @@ export class Injector implements GuestFaults {
     return rule === undefined || rule.answer === OWN_ANSWER ? -1 : rule.answer;
   }
 
+  /** The VMM makes the TD. @returns what the call answers instead of going well, a status or a negative error number; 0 */
+  creation(code: number, start: number, end: number): number {
+    const call = this.points.find("creation", code);
+    const rule = call === undefined ? undefined : this.strike(call, -1, start, end);
+    return rule?.answer ?? 0;
+  }
+
   /** The guest puts a virtio-mem request into the queue. @returns nanoseconds that its answer is late */
   request(device: number, type: number, addr: number, bytes: number): number {
     const { points, machine, waiting } = this;

@@ -33,6 +33,7 @@ import { startAnother } from "./model-kexec.ts";
 import { Past, PlacedEvent, tallyOf } from "./model-past.ts";
 import { configAfterReset } from "./reset-config.ts";
 import { asStartable } from "./startable.ts";
+import { tdNotMade } from "./unmade-td.ts";
 
 /** Our own machine as a world: deterministic, instant, and only as real as its parts. */
 export class ModelWorld implements World {
@@ -102,13 +103,25 @@ export class ModelWorld implements World {
   }
 
   private boot(): Outcome {
-    const refused = this.takeHost();
+    const refused = this.takeHost() ?? this.makeTd();
     if (refused !== undefined) return refused;
     const machine = this.machine!;
     const { booted, why } = asStartable(this.scenario!, () => boot(machine));
     this.booted = true;
     if (booted) return { status: SUCCESS, detail: "" };
     return { status: machine.booted && machine.kernel.cpus.panicked ? "PANIC" : "BOOT_FAILED", detail: why };
+  }
+
+  /** @returns why the VMM gives up before anything runs. Its host has all memory back then, and a reset starts it again */
+  private makeTd(): Outcome | undefined {
+    const machine = this.machine!;
+    const failed = tdNotMade(machine);
+    if (failed === undefined || machine.config.host === undefined) return failed;
+    leaveHost(machine);
+    const { host: _, ...config } = this.config!;
+    this.config = config;
+    this.build();
+    return failed;
   }
 
   /** On a scenario's own host the TD is built when it starts, and not before. @returns why there can be none */
