@@ -1,6 +1,6 @@
 import { BreadthFirst } from "../breadth-first.ts";
 import type { Limits, SearchResult, Violation } from "../result.ts";
-import { confirmedStory, type Story, storyOf } from "../story/story.ts";
+import { confirmedStory, type Run, type Story, storyOf } from "../story/story.ts";
 import { TAKEN } from "../system.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
@@ -64,7 +64,7 @@ const breadthFirst =
 /** The violations of a search by their ids, and the story of the first: it breaks once more, in a machine of its own. */
 export const toldOf = (
   system: MachineSystem,
-  violations: readonly Violation[],
+  violations: readonly (Violation & Run)[],
 ): { readonly broken: readonly string[]; readonly story: Story | null } => {
   const [first] = violations;
   return {
@@ -74,11 +74,13 @@ export const toldOf = (
 };
 
 /** What is left to break where nothing does: that all comes to an end, and to the one that the operator asked for. */
-const stuck = (system: MachineSystem): readonly Violation[] => {
+const stuck = (system: MachineSystem): readonly (Violation & Run)[] => {
   system.reduce(NO_REDUCTIONS);
   system.reset();
-  const { path, violation, atRest } = runFairly(system);
-  return violation > TAKEN && violation !== VIOLATION.NOT_MODELLED ? [{ path, violation, atRest }] : [];
+  const { path, violation, atRest, roundFrom } = runFairly(system);
+  if (violation <= TAKEN || violation === VIOLATION.NOT_MODELLED) return [];
+  const goesRound = violation === VIOLATION.ENDLESS;
+  return [{ path, violation, atRest: atRest && !goesRound, ...(goesRound && { roundFrom }) }];
 };
 
 /**
@@ -104,9 +106,9 @@ export const checkMachine = (
     knowledge,
   );
 
-/** Replays choices on a configuration's machine. */
-export const replayMachine = (
-  configuration: MachineConfiguration,
-  path: readonly number[],
-  atRest: boolean,
-): Promise<Story> => searchMachine(configuration, (system: MachineSystem) => storyOf(system, path, atRest));
+/** Replays a run on its machine. */
+export const replayMachine = ({
+  configuration,
+  ...run
+}: Run & { readonly configuration: MachineConfiguration }): Promise<Story> =>
+  searchMachine(configuration, (system: MachineSystem) => storyOf(system, run));

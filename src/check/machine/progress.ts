@@ -10,6 +10,8 @@ export interface FairRun {
   readonly violation: number;
   /** Nothing happens after it, or only what has happened before, for ever. */
   readonly atRest: boolean;
+  /** Steps after which it goes round for ever; absent: it does not. */
+  readonly roundFrom?: number;
 }
 
 /** A run that is longer says nothing. */
@@ -26,15 +28,23 @@ export const isMet = ({ configuration, machine: { vmm } }: MachineSystem): boole
   return last === undefined || vmm.dimms.isPlugged(0) === (last.do === "plug");
 };
 
-/** Whether a machine may be expected to do what it is asked: nothing fails, and every rule counts. */
-const isExpected = ({ configuration: { fault, rules } }: MachineSystem): boolean =>
-  fault === null && rules.length === 0;
+/** In place of invariants: what is looked at is whether all that is begun ends, and how the machine does. */
+export const PROGRESS = "progress";
 
-/** What is wrong where nobody has anything left to do. */
+const looksAtEnds = ({ configuration: { rules } }: MachineSystem): boolean =>
+  rules.length === 0 || rules.includes(PROGRESS);
+
+/** _OST: a DIMM that cannot leave is told so, and that is an answer. */
+const isRefused = ({ machine: { vmm } }: MachineSystem): boolean =>
+  vmm.dimms.count > 0 && vmm.dimms.isPlugged(0) && vmm.dimms.ostStatus(0) !== 0;
+
+/** What is wrong where nobody has anything left to do. What the operator asked for has to be done unless something failed. */
 export const endOf = (system: MachineSystem): number => {
   const result = system.atRest();
-  if (result !== TAKEN || !isExpected(system) || !system.programs.done) return result;
-  return isMet(system) ? TAKEN : VIOLATION.UNMET;
+  const { configuration, programs, machine } = system;
+  if (result !== TAKEN || !looksAtEnds(system) || configuration.fault !== null || !programs.done)
+    return result;
+  return machine.halted || isRefused(system) || isMet(system) ? TAKEN : VIOLATION.UNMET;
 };
 
 /** Choices of the current state, those of the actor behind the last one first; of an actor's, the one without a fault. */
@@ -48,14 +58,15 @@ const inTurn = (system: MachineSystem, last: number): number[] => {
 /**
  * Whether what comes back for ever should have come to an end: tasks keep each other busy, or a device is asked again and
  * again. A driver whose memory is in use, and that looks again whenever its timer expires, asks nobody.
+ *
+ * @param actors who takes steps on the way round
  */
-const isEndless = (system: MachineSystem, actors: readonly number[]): boolean => {
-  if (!isExpected(system)) return false;
-  const { tasks } = system.machine;
-  const firstTimer = tasks.actors.length + system.programs.all.length;
-  const asked = tasks.deviceLoops.some(({ index }) => actors.includes(index));
-  return asked || actors.every((actor) => actor < firstTimer);
-};
+export const isEndless = (
+  { machine: { tasks }, programs }: MachineSystem,
+  actors: readonly number[],
+): boolean =>
+  tasks.deviceLoops.some(({ index }) => actors.includes(index)) ||
+  actors.every((actor) => actor < tasks.actors.length + programs.all.length);
 
 /**
  * Goes on from the current state until nothing is left to do, or a state comes back: then it comes back for ever.
@@ -87,8 +98,9 @@ export const runFairly = (system: MachineSystem, last = -1): FairRun => {
     const state = `${turn} ${halves.join(" ")}`;
     const before = met.get(state);
     if (before !== undefined) {
-      const violation = isEndless(system, actors.slice(before)) ? VIOLATION.ENDLESS : TAKEN;
-      return { path, violation, atRest: true };
+      const isWrong =
+        looksAtEnds(system) && system.configuration.fault === null && isEndless(system, actors.slice(before));
+      return { path, violation: isWrong ? VIOLATION.ENDLESS : TAKEN, atRest: true, roundFrom: before };
     }
     met.set(state, path.length);
   }

@@ -46,6 +46,16 @@ it("a trace has the initial state and one a row, memory as far as the story show
   for (const state of states) expect(Object.keys(state).sort()).toEqual(["#meta", ...vars].sort());
 });
 
+it("a story that goes round says to which state the last one comes back", () => {
+  const loopOf = (story: Story) => JSON.parse(storyItf("small", story)).loop;
+  expect([undefined, 0, 1, 2].map((roundFrom) => loopOf({ ...STORY, roundFrom }))).toEqual([
+    undefined,
+    0,
+    1,
+    2,
+  ]);
+});
+
 it("a story that leaves nothing wrong has no violation in its trace", () => {
   const { "#meta": meta, states } = JSON.parse(storyItf("small", { ...STORY, broken: false }));
   expect([meta.format, meta.status, states.at(-1).violation]).toEqual(["ITF", "ok", ""]);

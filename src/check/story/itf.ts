@@ -33,7 +33,7 @@ const remember = (memory: Map<string, string>, effects: readonly StoryEffect[]):
  *
  * @source Apalache ADR 015, the ITF trace format
  */
-export const storyItf = (name: string, { rows, violation, broken }: Story): string => {
+export const storyItf = (name: string, { rows, violation, broken, roundFrom }: Story): string => {
   const memory = new Map<string, string>();
   const states = [
     stateOf(0, { step: 0, actor: "", what: "", effects: [], shown: [] }, memory),
@@ -45,7 +45,10 @@ export const storyItf = (name: string, { rows, violation, broken }: Story): stri
   const last = states.at(-1)!;
   const told = [...states.slice(0, -1), { ...last, violation: broken ? violation : "" }];
   const meta = { format: "ITF", source: name, status: broken ? "violation" : "ok", description: violation };
-  return `${JSON.stringify({ "#meta": meta, vars: VARIABLES, states: told }, undefined, 1)}\n`;
+  // Number of the state to which the last one comes back.
+  const loop = roundFrom === undefined ? -1 : 1 + rows.findIndex(({ step }) => step === roundFrom);
+  const trace = { "#meta": meta, vars: VARIABLES, states: told, ...(loop >= 0 && { loop }) };
+  return `${JSON.stringify(trace, undefined, 1)}\n`;
 };
 
 const stateOf = (

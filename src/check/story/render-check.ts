@@ -4,7 +4,7 @@ import type { Hazard } from "../machine/hazards.ts";
 import type { LiveMachine } from "../machine/liveness.ts";
 import type { Reductions } from "../machine/reductions.ts";
 import type { WalkedMachine } from "../machine/walk-machine.ts";
-import type { Story } from "./story.ts";
+import type { Story, StoryRow } from "./story.ts";
 
 const padded = (rows: readonly (readonly string[])[]): string =>
   rows
@@ -134,18 +134,21 @@ export const renderStory = (name: string, { violation, why, rows, path }: Story,
 };
 
 /** The same as a Mermaid sequence diagram. */
-export const renderMermaid = ({ rows, violation }: Story): string => {
+export const renderMermaid = ({ rows, violation, roundFrom = Number.POSITIVE_INFINITY }: Story): string => {
   const actors = [...new Set(rows.map(({ actor }) => actor))];
   const name = (actor: string): string => `a${actors.indexOf(actor)}`;
   const clean = (text: string): string => text.replaceAll(";", ",").replaceAll(":", " ");
-  const lines = rows
-    .filter(({ effects }) => effects.length > 0)
-    .map(({ actor, effects }) => `  Note over ${name(actor)}: ${clean(effects.join(", "))}`);
+  const noted = (isThere: (row: StoryRow) => boolean): string[] =>
+    rows
+      .filter((row) => row.effects.length > 0 && isThere(row))
+      .map(({ actor, effects }) => `  Note over ${name(actor)}: ${clean(effects.join(", "))}`);
+  const round = noted(({ step }) => step > roundFrom);
   const heads = actors.map((actor) => `  participant ${name(actor)} as ${clean(actor)}`);
   return [
     "sequenceDiagram",
     ...heads,
-    ...lines,
+    ...noted(({ step }) => step <= roundFrom),
+    ...(round.length === 0 ? [] : ["  loop for ever", ...round, "  end"]),
     `  Note over ${name(actors[0]!)}: ${clean(violation)}`,
     "",
   ].join("\n");

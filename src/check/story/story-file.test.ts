@@ -20,6 +20,11 @@ it("a story of a kernel that lacks fixes is read as it was saved", () => {
   expect(readStory("s", text)).toMatchObject({ configuration, path: [], atRest: false });
 });
 
+it("where a story begins to go round is read as it was saved", () => {
+  const text = storyFile(configuration, { ...story, path: [0, 1], roundFrom: 1 });
+  expect(readStory("s", text)).toMatchObject({ path: [0, 1], roundFrom: 1 });
+});
+
 it("a fix that there is not is refused with one line", () => {
   const text = storyFile(configuration, story).replace('"revert":["', '"revert":["X');
   expect(() => readStory("s", text)).toThrow(StoryFileError);

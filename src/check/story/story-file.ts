@@ -3,7 +3,7 @@ import { FIX_NAMES } from "../../linux/variant.ts";
 import { FAULT_CALL_NAMES } from "../../machine/faults/fault-calls.ts";
 import { PLATFORM_NAMES } from "../../machine/guest-platform.ts";
 import type { MachineConfiguration } from "../machine/configuration.ts";
-import type { Story } from "./story.ts";
+import type { Run, Story } from "./story.ts";
 
 const FORMAT = "tidemark-story-1";
 
@@ -31,6 +31,7 @@ const saved = z.strictObject({
   format: z.literal(FORMAT),
   violation: z.string(),
   atRest: z.boolean(),
+  roundFrom: z.int().min(0).optional(),
   path: z.array(z.int().min(0).max(65535)).max(1_000_000),
   configuration: z.strictObject({
     name,
@@ -72,14 +73,12 @@ const saved = z.strictObject({
 
 /** A story as a file that can be replayed. */
 export const storyFile = (configuration: MachineConfiguration, story: Story): string => {
-  const { violation, atRest, path } = story;
-  return `${JSON.stringify({ format: FORMAT, violation, atRest, path, configuration })}\n`;
+  const { violation, atRest, path, roundFrom } = story;
+  return `${JSON.stringify({ format: FORMAT, violation, atRest, roundFrom, path, configuration })}\n`;
 };
 
-export interface SavedStory {
+export interface SavedStory extends Run {
   readonly configuration: MachineConfiguration;
-  readonly path: readonly number[];
-  readonly atRest: boolean;
   /** What it breaks: the rule's number first. */
   readonly violation: string;
 }

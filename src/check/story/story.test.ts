@@ -54,6 +54,6 @@ it("a path whose last step blocks comes to nothing that is wrong", LONG, () => {
     system.choices();
     system.choose(steps.at(-1)!);
   }
-  const { broken, violation } = storyOf(system, steps, false);
+  const { broken, violation } = storyOf(system, { path: steps, atRest: false });
   expect([broken, violation]).toEqual([false, "nothing that is wrong"]);
 });

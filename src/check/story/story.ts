@@ -3,7 +3,7 @@ import type { Machine } from "../../machine/machine.ts";
 import type { TraceEvent } from "../../machine/trace.ts";
 import { MIB } from "../../units.ts";
 import type { MachineConfiguration } from "../machine/configuration.ts";
-import { runFairly } from "../machine/progress.ts";
+import { isEndless, runFairly } from "../machine/progress.ts";
 import { MachineSystem } from "../machine/system.ts";
 import { numberOf, VIOLATION, violationText } from "../machine/violations.ts";
 import type { Violation } from "../result.ts";
@@ -37,6 +37,8 @@ export interface Story {
   readonly configuration: MachineConfiguration;
   readonly path: readonly number[];
   readonly atRest: boolean;
+  /** Steps after which it goes round for ever; absent: it ends. */
+  readonly roundFrom?: number | undefined;
   /** Rule, and which of its terms is false. */
   readonly violation: string;
   readonly why: string;
@@ -55,19 +57,53 @@ const effectOf = ({ what, start, end, status, after }: TraceEvent): string => {
   return `${what}${place === "" ? "" : ` ${place}`} ${status}${after === "" ? "" : `, now ${after}`}`;
 };
 
+/** A way through a machine. */
+export type Run = Pick<Story, "path" | "atRest" | "roundFrom">;
+
+/** Watches a run come back to where it begins to go round. */
+class Round {
+  private readonly from: number | undefined;
+  private before = "";
+  private readonly actors: number[] = [];
+
+  constructor({ roundFrom }: Run) {
+    this.from = roundFrom;
+  }
+
+  /** So many steps were taken, the last by an actor. */
+  taken(system: MachineSystem, steps: number, actor: number): void {
+    if (this.from === undefined || steps < this.from) return;
+    if (steps === this.from) this.before = keyOf(system);
+    else this.actors.push(actor);
+  }
+
+  /** Whether all that happened since happens again and again, and should not. */
+  isClosed(system: MachineSystem): boolean {
+    return this.actors.length > 0 && this.before === keyOf(system) && isEndless(system, this.actors);
+  }
+}
+
+const keyOf = (system: MachineSystem): string => {
+  const key = new Uint8Array(system.keyBytes);
+  return key.subarray(0, system.key(key, 0)).join();
+};
+
 /**
  * Takes the choices of a path and tells what happens. Steps that others cannot see fold into the next one that they can.
  *
  * @throws FootprintError when a step changed what the search does not save: it is looked at after each
  */
-export const storyOf = (system: MachineSystem, path: readonly number[], atRest: boolean): Story => {
+export const storyOf = (system: MachineSystem, run: Run): Story => {
   const { machine } = system;
+  const { path, atRest, roundFrom } = run;
+  const round = new Round(run);
   const rows: StoryRow[] = [];
   let result: number = TAKEN;
   let events: TraceEvent[] = [];
   let last = -1;
   machine.trace.raw = (event) => events.push({ ...event });
   system.reset();
+  round.taken(system, 0, last);
   for (const [index, choice] of path.entries()) {
     // A saved story may be of an older program, in which it went another way.
     if (result !== TAKEN || choice >= system.choices()) break;
@@ -76,8 +112,10 @@ export const storyOf = (system: MachineSystem, path: readonly number[], atRest: 
     last = system.actor(choice);
     result = system.choose(choice);
     system.verify();
-    addRow(rows, index + 1, label, events);
+    addRow(rows, index + 1, label, events, roundFrom);
+    round.taken(system, index + 1, last);
   }
+  if (result === TAKEN && round.isClosed(system)) result = VIOLATION.ENDLESS;
   if (atRest && result === TAKEN) result = runFairly(system, last).violation;
   machine.trace.raw = undefined;
   const broken = result > TAKEN;
@@ -85,9 +123,10 @@ export const storyOf = (system: MachineSystem, path: readonly number[], atRest: 
     configuration: system.configuration,
     path,
     atRest,
+    ...(roundFrom !== undefined && { roundFrom }),
     broken,
     violation: broken ? violationText(result) : "nothing that is wrong",
-    why: whyOf(machine, result),
+    why: whyOf(machine, result, run),
     rows,
   };
 };
@@ -100,9 +139,12 @@ const unmet = ({ vmm }: Machine): string => {
 };
 
 /** Place and term of the broken rule; without one, why the machine halted. */
-const whyOf = (machine: Machine, result: number): string => {
+const whyOf = (machine: Machine, result: number, { path, roundFrom }: Run): string => {
   const { watch, whyHalted } = machine;
-  if (result === VIOLATION.ENDLESS) return "from here on all that happened before happens again, for ever";
+  if (result === VIOLATION.ENDLESS)
+    return roundFrom === undefined
+      ? "from here on all that happened before happens again, for ever"
+      : `steps ${roundFrom + 1} to ${path.length} happen again and again, for ever`;
   if (result === VIOLATION.UNMET) return unmet(machine);
   const seen = watch?.violations.all.find(({ invariant }) => numberOf(invariant) === result);
   if (seen === undefined) return whyHalted;
@@ -116,10 +158,10 @@ const whyOf = (machine: Machine, result: number): string => {
  *
  * @throws FootprintError when a step changed what the search did not save: it has to be made again
  */
-export const confirmedStory = (searched: MachineSystem, found: Violation): Story => {
+export const confirmedStory = (searched: MachineSystem, found: Run & Pick<Violation, "violation">): Story => {
   const { configuration, knowledge } = searched;
-  const { path, atRest, violation } = found;
-  const story = storyOf(new MachineSystem(configuration, knowledge), path, atRest);
+  const { path, violation } = found;
+  const story = storyOf(new MachineSystem(configuration, knowledge), found);
   const steps = story.rows.at(-1)?.step ?? 0;
   assert(
     story.violation === violationText(violation) && steps === path.length,
@@ -129,14 +171,21 @@ export const confirmedStory = (searched: MachineSystem, found: Violation): Story
   return story;
 };
 
-const addRow = (rows: StoryRow[], step: number, label: string, events: readonly TraceEvent[]): void => {
+const addRow = (
+  rows: StoryRow[],
+  step: number,
+  label: string,
+  events: readonly TraceEvent[],
+  roundFrom: number | undefined,
+): void => {
   const colon = label.indexOf(": ");
   const actor = label.slice(0, colon);
   const what = label.slice(colon + 2);
   const last = rows.at(-1);
   const effects = events.map(effectOf);
   const shown = events.map(({ start, end, after }) => ({ place: placeOf(start, end), after }));
-  const folds = last !== undefined && last.actor === actor && last.effects.length === 0;
+  const folds =
+    last !== undefined && last.actor === actor && last.effects.length === 0 && last.step !== roundFrom;
   if (folds) rows.pop();
   rows.push({ step, steps: folds ? last.steps + 1 : 1, actor, what, effects, shown });
 };

@@ -83,6 +83,45 @@ it("a broken rule has a story that can be saved and replayed", LONG, async () =>
   );
 });
 
+it(
+  "a run that never ends can be saved, played again, and told as a trace and a diagram with its loop",
+  LONG,
+  async () => {
+    const first = fakeSystem({});
+    const args = [
+      "check",
+      "callbacks",
+      "--config",
+      "kexec",
+      "--progress",
+      "--save",
+      "s.json",
+      "--itf",
+      "a.itf",
+    ];
+    expect([await main(args, first), first.err()]).toEqual([1, ""]);
+    expect(first.out()).toContain("  steps 16 to 31 happen again and again, for ever\n");
+    const saved = first.files.get("s.json")!;
+    const { states, loop } = JSON.parse(first.files.get("a.itf")!);
+    expect([states[loop].step, states.at(-1).step]).toEqual([{ "#bigint": "15" }, { "#bigint": "31" }]);
+    const play = async (text: string, ...command: string[]) => {
+      const system = fakeSystem({ "s.json": text });
+      return [await main(command, system), system.out()] as const;
+    };
+    const [status, told] = await play(saved, "check", "--replay", "s.json");
+    expect([status, first.out().endsWith(told)]).toEqual([1, true]);
+    expect(await play(saved, "run", "s.json")).toEqual([
+      1,
+      `${told}\nbroken: ${JSON.parse(saved).violation}\n`,
+    ]);
+    const [, diagram] = await play(saved, "check", "--replay", "s.json", "--mermaid");
+    expect(diagram).toMatch(/\n {2}loop for ever\n( {2}Note over [^\n]+\n)+ {2}end\n/);
+    // One step later nothing comes back.
+    const other = JSON.stringify({ ...JSON.parse(saved), roundFrom: 16 });
+    expect((await play(other, "run", "s.json"))[0]).toBe(0);
+  },
+);
+
 /** A system whose clock runs, and in which a signal comes once its terminal was told so. */
 const stopping = (told: RegExp) => {
   const system = fakeSystem({}, { terminal: 120 });

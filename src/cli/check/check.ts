@@ -106,7 +106,9 @@ const tableOfProgress = async (
   const live = await inTurn(configurations, (one) => search.live(one));
   const notSearched = configurations.slice(live.length).map(({ name }) => name);
   const stories = live.flatMap(({ story }) =>
-    story === null ? [] : [renderStory(story.configuration.name, story)],
+    story === null
+      ? []
+      : [options.mermaid === true ? renderMermaid(story) : renderStory(story.configuration.name, story)],
   );
   const left = notSearched.length === 0 ? "" : `not searched: ${notSearched.join(", ")}\n`;
   system.stdout.write(
@@ -114,6 +116,7 @@ const tableOfProgress = async (
       ? renderJson({ progress: live.map(({ ms, ...result }) => result), notSearched })
       : [`${renderLive(live)}${left}`, ...stories].join("\n"),
   );
+  saveFirst(live, options, system);
   return live.some(({ story }) => story !== null);
 };
 

@@ -80,8 +80,7 @@ export class Checkpoints {
   }
 
   private async told(text: string): Promise<Story> {
-    const { configuration, path, atRest } = readStory(this.path, text);
-    return replayMachine(configuration, path, atRest);
+    return replayMachine(readStory(this.path, text));
   }
 
   /** @throws CheckpointError if there is one of another search */

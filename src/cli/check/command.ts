@@ -22,7 +22,7 @@ const SEARCHING = ["hazards", "save", "checkpoint", "exact", "symmetry", "partia
 
 /** What looking at whole graphs has no use for. */
 const OF_SEARCHES = [
-  ...["hazards", "save", "itf", "mermaid", "checkpoint", "exact", "replay", "rules", "shrink"],
+  ...["hazards", "checkpoint", "exact", "replay", "rules", "shrink"],
   ...["search", "threads", "maxDepth", "maxMemory", "walks", "steps", "changes", "seed"],
 ];
 

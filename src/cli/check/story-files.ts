@@ -42,7 +42,7 @@ const write = (option: string, path: string, text: string, system: System): void
 export const replay = async (path: string, options: CheckOptions, system: System): Promise<number> => {
   const saved = readStory(path, textOf(path, system));
   const { configuration } = saved;
-  const story = await replayMachine(configuration, saved.path, saved.atRest);
+  const story = await replayMachine(saved);
   system.stdout.write(shown(configuration.name, story, options));
   if (options.itf !== undefined) write("--itf", options.itf, storyItf(configuration.name, story), system);
   return story.broken ? EXIT.broken : EXIT.held;

@@ -40,8 +40,8 @@ export const runStory = async (
   const saved = readStory(file, text);
   if (options.world === "linux")
     return (await import("./run-story-in-linux.ts")).runStoryInLinux(file, saved, options, system, openWorld);
-  const { configuration, path, atRest } = saved;
-  const story = await replayMachine(configuration, path, atRest);
+  const { configuration } = saved;
+  const story = await replayMachine(saved);
   const verdict = story.broken ? "broken" : "held";
   const told = story.broken
     ? `broken: ${story.violation}`
