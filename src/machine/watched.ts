@@ -33,19 +33,40 @@ export const describeEnd = (vmm: Vmm): string => {
   return `the VMM ended the ${guest}: ${vmEndName(reason)} at 0x${gpa.toString(16)}, vCPU ${vcpu}${answer}`;
 };
 
-/** The machine as the invariants see it. */
-export const watchedOf = (machine: Machine): Watched => {
-  const { kernel, uses, vmm, scheduler } = machine;
-  return {
-    td: machine.platform.pages,
-    kernel,
-    uses,
-    memory: memoryOf(vmm),
-    pluggedChanged: vmm.changedUnits,
-    pluggedAt: (unit) => vmm.pluggedAt(unit),
-    isStatic: (unit) => isBootMemory(vmm, unit),
-    get step() {
-      return scheduler.steps;
-    },
-  };
-};
+/**
+ * The machine as the invariants see it. A class, because every object that is written down with a getter has a shape of
+ * its own, and V8 looks up by name what it finds on many shapes.
+ */
+class MachineSight implements Watched {
+  readonly td: Watched["td"];
+  readonly kernel: Watched["kernel"];
+  readonly uses: Watched["uses"];
+  readonly memory: Watched["memory"];
+  readonly pluggedChanged: Watched["pluggedChanged"];
+  private readonly vmm: Vmm;
+  private readonly scheduler: Machine["scheduler"];
+
+  constructor({ platform, kernel, uses, vmm, scheduler }: Machine) {
+    this.td = platform.pages;
+    this.kernel = kernel;
+    this.uses = uses;
+    this.memory = memoryOf(vmm);
+    this.pluggedChanged = vmm.changedUnits;
+    this.vmm = vmm;
+    this.scheduler = scheduler;
+  }
+
+  get step(): number {
+    return this.scheduler.steps;
+  }
+
+  pluggedAt(unit: number): boolean {
+    return this.vmm.pluggedAt(unit);
+  }
+
+  isStatic(unit: number): boolean {
+    return isBootMemory(this.vmm, unit);
+  }
+}
+
+export const watchedOf = (machine: Machine): Watched => new MachineSight(machine);

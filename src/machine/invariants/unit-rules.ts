@@ -48,9 +48,11 @@ const firstUnaccepted = (td: GuestPages, kernel: Kernel, pfn: number, pages: num
  * release changes hardware first and the bit after it (I6): meanwhile the unit is on the list of those that leave. What
  * the kernel shares is not private on purpose.
  */
-const i8: UnitRule = ({ td, kernel, pluggedAt }, unit) => {
+const i8: UnitRule = (facts, unit) => {
+  const { td, kernel } = facts;
   if (unacceptedBit(kernel, unit) !== 0 || pluggedBit(kernel, unit) === 0) return undefined;
-  if (acceptedOf(td, unit) === ACCEPTED.ALL || !pluggedAt(unit) || isLeaving(kernel, unit)) return undefined;
+  if (acceptedOf(td, unit) === ACCEPTED.ALL || !facts.pluggedAt(unit)) return undefined;
+  if (isLeaving(kernel, unit)) return undefined;
   const pages = UNIT / kernel.geometry.pageSize;
   if (firstUnaccepted(td, kernel, unit * pages, pages) === -1) return undefined;
   return "the kernel's bit says accepted, hardware says it is not";
