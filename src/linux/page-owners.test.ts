@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { PageOwners } from "./page-owners.ts";
 
@@ -19,4 +20,32 @@ it("answers the same with room made for all pages", () => {
 it("with room made for all pages holds the same memory whatever the order in which they get owners", () => {
   expect(owned(true, [600, 7])).toEqual(owned(true, [7, 600]));
   expect(owned(false, [600, 7])).not.toEqual(owned(false, [7, 600]));
+});
+
+/** Pages [from, to) of three groups get an owner; half of the bounds are those of groups. */
+const gift = fc
+  .tuple(
+    fc.array(fc.oneof(fc.nat(1536), fc.constantFrom(0, 512, 1024, 1536)), { minLength: 2, maxLength: 2 }),
+    fc.nat(2),
+  )
+  .map(([bounds, owner]) => ({ from: Math.min(...bounds), to: Math.max(...bounds), owner }));
+
+it("knows the owner of each page, whether groups are given whole or in parts, and whenever room is made", () => {
+  fc.assert(
+    fc.property(fc.array(gift), fc.array(gift), (before, after) => {
+      const owners = new PageOwners();
+      owners.reserve(1536);
+      const expected = new Uint16Array(1536);
+      const give = ({ from, to, owner }: (typeof before)[number]): void => {
+        owners.set(from, to, owner);
+        expected.fill(owner, from, to);
+      };
+      const unknown = () => expected.findIndex((owner, page) => owners.of(page) !== owner);
+      before.forEach(give);
+      expect(unknown()).toBe(-1);
+      owners.makeRoom();
+      after.forEach(give);
+      expect(unknown()).toBe(-1);
+    }),
+  );
 });
