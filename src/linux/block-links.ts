@@ -1,6 +1,11 @@
+import { Spare } from "../flat/spare.ts";
+
 const EMPTY = 0;
 /** Groups with blocks of every order that a machine has after boot; more of them make the pool grow. */
 const TYPICAL_GROUPS = 8;
+
+/** What links that are no longer used left. */
+const sparePool = new Spare<Int32Array>((length) => new Int32Array(length));
 
 /**
  * The list links of free blocks. A block is named by its page index >> order, and a link is such a name; what
@@ -22,8 +27,15 @@ export class BlockLinks {
   /** @param groupOrder log2 of the pages of a group @param maxOrder the highest order of a block */
   constructor(groupOrder: number, maxOrder: number) {
     this.groupOrder = groupOrder;
-    this.pool = new Int32Array(TYPICAL_GROUPS * 2 ** (groupOrder + 2));
+    this.pool = sparePool.zeroes(TYPICAL_GROUPS * 2 ** (groupOrder + 2));
     this.starts = Array.from({ length: maxOrder + 1 }, () => new Uint32Array(0));
+  }
+
+  /** Hands its memory on to the next. Afterwards no block has links. */
+  release(): void {
+    sparePool.leave(this.pool);
+    this.pool = new Int32Array(0);
+    this.starts.fill(new Uint32Array(0));
   }
 
   /** Makes room for the names of `groups` groups. */

@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { DirtyRanges } from "../flat/dirty-ranges.ts";
+import { Spare } from "../flat/spare.ts";
 import { BlockLinks } from "./block-links.ts";
 import type { Geometry } from "./geometry.ts";
 import { PageOwners } from "./page-owners.ts";
@@ -230,9 +231,10 @@ export class MemMap {
     this.touch(slot * this.geometry.pagesPerSection, this.geometry.pagesPerSection);
   }
 
-  /** Hands its largest array on to the next memmap. Afterwards no page has one. */
+  /** Hands its largest arrays on to the next memmap. Afterwards no page has one. */
   release(): void {
-    spareUse = this.use;
+    spareUse.leave(this.use);
+    this.links.release();
     this.root.fill(NIL);
     this.use = new Uint8Array(0);
     this.useWords = new Uint32Array(0);
@@ -245,7 +247,7 @@ export class MemMap {
     const { pagesPerSection, pageblockOrder } = this.geometry;
     const pages = slots * pagesPerSection;
     const blocks = pages / 2 ** pageblockOrder;
-    this.use = grown(this.use, zeroes(pages));
+    this.use = grown(this.use, spareUse.zeroes(pages));
     this.useWords = new Uint32Array(this.use.buffer, 0, pages >> 2);
     this.owners.reserve(pages);
     this.zone = grown(this.zone, new Uint8Array(blocks).fill(0xff));
@@ -272,16 +274,8 @@ export class MemMap {
   }
 }
 
-/** What a memmap that is no longer used left: the collector takes longer over such arrays than a machine over its boot. */
-let spareUse: Uint8Array = new Uint8Array(0);
-
-/** As many zero bytes, whose memory may be that of a released memmap. */
-const zeroes = (length: number): Uint8Array => {
-  const spare = spareUse;
-  if (spare.length !== length) return new Uint8Array(length);
-  spareUse = new Uint8Array(0);
-  return spare.fill(0);
-};
+/** What a memmap that is no longer used left. */
+const spareUse = new Spare<Uint8Array>((length) => new Uint8Array(length));
 
 const grown = <A extends Uint8Array | Float64Array>(old: A, wider: A): A => {
   wider.set(old);
