@@ -1,20 +1,20 @@
 import { assert } from "../assert.ts";
 
 /**
- * Half-open ranges of unit numbers that changed since somebody last looked.
+ * Half-open ranges of unit numbers that changed since somebody last looked. The numbers fit 32 bits.
  *
  * Neighbouring changes fold into one range, so a long run of accepts is one entry. When the list is
  * full the nearest thing to forget is nothing: the last range widens to cover the new one.
  */
 export class DirtyRanges {
-  readonly starts: Float64Array;
-  readonly ends: Float64Array;
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
   private readonly words = new Int32Array(1);
 
   constructor(capacity = 64) {
     assert(capacity >= 1, "a dirty list holds at least one range");
-    this.starts = new Float64Array(capacity);
-    this.ends = new Float64Array(capacity);
+    this.starts = new Uint32Array(capacity);
+    this.ends = new Uint32Array(capacity);
   }
 
   /** Ranges in the list. */

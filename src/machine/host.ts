@@ -82,6 +82,7 @@ const ownModule = (config: MachineConfig) => {
   const module = new TdxModule({
     tdmrs: [{ base: 0, size: HOST_BASE + HOST_SIZE, reserved: [] }],
     behaviour: config.moduleBehaviour ?? {},
+    maxTds: 1,
   });
   let frame = CONTROL_BASE / 4096;
   return { module, takeFrame: () => frame++ };
