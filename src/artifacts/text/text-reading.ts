@@ -7,18 +7,36 @@ const LONGEST_LINE = 2 ** 16;
 
 const escaped = (literal: string): string => literal.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** The readers are the same for every text, so their pattern is made once. */
-const patterns = new Map<string, RegExp>();
-
 /** Finds any of these literals, the longest where several begin. */
-const anyOf = (literals: readonly string[]): RegExp => {
-  const source = literals
-    .toSorted((a, b) => b.length - a.length)
-    .map(escaped)
-    .join("|");
-  const known = patterns.get(source) ?? new RegExp(source, "g");
-  patterns.set(source, known);
-  return known;
+const anyOf = (literals: readonly string[]): RegExp =>
+  new RegExp(
+    literals
+      .toSorted((a, b) => b.length - a.length)
+      .map(escaped)
+      .join("|"),
+    "g",
+  );
+
+/** How lines find their readers: a pattern of all literals, and for each one who wants it, by position. */
+interface Interests {
+  readonly pattern: RegExp;
+  readonly byLiteral: ReadonlyMap<string, readonly number[]>;
+}
+
+/** The readers are the same for every text, so this is made once. */
+const known = new Map<string, Interests>();
+
+const interestsOf = (readers: readonly LineReader[]): Interests => {
+  const key = readers.map(({ kind }) => kind).join("\n");
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const all = [...new Set(readers.flatMap(({ literals }) => literals))];
+  // One literal may begin or be part of another, which is the one that is found.
+  const wanting = (literal: string): number[] =>
+    readers.flatMap(({ literals }, i) => (literals.some((part) => literal.includes(part)) ? [i] : []));
+  const made = { pattern: anyOf(all), byLiteral: new Map(all.map((one) => [one, wanting(one)])) };
+  known.set(key, made);
+  return made;
 };
 
 /**
@@ -28,8 +46,7 @@ const anyOf = (literals: readonly string[]): RegExp => {
 export class TextReading {
   private readonly context: LineContext;
   private readonly readers: readonly LineReader[];
-  private readonly byLiteral = new Map<string, LineReader[]>();
-  private readonly interest: RegExp;
+  private readonly interests: Interests;
   private tail = "";
   private skipping = false;
   /** Readers that want the next line. */
@@ -38,12 +55,7 @@ export class TextReading {
   constructor(source: string, readers: readonly LineReader[], sink: FactSink) {
     this.readers = readers;
     this.context = { sink, source, line: 0, standing: { boot: 0, time: undefined } };
-    for (const literal of new Set(readers.flatMap((reader) => reader.literals))) {
-      // One literal may begin or be part of another, which is the one that is found.
-      const wanting = readers.filter(({ literals }) => literals.some((part) => literal.includes(part)));
-      this.byLiteral.set(literal, wanting);
-    }
-    this.interest = anyOf([...this.byLiteral.keys()]);
+    this.interests = interestsOf(readers);
   }
 
   feed(text: string): void {
@@ -72,16 +84,17 @@ export class TextReading {
 
   private line(whole: string): void {
     this.context.line++;
-    const { interest, open } = this;
+    const { interests, open, readers } = this;
+    const { pattern } = interests;
     const line = plain(whole);
-    interest.lastIndex = 0;
-    let match = interest.exec(line);
+    pattern.lastIndex = 0;
+    let match = pattern.exec(line);
     if (match === null && open.length === 0) return;
     const text = line.length > LONGEST_LINE ? line.slice(0, LONGEST_LINE) : line;
     const wanted = new Set(open);
     while (match !== null) {
-      for (const reader of this.byLiteral.get(match[0])!) wanted.add(reader);
-      match = interest.exec(line);
+      for (const index of interests.byLiteral.get(match[0])!) wanted.add(readers[index]!);
+      match = pattern.exec(line);
     }
     for (const reader of wanted) reader.line(text, this.context);
     this.open = this.readers.filter((reader) => reader.isOpen());
