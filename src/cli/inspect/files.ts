@@ -8,7 +8,8 @@ import { TarStream } from "../../artifacts/tree/tar.ts";
 import { TreeValues, useOf } from "../../artifacts/tree/tree-paths.ts";
 import { describe, oneLine } from "../../scenario/scenario-error.ts";
 import { UsageError } from "../exit-status.ts";
-import { decoder, gunzip, LARGEST_VALUE, readValue, unbzip2, unxz, unzstd, walk } from "./disk.ts";
+import { decoder, LARGEST_VALUE, readValue, walk } from "./disk.ts";
+import { headFirst, type Inner, isTar, MemberBytes, packingOf, refusalOf } from "./packed-members.ts";
 
 /** Bytes that an archive or a compressed file may unfold to, and files that a tree may have. */
 export interface Limits {
@@ -18,14 +19,6 @@ export interface Limits {
 export const LIMITS: Limits = { unfolded: 2 ** 32, files: 1_000_000 };
 
 const CHUNK = 2 ** 18;
-type Unpack = (packed: AsyncIterable<Uint8Array>, limit: number) => Promise<AsyncIterable<Uint8Array>>;
-const PACKED: readonly (readonly [magic: readonly number[], name: string, unpack: Unpack])[] = [
-  [[0x1f, 0x8b], "gzip", gunzip],
-  [[0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz", unxz],
-  [[0x42, 0x5a, 0x68], "bzip2", unbzip2],
-  [[0x28, 0xb5, 0x2f, 0xfd], "zstd", unzstd],
-];
-
 const REASONS: { readonly [code: string]: string } = {
   ENOENT: "is not there",
   EACCES: "may not be opened",
@@ -41,12 +34,6 @@ const unreadable = (name: string, error: unknown): UsageError => {
   });
 };
 
-const startsWith = (bytes: Uint8Array, magic: readonly number[]): boolean =>
-  magic.every((byte, i) => bytes[i] === byte);
-
-const isTar = (head: Uint8Array): boolean =>
-  head.length >= 512 && Buffer.from(head.subarray(257, 262)).toString("latin1") === "ustar";
-
 /** Reads artifacts from files, folders, archives and standard input into one sink. */
 export class ArtifactFiles {
   readonly sources: SourceReading[] = [];
@@ -54,6 +41,10 @@ export class ArtifactFiles {
   private readonly limits: Limits;
   /** What is read now is the dump of an RMP, whatever it looks like. */
   private isRmp = false;
+  /** Bytes that what is read now may still unfold to, with all that is packed inside. */
+  private unfolded = 0;
+  /** Archives around what is read now. */
+  private depth = 0;
 
   constructor(sink: FactSink, limits: Limits = LIMITS) {
     this.sink = sink;
@@ -110,39 +101,43 @@ export class ArtifactFiles {
     size: number | undefined,
     readAt: ReadAt | undefined,
   ): Promise<void> {
-    const chunks = input[Symbol.asyncIterator]();
-    const first = await chunks.next();
-    const head: Uint8Array = first.done === true ? new Uint8Array() : first.value;
-    const packed = PACKED.find(([magic]) => startsWith(head, magic));
-    async function* all(): AsyncGenerator<Uint8Array> {
-      yield head;
-      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
-    }
-    if (packed === undefined) return this.plain(name, all(), size, readAt);
-    const [, kind, unpack] = packed;
-    return this.packed(name, kind, () => unpack(all(), this.limits.unfolded));
+    this.unfolded = 0;
+    return this.bytes(name, input, size, readAt);
   }
 
-  private async packed(
+  private async bytes(
     name: string,
-    kind: string,
-    unpack: () => Promise<AsyncIterable<Uint8Array>>,
+    input: AsyncIterable<Uint8Array>,
+    size: number | undefined,
+    readAt: ReadAt | undefined,
   ): Promise<void> {
+    const chunks = headFirst(input);
+    const first = await chunks.next();
+    const head: Uint8Array = first.done === true ? new Uint8Array() : first.value;
+    async function* all(): AsyncGenerator<Uint8Array> {
+      yield head;
+      yield* chunks;
+    }
+    const packing = packingOf(head);
+    if (packing === undefined) return this.plain(name, all(), size, readAt);
     try {
-      await this.plain(name, this.bounded(name, await unpack()), undefined, undefined);
+      const unpacked = headFirst(await packing.unpack(all(), this.limits.unfolded - this.unfolded));
+      await this.plain(name, this.bounded(name, unpacked), undefined, undefined);
     } catch (error) {
       if (error instanceof UsageError) throw error;
-      this.sink.trouble("error", { source: name }, `${kind} data to its end`, reasonOf(error));
+      this.sink.trouble("error", { source: name }, `${packing.name} data to its end`, reasonOf(error));
     }
   }
 
   private async *bounded(name: string, input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    let bytes = 0;
+    let offset = 0;
     for await (const chunk of input) {
-      bytes += chunk.length;
-      if (bytes > this.limits.unfolded) {
+      offset += chunk.length;
+      this.unfolded += chunk.length;
+      const over = this.unfolded - this.limits.unfolded;
+      if (over > 0) {
         const most = `at most ${this.limits.unfolded} bytes when unpacked`;
-        this.sink.trouble("error", { source: name, offset: this.limits.unfolded }, most, "more");
+        this.sink.trouble("error", { source: name, offset: offset - over }, most, "more");
         return;
       }
       yield chunk;
@@ -164,10 +159,11 @@ export class ArtifactFiles {
     });
     const values = new TreeValues(this.sink);
     const before = this.sources.length;
+    const inner: Inner[] = [];
     let archive: TarStream | undefined;
     let started = false;
     for await (const chunk of chunks) {
-      if (!started && isTar(chunk)) archive = this.archive(name, values);
+      if (!started && isTar(chunk)) archive = this.archive(name, values, inner);
       started = true;
       if (archive === undefined) reading.push(chunk);
       else archive.push(chunk);
@@ -177,6 +173,7 @@ export class ArtifactFiles {
       return;
     }
     const whole = archive.end();
+    await this.inside(inner);
     this.closeTree(name, values, before);
     if (!whole) {
       const { damagedAt } = archive;
@@ -185,13 +182,27 @@ export class ArtifactFiles {
     }
   }
 
-  private archive(name: string, values: TreeValues): TarStream {
+  /** Reads what was packed inside an archive. A tree has many files that are none of ours. */
+  private async inside(inner: readonly Inner[]): Promise<void> {
+    this.depth++;
+    for (const { name, bytes } of inner) {
+      const before = this.sources.length;
+      async function* once(): AsyncGenerator<Uint8Array> {
+        yield bytes;
+      }
+      await this.bytes(name, once(), bytes.length, undefined);
+      if (this.sources[before]?.kinds.length === 0) this.sources.length = before;
+    }
+    this.depth--;
+  }
+
+  private archive(name: string, values: TreeValues, inner: Inner[]): TarStream {
     let open: { readonly push: (bytes: Uint8Array) => void; readonly end: () => void } | undefined;
     let files = 0;
     return new TarStream({
       begin: (path, size) => {
         if (++files > this.limits.files) return false;
-        open = this.member(`${name}:${path}`, path, size, values);
+        open = this.member(`${name}:${path}`, path, size, values, inner);
         return open !== undefined;
       },
       data: (bytes) => open!.push(bytes),
@@ -207,6 +218,7 @@ export class ArtifactFiles {
     path: string,
     size: number,
     values: TreeValues,
+    inner: Inner[],
   ): { readonly push: (bytes: Uint8Array) => void; readonly end: () => void } | undefined {
     const use = useOf(path);
     if (use === "skip") return undefined;
@@ -220,14 +232,27 @@ export class ArtifactFiles {
       };
     }
     const reading = new ArtifactReading(name, this.sink, { size, decode: decoder() });
+    const bytes = new MemberBytes((piece) => reading.push(piece));
     return {
-      push: (bytes) => reading.push(Uint8Array.from(bytes)),
-      end: () => {
-        const source = reading.end();
-        // A tree has many files that are none of ours.
-        if (source.kinds.length > 0) this.sources.push(source);
-      },
+      push: (piece) => bytes.push(piece),
+      end: () => this.endMember(name, bytes.end(), reading, inner),
     };
+  }
+
+  private endMember(
+    name: string,
+    aside: Uint8Array | "large" | undefined,
+    reading: ArtifactReading,
+    inner: Inner[],
+  ): void {
+    if (aside === undefined) {
+      const source = reading.end();
+      if (source.kinds.length > 0) this.sources.push(source);
+      return;
+    }
+    const refusal = refusalOf(aside, inner, this.depth);
+    if (refusal !== undefined) this.sink.trouble("warning", { source: name, offset: 0 }, refusal, "more");
+    else if (aside !== "large") inner.push({ name, bytes: aside });
   }
 
   private async folder(root: string): Promise<void> {

@@ -48,7 +48,7 @@ const json = async (...args: readonly string[]) =>
   inspectSchema.parse(JSON.parse((await inspect(...args, "--json")).out));
 
 /** A tar archive of these files. */
-const tar = (files: Readonly<Record<string, string>>): Uint8Array =>
+const tar = (files: Readonly<Record<string, string | Uint8Array>>): Uint8Array =>
   Buffer.concat([
     ...Object.entries(files).flatMap(([name, content]) => {
       const block = Buffer.alloc(512);
@@ -131,6 +131,16 @@ describe("where artifacts come from", () => {
       expect(facts.map(({ kind }) => kind).sort()).toEqual(KINDS);
     }
   });
+  it("a packed log inside an archive, and an archive inside an archive, three deep", async () => {
+    const log = gzipSync(LOG);
+    const kinds = async (file: string) => (await json(file)).facts.map(({ kind }) => kind);
+    expect(await kinds(write("a.tar", tar({ "host/var/log/dmesg.1.gz": log })))).toContain("e820");
+    let archive = tar({ "host/var/log/dmesg": LOG });
+    for (let depth = 1; depth <= 3; depth++) archive = tar({ "host/sos.tar.gz": gzipSync(archive) });
+    expect(await kinds(write("b.tar", archive))).toContain("e820");
+    const { status, out } = await inspect(write("c.tar", tar({ "host/sos.tar": archive })));
+    expect([status, out.includes("expected at most 3 archives around a file")]).toEqual([2, true]);
+  });
   it("a packed log", async () => {
     expect((await json(write("dmesg.gz", gzipSync(LOG)))).machine.ramSource).toBe("e820");
   });
@@ -176,6 +186,13 @@ describe("what unfolds without end is cut", () => {
         found: "more",
       },
     ]);
+  });
+  it("packed data in an archive, by the sum of what they unfold to", async () => {
+    const half = gzipSync(Buffer.alloc(2 ** 19 + 1));
+    const file = write("bombs.tar", tar({ "a.gz": half, "b.gz": half }));
+    const sink = new FactSink();
+    await new ArtifactFiles(sink, { unfolded: 2 ** 20, files: 10 }).read(file);
+    expect(sink.troubles).toMatchObject([{ at: { source: `${file}:b.gz` }, found: "more" }]);
   });
   it("packed data that is damaged", async () => {
     const packed = gzipSync(LOG.repeat(100));
