@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import type { Checkpoint } from "../check/checkpoint.ts";
 
 /** A checkpoint file cannot be written, or is not one that this search can go on from. One line says why. */

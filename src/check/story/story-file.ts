@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { FIX_NAMES } from "../../linux/variant.ts";
 import { FAULT_CALL_NAMES } from "../../machine/faults/fault-calls.ts";
 import { PLATFORM_NAMES } from "../../machine/guest-platform.ts";

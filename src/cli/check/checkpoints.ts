@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { type CheckedMachine, replayMachine } from "../../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../../check/machine/configuration.ts";
 import type { Story } from "../../check/story/story.ts";
