@@ -39,11 +39,14 @@ export const compare = async (
   const designs = namesOf("--designs", options.designs, DESIGNS);
   const platforms = platformsOf(options.platform);
   const progress = new Progress(system);
+  const { CommonBoots } = await import("../scenario/model/common-boots.ts");
+  const played = [...new Set([...designs, ...required])];
+  const boots = new CommonBoots(played);
   const comparison = await compareDesigns(scenario, {
     version: VERSION,
-    designs: [...new Set([...designs, ...required])],
+    designs: played,
     ...(platforms === undefined ? {} : { platforms }),
-    open: () => openWorld("model", { breathe: () => system.breathe() }),
+    open: () => openWorld("model", { breathe: () => system.breathe(), boots }),
     onStep: (design, step, index, of) => {
       progress.step(`${design}: ${index + 1} of ${of}, ${stepText(step)}`);
     },

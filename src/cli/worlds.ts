@@ -1,4 +1,5 @@
 import type { LinuxWorldOptions } from "../lab/world/linux-world.ts";
+import type { CommonBoots } from "../scenario/model/common-boots.ts";
 import type { World } from "../scenario/world.ts";
 
 export const WORLDS = ["model", "linux"] as const;
@@ -15,6 +16,8 @@ export interface WorldOptions {
   readonly breathe: () => Promise<void>;
   /** What the linux world is told; the model world has no use for it. */
   readonly linux?: LinuxWorldOptions;
+  /** What model worlds that are opened one after the other have in common. */
+  readonly boots?: CommonBoots;
 }
 
 /** Designs that a scenario may name: the names of src/designs/designs.ts, here so that help needs no machine. */
@@ -38,5 +41,5 @@ export const openWorld: OpenWorld = async (name, options) => {
     return new LinuxWorld(options.linux);
   }
   const { ModelWorld } = await import("../scenario/model/model-world.ts");
-  return new ModelWorld();
+  return new ModelWorld(options.boots);
 };

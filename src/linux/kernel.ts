@@ -54,7 +54,8 @@ export interface Kernel {
   readonly options: KernelOptions;
   readonly hw: Boundary;
   readonly platform: Platform;
-  readonly design: Design;
+  /** Another one where machines that booted alike are one machine. */
+  design: Design;
   readonly mm: MemMap;
   readonly zones: Zones;
   readonly memblock: Memblock;

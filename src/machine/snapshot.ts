@@ -73,6 +73,10 @@ export const stateOf = (machine: Machine): MachineState =>
     VMM_PROCEDURES,
   ]);
 
+/** Bytes of flat memory in a machine. */
+export const bytesOfState = ({ buffers }: MachineState): number =>
+  buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
+
 const bytesOf = (buffer: ArrayBufferLike): Uint8Array => new Uint8Array(buffer);
 
 /**
@@ -85,8 +89,9 @@ export class MachineSnapshot {
   private readonly maps: readonly (readonly [Map<unknown, unknown>, readonly [unknown, unknown][]])[];
   private readonly sets: readonly (readonly [Set<unknown>, readonly unknown[]])[];
 
-  constructor(machine: Machine) {
-    const { buffers, objects, maps, sets } = stateOf(machine);
+  /** @param state of the machine, if it is known */
+  constructor(machine: Machine, state: MachineState = stateOf(machine)) {
+    const { buffers, objects, maps, sets } = state;
     this.buffers = buffers.map((buffer) => [buffer, bytesOf(buffer).slice()] as const);
     this.objects = objects.map((object) => [object, fieldsOf(object)] as const);
     this.maps = maps.map((map) => [map, [...map]] as const);

@@ -1,4 +1,4 @@
-import { boot } from "../../machine/boot.ts";
+import { type BootOutcome, boot } from "../../machine/boot.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import type { HostFacts } from "../../machine/host-actor.ts";
 import { Machine } from "../../machine/machine.ts";
@@ -23,6 +23,7 @@ import {
   type Violation,
   type World,
 } from "../world.ts";
+import type { CommonBoots } from "./common-boots.ts";
 import { HostWorld } from "./host-world.ts";
 import { mapRunsOf } from "./map-runs.ts";
 import { Actions, Names } from "./model-actions.ts";
@@ -48,6 +49,17 @@ export class ModelWorld implements World {
   /** What machines before a reset left: log, violations, counts. */
   private readonly past = new Past();
   private hostWorld: HostWorld | undefined;
+  private readonly boots: CommonBoots | undefined;
+  /** The machine is another world's too. */
+  private isShared = false;
+
+  /**
+   * @param boots what worlds that are played one after the other have in common; each is good until the next boots. A boot
+   *   that was another's is told of when it is over: its listener may not ask the world about it
+   */
+  constructor(boots?: CommonBoots) {
+    this.boots = boots;
+  }
 
   onEvent(listener: (event: TraceEvent) => void): void {
     this.listener = listener;
@@ -82,6 +94,7 @@ export class ModelWorld implements World {
   }
 
   private build(): void {
+    this.isShared = false;
     const before = this.machine?.injector;
     this.machine = new Machine(this.config!);
     if (before !== undefined) this.machine.injector?.points.resume(before.points);
@@ -105,8 +118,8 @@ export class ModelWorld implements World {
   private boot(): Outcome {
     const refused = this.takeHost() ?? this.makeTd();
     if (refused !== undefined) return refused;
+    const { booted, why } = asStartable(this.scenario!, () => this.bootMachine());
     const machine = this.machine!;
-    const { booted, why } = asStartable(this.scenario!, () => boot(machine));
     this.booted = true;
     if (booted) return { status: SUCCESS, detail: "" };
     return { status: machine.booted && machine.kernel.cpus.panicked ? "PANIC" : "BOOT_FAILED", detail: why };
@@ -122,6 +135,18 @@ export class ModelWorld implements World {
     this.config = config;
     this.build();
     return failed;
+  }
+
+  /** The first boot may be one that another world's machine did. */
+  private bootMachine(): BootOutcome {
+    const machine = this.machine!;
+    const isFirst = this.past.steps === 0 && machine.scheduler.steps === 0 && machine.scheduler.now === 0;
+    const common = isFirst ? this.boots?.of(this.scenario!) : undefined;
+    if (common === undefined) return boot(machine);
+    const booted = common.boot(machine);
+    this.machine = booted.machine;
+    this.isShared = booted.isShared;
+    return booted.outcome;
   }
 
   /** On a scenario's own host the TD is built when it starts, and not before. @returns why there can be none */
@@ -258,6 +283,6 @@ export class ModelWorld implements World {
 
   /** The machine is gone: only its counts can be asked for. */
   stop(): void {
-    if (this.machine?.booted === true) this.machine.kernel.mm.release();
+    if (this.machine?.booted === true && !this.isShared) this.machine.kernel.mm.release();
   }
 }
