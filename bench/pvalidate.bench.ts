@@ -3,7 +3,7 @@ import { pvalidate } from "../src/snp/pvalidate.ts";
 import { Rmp } from "../src/snp/rmp.ts";
 import { rmpUpdate } from "../src/snp/rmpupdate.ts";
 import { SnpGuest } from "../src/snp/snp-guest.ts";
-import { figure, heading, median, millions, seconds } from "./stopwatch.ts";
+import { figure, heading, median, millions, processorSeconds } from "./stopwatch.ts";
 
 const GIB = 2 ** 30;
 const BASE = 4 * GIB;
@@ -32,11 +32,15 @@ for (const [name, size, bytes] of [
   for (let run = 0; run < 5; run++) {
     const guest = guestOf(bytes, size);
     let refused = 0;
-    const time = seconds(() => {
+    const time = processorSeconds(() => {
       for (let gpa = 0; gpa < bytes; gpa += step) if (pvalidate(guest, 0, gpa, size, 1) !== 0) refused++;
     });
     if (refused > 0) throw new Error(`${refused} were refused`);
     rates.push(bytes / step / time);
   }
-  figure(`PVALIDATE of ${bytes / step} ${name} pages`, millions(median(rates)), "goal: 20 M/s");
+  figure(
+    `PVALIDATE of ${bytes / step} ${name} pages`,
+    `${millions(median(rates))}, best ${millions(Math.max(...rates))}`,
+    "goal: 20 M/s",
+  );
 }
