@@ -53,8 +53,8 @@ const unchecked = (taken: string): string => `steps:
 `;
 
 it.each([
-  ["false", "TDH.MNG.CREATE"],
-  ["true", "TDH.PHYMEM.PAMT.ADD"],
+  ["false", "TDH.MNG.CREATE answers OPERAND_ADDR_RANGE_ERROR(RCX)"],
+  ["true", "TDH.PHYMEM.PAMT.ADD answers OPERAND_ADDR_RANGE_ERROR(RDX)"],
 ])(
   "a TD whose root would lie where the module has no metadata is not built (dynamic PAMT: %s)",
   async (dynamic, call) => {
@@ -62,7 +62,7 @@ it.each([
     const { report } = await play(unchecked("4300M"), options);
     expect([report.verdict, report.played[4]?.detail]).toEqual([
       "held",
-      `the host's first page for the TD lies in memory that TDX has no metadata for: ${call} answers OPERAND_ADDR_RANGE_ERROR(RCX)`,
+      `the host's first page for the TD lies in memory that TDX has no metadata for: ${call}`,
     ]);
   },
 );

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { getBig, R8, R10, R11, RCX, RDX } from "../abi/tdx/regs.ts";
 import { SEPT_FREE } from "../abi/tdx/sept-entry.ts";
 import { statusText } from "../abi/tdx/status.ts";
-import { NotModelled } from "../not-modelled.ts";
 import { addTables, createTd, tdrOf } from "../tdx-module/create-td.ts";
 import { MODELLED_FEATURES, TdxModule } from "../tdx-module/module.ts";
 import { GIB, MIB } from "../units.ts";
@@ -64,8 +64,31 @@ describe("TDH.PHYMEM.PAMT.ADD and REMOVE", () => {
     expect(read(A)).toEqual(["SUCCESS", 0, 0, 0]);
     for (const page of [B, A + PAGE]) expect(read(page)).toEqual(["SUCCESS", 15, 0, 0]);
     expect(read(B + PAGE)).toEqual(["SUCCESS", 0, 0, 1]);
-    expect(() => call("TDH.PHYMEM.PAGE.RDMD", { RCX: A + 1 })).toThrow(NotModelled);
     expect(call("TDH.PHYMEM.PAGE.RDMD", { RCX: A + 3 })).toBe("OPERAND_INVALID(RCX)");
+    // A page that is reserved is marked in the bitmap as those of pairs are.
+    expect(read(0)).toEqual(["SUCCESS", 15, 0, 0]);
+  });
+  it("show as the entry of their block, which names them, and leave that of their GiB free", () => {
+    const { add, call, host } = rig();
+    add(A, B, B + PAGE);
+    const read = (hpa: number): (string | bigint)[] => {
+      const result = call("TDH.PHYMEM.PAGE.RDMD", { RCX: hpa });
+      return [result, ...[RCX, RDX, R8, R10, R11].map((register) => getBig(host.regs, register))];
+    };
+    expect(read(A + 1)).toEqual(["SUCCESS", 0x8000_0000_0000_000fn, 0n, 1n, BigInt(B), BigInt(B + PAGE)]);
+    expect(read(B + 1)).toEqual(["SUCCESS", 0n, 0n, 1n, 0n, 0n]);
+    expect(read(A + 2)).toEqual(["SUCCESS", 0n, 0n, 2n, 0n, 0n]);
+    const refused = ["OPERAND_INVALID(RCX)", 0n, 0n, 0n, 0n, 0n];
+    for (const hpa of [A + PAGE + 1, A + BLOCK + 2, A + 9, A + 2 ** 52]) expect(read(hpa)).toEqual(refused);
+    expect(read(64 * GIB + 1)[0]).toBe("OPERAND_ADDR_RANGE_ERROR(RCX)");
+  });
+  it("show a large page of a TD at its own size, whatever smaller one is asked for", () => {
+    const { page, call, register } = withTd();
+    expect(page("TDH.MEM.PAGE.AUG", B + BLOCK, 1, GPA + 16 * BLOCK)).toBe("SUCCESS");
+    for (const hpa of [B + BLOCK + 1, B + BLOCK, B + BLOCK + PAGE]) {
+      expect(call("TDH.PHYMEM.PAGE.RDMD", { RCX: hpa })).toBe("SUCCESS");
+      expect([register(RCX), register(R8)]).toEqual([3, 1]);
+    }
   });
   it("give a block its pair and take it back", () => {
     const { add, remove, register, module } = rig();
@@ -90,10 +113,15 @@ describe("TDH.PHYMEM.PAMT.ADD and REMOVE", () => {
     expect(add(A, B, 64 * GIB)).toBe("OPERAND_ADDR_RANGE_ERROR(R8)");
     expect(add(A, B, B)).toBe("PAGE_NOT_FREE(R8)");
     expect(add(A, 0, B)).toBe("PAGE_NOT_FREE(RDX)");
+    // Both pages are looked for before the block is.
+    expect(add(64 * GIB, B, 64 * GIB)).toBe("OPERAND_ADDR_RANGE_ERROR(R8)");
+    expect(add(64 * GIB, 64 * GIB, B + 1)).toBe("OPERAND_ADDR_RANGE_ERROR(RDX)");
     expect(remove(B)).toBe("NO_PAMT_PAGE_PAIR(RCX)");
     expect(module.save()).toEqual(before);
     add(A, B, B + PAGE);
     expect(add(B + BLOCK, B + 2 * PAGE, B)).toBe("PAGE_NOT_FREE(R8)");
+    expect(add(A, 64 * GIB, B + PAGE)).toBe("OPERAND_ADDR_RANGE_ERROR(RDX)");
+    expect(add(A, 0, B)).toBe("HPA_RANGE_NOT_FREE(RCX)");
   });
   it("are no leaves of a module without dynamic PAMT", () => {
     const host = hostRig();
