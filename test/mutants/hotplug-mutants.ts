@@ -89,7 +89,7 @@ export const HOTPLUG_MUTANTS = [
       "guard dropped",
       "return f.result === 0 ? at.test : at.stuck;",
       "return finish(k, f);",
-      on("moved-or-freed"),
+      on("dimm"),
     ],
   ]),
   ...mutantsOf("linux/acpi-memory/hotplug-event.ts", [

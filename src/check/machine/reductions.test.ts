@@ -28,6 +28,7 @@ const explored = (system: MachineSystem, reductions: Reductions) => {
 const SMALL = [
   ...["grow-shrink", "sub-blocks", "two-blocks", "plug-busy", "unplugged-kills", "read-across"],
   ...["dimm", "one-vcpu", "moved-or-freed", "accepts-meet", "accept-beside-unplug", "snp-dimm"],
+  "accept-below-offline",
 ];
 const DESIGNS = ["tide", "bitmaps", "none", "notifier", "callbacks"];
 
