@@ -94,14 +94,13 @@ export class QemuGuest {
     cleanup.add(async () => {
       await qemu.stop();
     });
-    const options = { patienceMs: START_MS, ...(signal === undefined ? {} : { signal }) };
-    const qmp = await Promise.race([QmpClient.connect(files.qmp, options), qemu.died()]).catch(
-      async (cause: unknown) => {
-        // A QEMU that cannot have what it was asked for closes its sockets, and says why.
-        const { complaint } = await qemu.stop();
-        throw complaint === "" ? cause : new LabError(`QEMU cannot start: ${complaint}`, { cause });
-      },
-    );
+    const monitor = (until: AbortSignal): Promise<QmpClient> =>
+      QmpClient.connect(files.qmp, { patienceMs: START_MS, signal: until });
+    const qmp = await qemu.reach(monitor, signal).catch(async (cause: unknown) => {
+      // A QEMU that cannot have what it was asked for closes its sockets, and says why.
+      const { complaint } = await qemu.stop();
+      throw complaint === "" ? cause : new LabError(`QEMU cannot start: ${complaint}`, { cause });
+    });
     cleanup.add(() => qmp.close());
     const ram = new GuestRam();
     cleanup.add(() => ram.close());
@@ -114,10 +113,9 @@ export class QemuGuest {
 
   /** Opens a socket of the machine, which `close` closes. */
   async connect(name: string, path: string): Promise<Connection> {
-    const connection = await Promise.race([
-      Connection.open(name, path, { patienceMs: START_MS }),
-      this.qemu.died(),
-    ]);
+    const connection = await this.qemu.reach((signal) =>
+      Connection.open(name, path, { patienceMs: START_MS, signal }),
+    );
     this.cleanup.add(() => connection.close());
     return connection;
   }

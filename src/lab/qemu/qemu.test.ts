@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LabError } from "../lab-error.ts";
+import { Connection } from "../wire/connection.ts";
 import { Qemu } from "./qemu.ts";
 import { WorkDirectory } from "./work-directory.ts";
 
@@ -22,6 +23,20 @@ it.skipIf(process.platform !== "linux")(
     const program = await Qemu.start(["-c", `: >${file}; echo "two words" >&2; exit 3`], "/bin/sh");
     expect(await program.ended).toEqual({ code: 3, signal: null, complaint: "two words" });
     expect((statSync(file).mode & 0o777).toString(8)).toBe("600");
+  },
+);
+
+it.skipIf(process.platform !== "linux")(
+  "an attempt to reach what QEMU never makes ends with QEMU, and says how that ended (Linux)",
+  async () => {
+    const program = await Qemu.start(["-c", "echo nothing listens >&2; exit 3"], "/bin/sh");
+    let until: AbortSignal | undefined;
+    const reached = program.reach((signal) => {
+      until = signal;
+      return Connection.open("monitor", join(folder, "nobody"), { patienceMs: 600_000, signal });
+    });
+    await expect(reached).rejects.toThrow("QEMU ended with status 3: nothing listens");
+    expect(until?.aborted).toBe(true);
   },
 );
 

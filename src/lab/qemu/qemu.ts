@@ -78,6 +78,25 @@ export class Qemu {
     throw new LabError(`QEMU ${how}${complaint === "" ? "" : `: ${complaint}`}`);
   }
 
+  /**
+   * Connects to what QEMU makes while it starts. An attempt does not outlive QEMU.
+   *
+   * @param connect ends its attempt, and the connection, when its signal says so
+   * @throws LabError if QEMU ends first; whatever `connect` throws
+   */
+  async reach<T>(connect: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const attempt = new AbortController();
+    const giveUp = (): void => attempt.abort(signal?.reason);
+    signal?.addEventListener("abort", giveUp, { once: true });
+    if (signal?.aborted) giveUp();
+    try {
+      return await Promise.race([connect(attempt.signal), this.died()]);
+    } catch (error) {
+      giveUp();
+      throw error;
+    }
+  }
+
   /** Ends it, if it has not ended, and waits until it is gone. */
   async stop(): Promise<QemuEnd> {
     this.child.kill("SIGKILL");

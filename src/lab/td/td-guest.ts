@@ -94,10 +94,9 @@ export class TdGuest {
 
   /** Brings a stopped machine to where its kernel is entered as a TD. `run` lets it go. */
   static async prepare(qemu: QemuGuest, options: TdGuestOptions): Promise<TdGuest> {
-    const gdb = await Promise.race([
-      GdbClient.connect(qemu.files.gdb, { patienceMs: 120_000 }),
-      qemu.qemu.died(),
-    ]);
+    const gdb = await qemu.qemu.reach((signal) =>
+      GdbClient.connect(qemu.files.gdb, { patienceMs: 120_000, signal }),
+    );
     qemu.onClose(() => gdb.close());
     const guest = new TdGuest(qemu, gdb, options);
     await guest.bringUp();
