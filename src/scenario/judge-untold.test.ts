@@ -1,7 +1,8 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { withoutRuns } from "./compare.ts";
 import { play } from "./player.ts";
 import { summary } from "./render/terminal.ts";
+import { ScenarioError } from "./scenario-error.ts";
 import { FakeWorld } from "./testing/fake-world.ts";
 import { loadText, MACHINE } from "./testing/play-text.ts";
 import type { MapRun } from "./world.ts";
@@ -9,7 +10,10 @@ import type { MapRun } from "./world.ts";
 /** A world that sees no pages, no driver and one invariant, and whose first 64 plugged bits are as it happens. */
 class DimWorld extends FakeWorld {
   readonly invariants: ReadonlySet<string> = new Set(["I2"]);
-  readonly untold = { driverBlocks: true, pluggedBits: () => [{ first: 0, count: 64 }] };
+  readonly untold = {
+    ...{ driverBlocks: true, pageUse: true, idle: true },
+    pluggedBits: () => [{ first: 0, count: 64 }],
+  };
 
   override snapshotMap(): MapRun[] {
     return super.snapshotMap().map((run) => (run.online ? { ...run, use: "unknown" } : run));
@@ -51,6 +55,40 @@ it.each([
   expect(expectations).toEqual([expect.objectContaining(judgement)]);
   expect(verdict).toBe(judgement.held ? "held" : "failed");
 });
+
+it("a page of an online block is neither offline nor outside Linux", async () => {
+  for (const use of ["offline", "none"]) {
+    const { expectations } = await judged(`{range: {at: 6G, size: 6M, use: ${use}}}`);
+    expect(expectations).toMatchObject([{ held: false, expected: `use ${use}` }]);
+  }
+});
+
+it.each([
+  ["{range: {at: 6G, size: 6M, use: free}}", "use free"],
+  ["{range: {at: 6G, size: 6M, plugged: true, use: allocated}}", "use allocated"],
+  ["{device: {id: vm0, plugged: 6M, blockStates: {48: KERNEL}}}", "block 48 KERNEL"],
+  ["{longestSpin: '< 1ms'}", "longest spin < 1ms"],
+  ["{broken: [I11]}", "broken I11"],
+  ["idle", "idle"],
+])("a wait for what a world cannot tell is refused before it starts: %s", async (text, found) => {
+  const world = new DimWorld();
+  const started = vi.spyOn(world, "start");
+  const scenario = loadText(`${MACHINE}steps: [boot, {wait: {for: ${text}}}]\n`);
+  const refused = play(scenario, world, { version: "test" });
+  await expect(refused).rejects.toThrow(ScenarioError);
+  await expect(refused).rejects.toThrow(/^sample\.yaml:6:\d+: expected something to wait for that the model/);
+  await expect(refused).rejects.toThrow(`world can tell, found ${found}; wait for something else`);
+  expect(started).not.toHaveBeenCalled();
+});
+
+it.each(["{range: {at: 6G, size: 6M, plugged: false, use: none}}", "{device: {id: vm0, plugged: 0}}", "1s"])(
+  "what a world can tell is waited for there: %s",
+  async (text) => {
+    const scenario = loadText(`${MACHINE}steps: [boot, {wait: {for: ${text}}}]\n`);
+    const { report } = await play(scenario, new DimWorld(), { version: "test" });
+    expect(report.played.at(-1)?.status).toBe("SUCCESS");
+  },
+);
 
 it("the summary counts what was asked, and says that something was not", async () => {
   const report = await judged("{machine: running, range: {at: 6G, size: 6M, use: free}, broken: [I11]}");

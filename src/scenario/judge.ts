@@ -1,3 +1,4 @@
+import { isOfBlock } from "./askable.ts";
 import { amountText, inUnitOf, normalRuns, passes, runsText, withoutRuns } from "./compare.ts";
 import { coverRange } from "./cover-range.ts";
 import {
@@ -132,8 +133,9 @@ const findRange = (
 ): Finding => {
   const runs = [...coverRange(map, bitmaps, start, end)];
   const all = Object.entries(facts) as [keyof RangeFacts, unknown][];
-  const isUntold = ([fact]: (typeof all)[number]): boolean =>
-    fact === "use" && runs.some(({ use }) => use === "unknown");
+  // What is seen of an online block is that it is online.
+  const isUntold = ([fact, value]: (typeof all)[number]): boolean =>
+    fact === "use" && !isOfBlock(String(value)) && runs.some(({ use }) => use === "unknown");
   const wanted = all.filter((one) => !isUntold(one));
   const untold = all.filter(isUntold).map(([fact, value]) => `${fact} ${String(value)}`);
   const expected = wanted.map(([fact, value]) => `${fact} ${String(value)}`).join(", ");

@@ -1,14 +1,13 @@
+import { checkCounters, checkWaits } from "./askable.ts";
 import { assembleReport, picture } from "./assemble-report.ts";
 import { CounterCurves } from "./curves.ts";
 import { deathStatus, expectsDeath } from "./death.ts";
 import type { Expectation } from "./expectation.ts";
 import { judge } from "./judge.ts";
-import { suggest } from "./nearest-name.ts";
 import { Observation } from "./observation.ts";
 import { formatDuration } from "./quantity.ts";
 import type { Judgement, MapPicture, PlayedStep, RunReport } from "./report.ts";
 import type { Action, Scenario, Step } from "./scenario.ts";
-import { ScenarioError } from "./scenario-error.ts";
 import { momentText, stepText } from "./step-text.ts";
 import { TranscriptFold } from "./transcript.ts";
 import { type Counter, type Outcome, SUCCESS, type TraceEvent, type World } from "./world.ts";
@@ -37,7 +36,8 @@ export interface Played {
 /**
  * Plays a scenario in a world and judges it.
  *
- * @throws ScenarioError if an expectation names a counter that the world does not have; whatever the world throws
+ * @throws ScenarioError if an expectation names a counter that the world does not have, or a wait is for what it cannot
+ *   tell; whatever the world throws
  */
 export const play = async (scenario: Scenario, world: World, options: PlayOptions): Promise<Played> => {
   const player = new Player(scenario, world, options);
@@ -81,8 +81,10 @@ class Player {
     world.onEvent((event) => {
       this.hear(event);
     });
+    checkWaits(scenario, world);
     await world.start(scenario);
-    await this.checkCounters();
+    const known = (await world.counters()).map(({ name }) => name);
+    checkCounters(scenario, world, known);
     await this.sample();
     const acting = scenario.steps.filter(({ kind }) => kind !== "expect" && kind !== "note");
     // What a boot alone does is seen from power-on; what is done to a running machine, from its boot on.
@@ -141,24 +143,6 @@ class Player {
     this.before = await this.picture(momentText("before", next));
     this.countersBefore = await this.world.counters();
     if (this.options.frames === true && this.frames.length === 0) this.frames.push(this.before);
-  }
-
-  /** A scenario may name counters that another world has: that is a mistake in the input, found before play. */
-  private async checkCounters(): Promise<void> {
-    const known = (await this.world.counters()).map(({ name }) => name);
-    const check = (expectations: readonly Expectation[]): void => {
-      for (const expectation of expectations) {
-        if (expectation.kind !== "counter" && expectation.kind !== "change") continue;
-        if (known.includes(expectation.name)) continue;
-        throw new ScenarioError(expectation.place, "", {
-          expected: `a counter of the ${this.world.name} world`,
-          found: expectation.name,
-          advice: suggest(expectation.name, known),
-        });
-      }
-    };
-    for (const step of this.scenario.steps) check(expectationsOf(step));
-    check(this.scenario.expect);
   }
 
   private async playStep(step: Step, next: Step | undefined): Promise<void> {

@@ -178,6 +178,10 @@ export interface LogLine {
 export interface Untold {
   /** States of memory blocks in a virtio-mem driver. */
   readonly driverBlocks: boolean;
+  /** The use of pages in blocks that are online. */
+  readonly pageUse: boolean;
+  /** Whether nothing is left to do. */
+  readonly idle: boolean;
   /** Bits of the plugged bitmap that are as it happens. */
   pluggedBits(): readonly BitRun[];
 }

@@ -56,6 +56,9 @@ export class LinuxWorld implements World {
   /** The kernel lies where it likes, and the stub marks no memory that is in use when it runs. */
   readonly untold: Untold = {
     driverBlocks: true,
+    pageUse: true,
+    // A kernel is never known to have nothing left to do.
+    idle: true,
     pluggedBits: () => bootBits(this.table, this.config?.layout.ram ?? []),
   };
   private readonly options: LinuxWorldOptions;
