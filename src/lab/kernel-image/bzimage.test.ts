@@ -35,7 +35,10 @@ it.each([
   [{ payloadLength: 0xffff_ffff }, "byte 584: expected a payload inside"],
   [{ payloadOffset: 0xffff_ffff }, "byte 584: expected a payload inside"],
   [{ payloadLength: 4 }, "byte 584: expected a payload inside"],
-  [{ payloadOffset: 0 }, "byte 1024: expected the magic of a known compression, found 00 00 00 00 00 00"],
+  [
+    { payloadOffset: 0 },
+    "byte 1024: expected the magic of gzip, bzip2, lzma, xz, lzo, lz4, zstd, found 00 00 00 00 00 00",
+  ],
   [{ initSize: 999 }, "expected a size of at most 999, found 1000"],
   [{ kernelVersion: 0x7fff }, "byte 526: expected a version string that ends in the setup code"],
 ])("%o is refused with the place and what is there", (changes, message) => {

@@ -1,5 +1,5 @@
 import { DecodeError } from "../../abi/bytes.ts";
-import { type Compression, compressionOf } from "./compression.ts";
+import { COMPRESSIONS, type Compression, compressionOf } from "./compression.ts";
 import { decodeSetupHeader, type SetupHeader } from "./setup-header.ts";
 
 /** A bzImage taken apart; nothing is decompressed yet. The arrays are views of the file. */
@@ -46,7 +46,7 @@ const payloadOf = (header: SetupHeader, protectedMode: Uint8Array, setupEnd: num
   const compression = compressionOf(whole);
   if (compression === undefined) {
     const magic = [...whole.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    throw new DecodeError(WHAT, offset, "the magic of a known compression", magic);
+    throw new DecodeError(WHAT, offset, `the magic of ${COMPRESSIONS}`, magic);
   }
   const size = new DataView(whole.buffer, whole.byteOffset).getUint32(payloadLength - 4, true);
   const limit = Math.min(initSize, KERNEL_IMAGE_SIZE);

@@ -16,6 +16,9 @@ const MAGIC: { readonly [name in Compression]: readonly number[] } = {
   zstd: [0x28, 0xb5, 0x2f, 0xfd],
 };
 
+/** Those names, for a message. */
+export const COMPRESSIONS = Object.keys(MAGIC).join(", ");
+
 /** The compression that these bytes begin with; undefined if none is known. */
 export const compressionOf = (bytes: Uint8Array): Compression | undefined => {
   for (const [name, magic] of Object.entries(MAGIC)) {

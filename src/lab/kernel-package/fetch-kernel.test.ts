@@ -5,7 +5,7 @@ import { afterAll, expect, it } from "vitest";
 import { LabError } from "../lab-error.ts";
 import { aptReason } from "./apt-workspace.ts";
 import { fetchKernel } from "./fetch-kernel.ts";
-import type { Outcome, RunProgram } from "./run-program.ts";
+import { type Outcome, ProgramMissing, type RunProgram } from "./run-program.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tidemark-fetch-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -44,6 +44,15 @@ const source = {
 const fetched = (cache: string, run: RunProgram, line = "6.12") =>
   fetchKernel({ line, cache, sources: [source], keyring: "/keys.gpg", run });
 const cacheFolder = (): string => mkdtempSync(join(scratch, "cache-"));
+
+it("a machine without apt is told so, and what to do instead", async () => {
+  const refused = fetched(cacheFolder(), () =>
+    Promise.reject(new ProgramMissing("cannot start apt-get (ENOENT)")),
+  );
+  await expect(refused).rejects.toThrow(
+    "no kernel to run, and cannot start apt-get (ENOENT) to fetch one; pass a kernel of your own with --kernel BZIMAGE",
+  );
+});
 
 it("a kernel is fetched from the machine's own hosts, unpacked, and everything else removed", async () => {
   const cache = cacheFolder();

@@ -6,7 +6,7 @@ import { AptWorkspace, privateSources } from "./apt-workspace.ts";
 import { entriesOf, type KernelFiles, kernelsBelow } from "./kernel-files.ts";
 import { chooseKernel, type KernelChoice, kernelSeries } from "./package-choice.ts";
 import { withProcessLock } from "./process-lock.ts";
-import type { RunProgram } from "./run-program.ts";
+import { ProgramMissing, type RunProgram } from "./run-program.ts";
 
 export interface FetchOptions {
   /** "6.12", another series, or "newest". */
@@ -36,7 +36,7 @@ export const fetchKernel = async (options: FetchOptions): Promise<KernelFiles> =
     throw new LabError(
       `no kernel to run: this machine's apt has no Debian archive to fetch one from; ${INSTEAD}`,
     );
-  return inCache(cache, async () => {
+  return naming(cache, async () => {
     mkdirSync(join(cache, "kernels"), { recursive: true });
     return withProcessLock(join(cache, "fetch.lock"), async () => {
       for (const name of entriesOf(cache).filter(isScratch)) remove(join(cache, name));
@@ -57,11 +57,13 @@ const SCRATCH = "fetch-";
 const isScratch = (name: string): boolean => name.startsWith(SCRATCH);
 const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
 
-/** What the file system refuses becomes a line. */
-const inCache = async <T>(cache: string, work: () => Promise<T>): Promise<T> => {
+/** What the file system refuses, and a program that is not there, become a line that says what to do. */
+const naming = async <T>(cache: string, work: () => Promise<T>): Promise<T> => {
   try {
     return await work();
   } catch (cause) {
+    if (cause instanceof ProgramMissing)
+      throw new LabError(`no kernel to run, and ${cause.message} to fetch one; ${INSTEAD}`, { cause });
     if (!(cause instanceof Error && "syscall" in cause && "code" in cause)) throw cause;
     const message = `cannot keep a kernel in ${cache}: ${cause.code}; set XDG_CACHE_HOME to a folder with room, or ${INSTEAD}`;
     throw new LabError(message, { cause });

@@ -58,7 +58,7 @@ it("what is no kernel image is refused in one line that says what was expected",
     `${path} is no bzImage: expected "HdrS" at byte 514`,
   );
   await expect(findKernel({ image: join(scratch, "none") })).rejects.toThrow(
-    /^cannot read the kernel image .*: ENOENT$/,
+    /^cannot read the kernel image .*: there is no such file; give /,
   );
   const wild = image("x");
   wild.writeUInt16LE(0xffff, 0x20e);

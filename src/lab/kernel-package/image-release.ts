@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { KernelFileError } from "../kernel-file-error.ts";
 
 /** The boot sector and the set-up code have at most 64 sectors of 512 bytes. */
@@ -7,15 +7,22 @@ const MAGIC_OFFSET = 0x202;
 const VERSION_POINTER = 0x20e;
 const SECTOR_BYTES = 0x200;
 
+const isUnreadable = (entry: Stats): boolean => !entry.isFile() && !entry.isDirectory();
+
 const firstBytes = (path: string): Buffer => {
   const bytes = Buffer.alloc(SETUP_BYTES);
   let file: number | undefined;
   try {
+    // Opening a pipe waits for whoever writes to it, and nobody can be told to stop meanwhile.
+    if (isUnreadable(statSync(path)))
+      throw new KernelFileError(`cannot read the kernel image ${path}: it is no file; ${ADVICE}`);
     file = openSync(path, "r");
     return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0));
   } catch (cause) {
+    if (cause instanceof KernelFileError) throw cause;
     const reason = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-    const found = reason === "EISDIR" ? `it is a folder; ${ADVICE}` : reason;
+    const said = FOUND[reason];
+    const found = said === undefined ? reason : `${said}; ${ADVICE}`;
     throw new KernelFileError(`cannot read the kernel image ${path}: ${found}`, { cause });
   } finally {
     if (file !== undefined) closeSync(file);
@@ -23,6 +30,12 @@ const firstBytes = (path: string): Buffer => {
 };
 
 const ADVICE = "give a distribution's /boot/vmlinuz-RELEASE, or arch/x86/boot/bzImage of your build";
+/** What an error of the file system says of a path. */
+const FOUND: { readonly [code: string]: string } = {
+  EISDIR: "it is a folder",
+  ENOENT: "there is no such file",
+  ENOTDIR: "there is no such file",
+};
 const ELF = "\x7fELF";
 
 const whatItIs = (bytes: Buffer): string => {

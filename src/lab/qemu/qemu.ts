@@ -62,10 +62,9 @@ export class Qemu {
     const child = spawn(command!, rest, { stdio: ["ignore", "ignore", "pipe"] });
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
-      child.once("error", (cause) => {
-        reject(
-          new LabError(`${command} cannot be started: ${cause.message}; ${HINTS[command!] ?? ""}`, { cause }),
-        );
+      child.once("error", (cause: NodeJS.ErrnoException) => {
+        const why = cause.code === "ENOENT" ? "is not on the PATH" : `cannot be started (${cause.code})`;
+        reject(new LabError(`${command} ${why}: ${HINTS[command!] ?? ""}`, { cause }));
       });
     });
     return new Qemu(child);
