@@ -3,12 +3,15 @@ import { GDB_SIGNAL } from "../../protocol/gdb-remote/stop-reply.ts";
 import { type ThreadId, vcpuOf } from "../../protocol/gdb-remote/thread-id.ts";
 import type { GdbClient, RegisterValues, Stop } from "../wire/gdb-client.ts";
 
+/** What can be done to a guest that stands still, through the vCPU that stopped it. */
+export type StoppedGuest = Pick<GdbClient, "readMemory" | "writeMemory" | "batch">;
+
 /** Where the guest stands: one vCPU stopped it, and all are stopped. */
 export interface StoppedCpu {
   readonly vcpu: number;
   readonly thread: ThreadId | undefined;
   readonly registers: RegisterBlock;
-  readonly gdb: GdbClient;
+  readonly gdb: StoppedGuest;
 }
 
 /** Where a vCPU was in the kernel: where it stands, or what an exception has interrupted. */

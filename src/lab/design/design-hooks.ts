@@ -1,7 +1,10 @@
 import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import type { Hooks } from "../../linux/design.ts";
+import type { FaultPoints } from "../../machine/faults/fault-points.ts";
 import { roundDown } from "../../units.ts";
 import type { StoppedCpu } from "../cpu/cpu-control.ts";
+import type { KernelSleep } from "../faults/kernel-sleep.ts";
+import { withLateness } from "../faults/lateness.ts";
 import { LabError } from "../lab-error.ts";
 import type { RegisterValues } from "../wire/gdb-client.ts";
 import type { DesignHost } from "./design-host.ts";
@@ -27,6 +30,10 @@ export interface DesignHooksParts {
   readonly regionOf: (addr: number | undefined) => { readonly start: number; readonly size: number };
   /** Brings what devices did up to date. */
   readonly sync: () => Promise<void>;
+  /** A scenario's faults, which may have the design's calls answer late. */
+  readonly points?: Pick<FaultPoints, "plan" | "struck"> | undefined;
+  /** How a thread waits for what is late. Needed if anything can be. */
+  readonly sleep?: KernelSleep | undefined;
 }
 
 /**
@@ -36,6 +43,8 @@ export interface DesignHooksParts {
 export class DesignHooks {
   private readonly parts: DesignHooksParts;
   private readonly hooks: Hooks;
+  /** By how much answers were late that the thread at hand has not waited for yet. */
+  private lateNs = 0;
 
   constructor(parts: DesignHooksParts) {
     this.parts = parts;
@@ -126,13 +135,37 @@ export class DesignHooks {
         );
       await control.hook(address, async (cpu) => {
         await this.parts.sync();
-        return (await handler(new Call(cpu, control))) ?? {};
+        const change = (await handler(new Call(cpu, control))) ?? {};
+        const lateNs = this.takeLateness();
+        if (lateNs === 0) return change;
+        const { sleep } = this.parts;
+        return "rip" in change ? sleep!.first(cpu, lateNs, change) : sleep!.before(cpu, lateNs);
       });
     }
   }
 
+  /** Has the design do its part when a function returns. What it answers is put over the result. */
+  private onReturn(call: Call, then: (cpu: StoppedCpu, result: number) => Promise<number>): Promise<void> {
+    return call.onReturn(async (cpu, result) => {
+      const answer = await then(cpu, result);
+      const lateNs = this.takeLateness();
+      if (lateNs === 0) return answer;
+      const rax = answer === result ? cpu.registers.read("rax") : BigInt.asUintN(64, BigInt(answer));
+      return this.parts.sleep!.afterwards(cpu, lateNs, rax);
+    });
+  }
+
+  private takeLateness(): number {
+    const { lateNs } = this;
+    this.lateNs = 0;
+    return lateNs;
+  }
+
   private async run(hook: keyof Hooks, cpu: StoppedCpu, a: number, b: number, c = 0): Promise<number> {
-    const result = this.parts.host.run(this.hooks[hook], cpu.vcpu, a, b, c);
+    const { result, lateNs } = withLateness(this.parts.points, () =>
+      this.parts.host.run(this.hooks[hook], cpu.vcpu, a, b, c),
+    );
+    this.lateNs += lateNs;
     await this.parts.afterHook();
     return result;
   }
@@ -146,7 +179,7 @@ export class DesignHooks {
     this.parts.host.hidden.subtract(start, start + size);
     const refused = await this.run("addMemory", call.cpu, start, size, managed);
     if (refused < 0) return call.skip(refused);
-    await call.onReturn(async (cpu, result) => {
+    await this.onReturn(call, async (cpu, result) => {
       if (result < 0) await this.run("addMemoryFailed", cpu, start, size, managed);
       return result;
     });
@@ -167,7 +200,7 @@ export class DesignHooks {
     const bytes = await this.altmapBytes(call, altmap!);
     if (bytes === 0) return undefined;
     await this.run("altmapAdd", call.cpu, start, bytes);
-    await call.onReturn(async (cpu, result) => {
+    await this.onReturn(call, async (cpu, result) => {
       if (result < 0) await this.run("altmapAddFailed", cpu, start, bytes);
       return result;
     });
@@ -176,7 +209,7 @@ export class DesignHooks {
 
   private async blocksCreated(call: Call): Promise<Outcome> {
     const [start, size] = [call.number(0), call.number(1)];
-    await call.onReturn(async (cpu, result) =>
+    await this.onReturn(call, async (cpu, result) =>
       result === 0 ? await this.run("memoryAdded", cpu, start, size) : result,
     );
     return undefined;
@@ -187,7 +220,7 @@ export class DesignHooks {
     const bytes = await this.altmapBytes(call, call.argument(2));
     await this.run("removeMemory", call.cpu, start, size);
     if (bytes === 0) return undefined;
-    await call.onReturn(async (cpu, result) => {
+    await this.onReturn(call, async (cpu, result) => {
       await this.run("altmapRemoved", cpu, start, bytes);
       return result;
     });
@@ -198,7 +231,7 @@ export class DesignHooks {
     const [start, size] = [call.number(0), call.number(1)];
     // A driver that manages memory has a region around it.
     const managed = this.parts.regionOf(start).size > 0 ? 1 : 0;
-    await call.onReturn(async (cpu, result) => {
+    await this.onReturn(call, async (cpu, result) => {
       if (result === 0) await this.run("memoryRemoved", cpu, start, size, managed);
       return result;
     });
@@ -216,7 +249,7 @@ export class DesignHooks {
     const [addr, size] = [call.number(1), call.number(2)];
     const refused = await this.run("virtioPlug", call.cpu, addr, size);
     if (refused < 0) return call.skip(refused);
-    await call.onReturn(async (cpu, result) => {
+    await this.onReturn(call, async (cpu, result) => {
       await this.parts.sync();
       return result === 0 ? await this.run("virtioPlugged", cpu, addr, size) : result;
     });
@@ -227,7 +260,7 @@ export class DesignHooks {
     const [addr, size] = [call.number(1), call.number(2)];
     const refused = await this.run("virtioUnplug", call.cpu, addr, size);
     if (refused < 0) return call.skip(refused);
-    await call.onReturn(async (cpu, result) => {
+    await this.onReturn(call, async (cpu, result) => {
       await this.parts.sync();
       await this.run("virtioUnplugAnswered", cpu, addr, size, responseOf(result));
       return result;
@@ -240,7 +273,7 @@ export class DesignHooks {
     if (Number(type! & 0xffffn) !== VIRTIO_MEM_REQUEST.UNPLUG_ALL) return undefined;
     const { start, size } = this.parts.regionOf(undefined);
     await this.run("virtioUnplugAll", call.cpu, start, size);
-    await call.onReturn(async (cpu, response) => {
+    await this.onReturn(call, async (cpu, response) => {
       await this.parts.sync();
       await this.run("virtioUnplugAllAnswered", cpu, start, size, response);
       return response;

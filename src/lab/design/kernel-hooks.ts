@@ -1,12 +1,19 @@
 import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
 import { PAGE_SIZE } from "../../units.ts";
-import type { CpuControl, StoppedCpu } from "../cpu/cpu-control.ts";
+import type { Hook, StoppedCpu } from "../cpu/cpu-control.ts";
 import type { RegisterValues } from "../wire/gdb-client.ts";
 
 const { ACK, NACK, BUSY, ERROR } = VIRTIO_MEM_RESPONSE;
 
-/** Who stops the guest at an instruction. */
-export type Hooking = Pick<CpuControl, "hook">;
+/** Who stops the guest at an instruction. It stands still when one of these is called. */
+export interface Hooking {
+  /** Hooks an instruction, from now on. */
+  hook(address: bigint, hook: Hook): Promise<void>;
+  /** Hooks an instruction for the one time that it is reached with this stack. */
+  back(address: bigint, rsp: bigint, hook: Hook): Promise<void>;
+  /** For a hook that leads the CPU away for a while: it comes back, and those behind the hook are asked then. */
+  again(): void;
+}
 
 /** A call of a kernel function that the guest is about to make: it stands at the function's first instruction. */
 export class Call {
@@ -49,16 +56,12 @@ export class Call {
   async onReturn(then: (cpu: StoppedCpu, result: number) => Promise<number | RegisterValues>): Promise<void> {
     const rsp = this.cpu.registers.read("rsp");
     const [address] = await this.words(rsp, 1);
-    await this.control.hook(
-      address!,
-      async (cpu) => {
-        const result = cpu.registers.low("rax") | 0;
-        const changed = await then(cpu, result);
-        if (typeof changed !== "number") return changed;
-        return changed === result ? {} : { rax: BigInt.asUintN(64, BigInt(changed)) };
-      },
-      true,
-    );
+    await this.control.back(address!, rsp + 8n, async (cpu) => {
+      const result = cpu.registers.low("rax") | 0;
+      const changed = await then(cpu, result);
+      if (typeof changed !== "number") return changed;
+      return changed === result ? {} : { rax: BigInt.asUintN(64, BigInt(changed)) };
+    });
   }
 }
 

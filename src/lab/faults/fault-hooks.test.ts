@@ -5,6 +5,8 @@ import { NO_REPLY } from "../../vmm/virtio-mem-device.ts";
 import { LabError } from "../lab-error.ts";
 import { FaultHooks } from "./fault-hooks.ts";
 
+/** Nobody calls anything. */
+const STANDING = { back: async () => {}, again: () => {}, unhook: async () => {} };
 const NO_TYPES = (): never => {
   throw new Error("nobody asks for types here");
 };
@@ -21,7 +23,7 @@ const hookedFor = async (
     ...{ first: 1, times: 1, rate: 0, answer: OWN_ANSWER, lateNs: 0, after: 0, ...change },
   }));
   const hooks = new FaultHooks({
-    control: { hook: async (address) => void hooked.push(address) },
+    control: { ...STANDING, hook: async (address) => void hooked.push(address) },
     plan: { seed: 1, rules },
     injector: { at: () => 0, acpi: () => OWN_ANSWER, points: new FaultPoints({ seed: 1, rules }) },
     onNoReply: () => {},

@@ -9,6 +9,8 @@ import type { DeviceMirror } from "../devices/device-mirror.ts";
 import type { Btf } from "../kernel-image/btf.ts";
 import { LabError } from "../lab-error.ts";
 import type { RegisterValues } from "../wire/gdb-client.ts";
+import { AllocationHooks } from "./allocation-hooks.ts";
+import type { HookChain } from "./hook-chain.ts";
 import { FOR_EVER_NS, KernelSleep } from "./kernel-sleep.ts";
 import { type NotifierEvent, nodeNameOffset, notifierEvent } from "./kernel-values.ts";
 import { withLateness } from "./lateness.ts";
@@ -25,10 +27,10 @@ interface Place {
 }
 
 export interface FaultHooksParts {
-  readonly control: Hooking;
+  readonly control: Hooking & Pick<HookChain, "unhook">;
   readonly plan: FaultPlan;
   readonly injector: Pick<Injector, "at" | "acpi"> & {
-    readonly points: Pick<FaultPoints, "plan" | "struck">;
+    readonly points: Pick<FaultPoints, "plan" | "struck" | "seen">;
   };
   readonly mirror: Pick<DeviceMirror, "struck" | "unpluggedNext">;
   /** Is told of a virtio-mem request that gets no reply, by an address of its device: its driver waits for ever. */
@@ -56,6 +58,8 @@ const STA = new TextEncoder().encode("_STA\0");
 const STA_PRESENT = 0x0f;
 /** Names of a DIMM's slots in the tables of QEMU: MP00, MP01 ... @source QEMU hw/acpi/memory_hotplug.c */
 const SLOT_NAME = /^MP[0-9A-F]{2}$/;
+
+const ALLOCATION = "alloc_pages";
 
 const lacks = (what: string, name: string | undefined, where: string): LabError =>
   new LabError(
@@ -113,7 +117,8 @@ export class FaultHooks {
    * @throws LabError if it lacks one that a fault needs
    */
   async install(where: Place["in"], symbol: (name: string) => bigint | undefined): Promise<void> {
-    if (where === "kernel" && this.needsSleep) this.makeSleep(symbol);
+    if (where === "kernel" && this.calls.has(ALLOCATION)) await this.hookAllocations(symbol);
+    if (where === "kernel" && this.needsSleep) this.sleep = KernelSleep.of(this.parts.control, symbol);
     const places = new Map([...this.calls].map((name) => [this.places.get(name), name]));
     for (const [place, name] of places) {
       if (place?.in !== where) continue;
@@ -133,10 +138,21 @@ export class FaultHooks {
     );
   }
 
-  private makeSleep(symbol: (name: string) => bigint | undefined): void {
-    const msleep = symbol("msleep");
-    if (msleep === undefined) throw lacks("late answers", "msleep", "kernel");
-    this.sleep = new KernelSleep(this.parts.control, msleep);
+  private async hookAllocations(symbol: (name: string) => bigint | undefined): Promise<void> {
+    const { control, injector, plan } = this.parts;
+    const { seen } = injector.points;
+    const hooks = new AllocationHooks({
+      control,
+      callAt: (cpu) => new Call(cpu, control),
+      fails: () => injector.at(FAULT_POINT[ALLOCATION]) !== 0,
+      isOver: () =>
+        plan.rules.every(
+          (rule, n) =>
+            callOf(rule).name !== ALLOCATION || (rule.rate === 0 && seen[n]! >= rule.first + rule.times - 1),
+        ),
+    });
+    const lacking = await hooks.install(symbol);
+    if (lacking !== undefined) throw lacks(ALLOCATION, lacking, "kernel");
   }
 
   /** Has a function return `value` instead of running, late or at once. */

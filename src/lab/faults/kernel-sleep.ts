@@ -1,11 +1,15 @@
 import type { StoppedCpu } from "../cpu/cpu-control.ts";
 import type { Call, Hooking } from "../design/kernel-hooks.ts";
+import { LabError } from "../lab-error.ts";
 import type { RegisterValues } from "../wire/gdb-client.ts";
 
 const WORD = 8n;
 const NS_PER_MS = 1e6;
 /** Milliseconds that no guest sees the end of: the longest that msleep() takes for a signed int. */
 export const FOR_EVER_NS = 0x7fff_ffff * NS_PER_MS;
+
+/** What a function may change that its caller still needs. @source System V ABI, x86-64 */
+const SCRATCH = ["rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11"] as const;
 
 /**
  * Has a kernel thread sleep where one of its functions answers late: it is led into msleep(), and the others go on
@@ -23,39 +27,48 @@ export class KernelSleep {
     this.msleep = msleep;
   }
 
+  /**
+   * @param symbol address of a function in the running kernel
+   * @throws LabError if it has no msleep()
+   */
+  static of(control: Hooking, symbol: (name: string) => bigint | undefined): KernelSleep {
+    const msleep = symbol("msleep");
+    if (msleep !== undefined) return new KernelSleep(control, msleep);
+    throw new LabError(
+      "fault of late answers: expected a function msleep in the kernel to stop at, found none; use the model world or another kernel",
+    );
+  }
+
   /** Leads a CPU that stands at a function's start past it: the caller gets `value`, late. */
   async instead(call: Call, lateNs: number, value: number): Promise<RegisterValues> {
-    const rsp = call.cpu.registers.read("rsp");
-    const [caller] = await call.words(rsp, 1);
-    // msleep() returns to the function's caller.
-    await this.whenBack(caller!, rsp + WORD, BigInt.asUintN(64, BigInt(value)));
-    return this.asleep(lateNs);
+    return this.first(call.cpu, lateNs, await call.skip(value));
   }
 
   /** Leads a CPU that has just returned from a function to sleep: its caller gets `rax`, late. */
-  async afterwards(cpu: StoppedCpu, lateNs: number, rax: bigint): Promise<RegisterValues> {
-    const [rip, rsp] = [cpu.registers.read("rip"), cpu.registers.read("rsp")];
+  afterwards(cpu: StoppedCpu, lateNs: number, rax: bigint): Promise<RegisterValues> {
+    return this.first(cpu, lateNs, { rip: cpu.registers.read("rip"), rax });
+  }
+
+  /** Leads a CPU that stands at a hooked instruction to sleep before it is executed. Hooks behind this one are asked then. */
+  before(cpu: StoppedCpu, lateNs: number): Promise<RegisterValues> {
+    const kept = SCRATCH.map((name) => [name, cpu.registers.read(name)] as const);
+    this.control.again();
+    return this.first(cpu, lateNs, { ...Object.fromEntries(kept), rip: cpu.registers.read("rip") });
+  }
+
+  /**
+   * Leads a CPU to sleep.
+   *
+   * @param then registers that it goes on with, RIP among them
+   */
+  async first(cpu: StoppedCpu, lateNs: number, then: RegisterValues): Promise<RegisterValues> {
+    const rsp = cpu.registers.read("rsp");
+    // It comes back to where it went: nobody else is there with this stack. What lies below it belongs to nobody.
     const word = new Uint8Array(Number(WORD));
-    new DataView(word.buffer).setBigUint64(0, rip, true);
+    new DataView(word.buffer).setBigUint64(0, this.msleep, true);
     await cpu.gdb.writeMemory(rsp - WORD, word);
-    await this.whenBack(rip, rsp, rax);
-    return { ...this.asleep(lateNs), rsp: rsp - WORD };
-  }
-
-  private asleep(lateNs: number): RegisterValues {
-    return { rip: this.msleep, rdi: BigInt(Math.max(1, Math.round(lateNs / NS_PER_MS))) };
-  }
-
-  /** Gives the thread with this stack what it waited for. Others that come by before it are let go. */
-  private async whenBack(address: bigint, rsp: bigint, rax: bigint): Promise<void> {
-    await this.control.hook(
-      address,
-      async ({ registers }) => {
-        if (registers.read("rsp") === rsp) return { rax };
-        await this.whenBack(address, rsp, rax);
-        return {};
-      },
-      true,
-    );
+    await this.control.back(this.msleep, rsp, async () => then);
+    const ms = BigInt(Math.max(1, Math.round(lateNs / NS_PER_MS)));
+    return { rip: this.msleep, rsp: rsp - WORD, rdi: ms };
   }
 }

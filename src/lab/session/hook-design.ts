@@ -8,6 +8,7 @@ import type { DeviceMirror } from "../devices/device-mirror.ts";
 import { DRIVER_WORDS, deviceOfDriver } from "../devices/driver-device.ts";
 import { FaultHooks } from "../faults/fault-hooks.ts";
 import { HookChain } from "../faults/hook-chain.ts";
+import { KernelSleep } from "../faults/kernel-sleep.ts";
 import { readLoadedModule } from "../kernel-image/loaded-module.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
 import type { TdGuest } from "../td/td-guest.ts";
@@ -54,6 +55,10 @@ const nameUnplugAlls = async (
   });
 };
 
+/** Whether a scenario has calls that a design may make answer late. */
+const isLate = ({ config: { faults, design } }: Machine): boolean =>
+  Object.keys(design.hooks).length > 0 && faults?.rules.some(({ lateNs }) => lateNs > 0) === true;
+
 /** A scenario's faults that the guest's kernel has to be stopped for. */
 const faultHooksOf = (
   { kernel, td, mirror, sync, onNoReply }: HookedParts,
@@ -86,6 +91,10 @@ export const hookDesign = async (parts: HookedParts): Promise<void> => {
   const { machine } = td.td;
   const { layout, virtioMem } = machine.config;
   const ramEnd = layout.ram.reduce((end, { start, size }) => Math.max(end, start + size), 0);
+  const running = (name: string): bigint | undefined => {
+    const address = kernel.symbol(name);
+    return address === undefined ? undefined : address + place.slide;
+  };
   const hooks = new DesignHooks({
     control,
     host,
@@ -94,11 +103,9 @@ export const hookDesign = async (parts: HookedParts): Promise<void> => {
     // Without an address, the device is meant that an UNPLUG_ALL is about to be sent to.
     regionOf: (addr) => regionOf(machine, addr ?? mirror.unpluggedNext),
     sync,
+    points: machine.injector?.points,
+    sleep: isLate(machine) ? KernelSleep.of(control, running) : undefined,
   });
-  const running = (name: string): bigint | undefined => {
-    const address = kernel.symbol(name);
-    return address === undefined ? undefined : address + place.slide;
-  };
   const faults = faultHooksOf(parts, control);
   await hooks.installInKernel(running);
   await faults?.install("kernel", running);

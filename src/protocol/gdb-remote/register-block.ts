@@ -81,6 +81,16 @@ export class RegisterBlock {
     return value;
   }
 
+  /** The same block with some registers changed, each of which the layout has. */
+  with(values: { readonly [name: string]: bigint }): RegisterBlock {
+    const bytes = this.bytes.slice();
+    for (const [name, value] of Object.entries(values)) {
+      const place = this.place(name);
+      bytes.set(registerBytes(place, value), place.offset);
+    }
+    return new RegisterBlock(this.layout, bytes);
+  }
+
   private place(name: string): RegisterPlace {
     const place = this.layout.byName.get(name);
     assert(place !== undefined, () => `the target has a register ${name}`);

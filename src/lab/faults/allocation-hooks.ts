@@ -1,0 +1,80 @@
+import type { Call } from "../design/kernel-hooks.ts";
+import type { RegisterValues } from "../wire/gdb-client.ts";
+import type { HookChain } from "./hook-chain.ts";
+
+/** Functions that add memory or online it, of which a kernel has some; each calls others of them. */
+const GROWING: readonly (readonly string[])[] = [
+  ["__add_memory_resource", "add_memory_resource"],
+  ["online_pages"],
+];
+/** Where every page allocation of a kernel ends; the innermost comes first. @source Linux mm/page_alloc.c */
+export const ALLOCATOR = ["__alloc_frozen_pages_noprof", "__alloc_pages_noprof", "__alloc_pages"] as const;
+/** Bytes that a kernel stack is aligned to. @source Linux arch/x86/include/asm/page_64_types.h, THREAD_SIZE */
+const STACK_BYTES = 0x4000n;
+
+export interface AllocationParts {
+  readonly control: Pick<HookChain, "hook" | "unhook" | "back" | "again">;
+  /** Makes the stop at a function a call. */
+  readonly callAt: (cpu: Call["cpu"]) => Call;
+  /** An allocation is made. @returns whether it is to fail */
+  readonly fails: () => boolean;
+  /** Whether any allocation to come may fail. */
+  readonly isOver: () => boolean;
+}
+
+/**
+ * Page allocations of threads that add memory or online it. A kernel allocates too often to be stopped at each: it is
+ * stopped at allocations only while such a thread is at work, and only that thread's count.
+ */
+export class AllocationHooks {
+  private readonly parts: AllocationParts;
+  /** By kernel stack: how many of the functions its thread is in. */
+  private readonly growing = new Map<bigint, number>();
+
+  constructor(parts: AllocationParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * @param symbol address of a function in the running kernel
+   * @returns the function that it lacks; undefined if none
+   */
+  async install(symbol: (name: string) => bigint | undefined): Promise<string | undefined> {
+    const { control, callAt } = this.parts;
+    const addressOf = (names: readonly string[]): bigint | undefined =>
+      names.map(symbol).find((found) => found !== undefined);
+    const allocator = addressOf(ALLOCATOR);
+    if (allocator === undefined) return ALLOCATOR.at(-1);
+    for (const names of GROWING) {
+      const address = addressOf(names);
+      if (address === undefined) return names.at(-1);
+      await control.hook(address, async (cpu) => {
+        if (!this.parts.isOver()) await this.enter(callAt(cpu), allocator);
+        return {};
+      });
+    }
+    return undefined;
+  }
+
+  private async enter(call: Call, allocator: bigint): Promise<void> {
+    const { control, callAt } = this.parts;
+    const stack = stackOf(call);
+    if (this.growing.size === 0) await control.hook(allocator, (cpu) => this.allocate(callAt(cpu)));
+    this.growing.set(stack, (this.growing.get(stack) ?? 0) + 1);
+    await call.onReturn(async (_cpu, result) => {
+      const left = this.growing.get(stack)! - 1;
+      if (left > 0) this.growing.set(stack, left);
+      else this.growing.delete(stack);
+      if (this.growing.size === 0) await control.unhook(allocator);
+      return result;
+    });
+  }
+
+  private async allocate(call: Call): Promise<RegisterValues> {
+    if (!this.growing.has(stackOf(call)) || !this.parts.fails()) return {};
+    // struct page *: there is none.
+    return call.skip(0);
+  }
+}
+
+const stackOf = ({ cpu }: Call): bigint => cpu.registers.read("rsp") / STACK_BYTES;
