@@ -8,8 +8,9 @@ const KERNEL = new Map([
   ["add_memory_resource", 0x1000n],
   ["online_pages", 0x1100n],
   ["__alloc_pages_noprof", 0x1200n],
+  ["make_task_dead", 0x1300n],
 ]);
-const [ADD, ONLINE, ALLOC] = [...KERNEL.values()] as [bigint, bigint, bigint];
+const [ADD, ONLINE, ALLOC, DEATH] = [0x1000n, 0x1100n, 0x1200n, 0x1300n] as const;
 const CALLER = 0x2000n;
 const STACK = 0xc000n + 0x3000n;
 
@@ -49,7 +50,19 @@ it("the kernel is stopped at allocations until the last such thread is through",
   await cpu.at(CALLER, { rsp: STACK + 8n });
   expect(cpu.hooked).toContain(ALLOC);
   await cpu.at(CALLER, { rsp: other + 8n });
-  expect(cpu.hooked.sort()).toEqual([ADD, ONLINE].sort());
+  expect(cpu.hooked.sort()).toEqual([ADD, ONLINE, DEATH].sort());
+});
+
+it("a thread that an oops ends adds memory no more, and its stack may be another's", async () => {
+  let asked = 0;
+  const cpu = await made(() => ++asked > 0);
+  cpu.words.set(STACK, CALLER);
+  await cpu.at(ADD, { rsp: STACK });
+  await cpu.at(DEATH, { rsp: STACK + 0x800n });
+  expect(cpu.hooked).not.toContain(ALLOC);
+  await cpu.at(ONLINE, { rsp: STACK + 0x4000n });
+  await cpu.at(ALLOC, { rsp: STACK });
+  expect(asked).toBe(0);
 });
 
 it("when nothing can fail any more nothing is stopped", async () => {
@@ -58,7 +71,21 @@ it("when nothing can fail any more nothing is stopped", async () => {
     () => true,
   );
   await cpu.at(ADD, { rsp: STACK });
-  expect(cpu.hooked).toHaveLength(2);
+  expect(cpu.hooked).toHaveLength(3);
+});
+
+it("the kernel is stopped at no allocation any more once the last that can fail was made", async () => {
+  let left = 2;
+  const cpu = await made(
+    () => --left === 0,
+    () => left === 0,
+  );
+  cpu.words.set(STACK, CALLER);
+  await cpu.at(ADD, { rsp: STACK });
+  await cpu.at(ALLOC, { rsp: STACK });
+  expect(cpu.hooked).toContain(ALLOC);
+  expect(await cpu.at(ALLOC, { rsp: STACK })).toMatchObject({ rax: 0n });
+  expect(cpu.hooked).not.toContain(ALLOC);
 });
 
 it("a kernel that lacks a function is told by the name that all kernels have had", async () => {

@@ -9,6 +9,8 @@ const GROWING: readonly (readonly string[])[] = [
 ];
 /** Where every page allocation of a kernel ends; the innermost comes first. @source Linux mm/page_alloc.c */
 export const ALLOCATOR = ["__alloc_frozen_pages_noprof", "__alloc_pages_noprof", "__alloc_pages"] as const;
+/** Where a thread ends that an oops has struck. Its stack is another's then. @source Linux kernel/exit.c */
+const DEATH = "make_task_dead";
 /** Bytes that a kernel stack is aligned to. @source Linux arch/x86/include/asm/page_64_types.h, THREAD_SIZE */
 const STACK_BYTES = 0x4000n;
 
@@ -45,6 +47,12 @@ export class AllocationHooks {
       names.map(symbol).find((found) => found !== undefined);
     const allocator = addressOf(ALLOCATOR);
     if (allocator === undefined) return ALLOCATOR.at(-1);
+    const death = symbol(DEATH);
+    if (death !== undefined)
+      await control.hook(death, async (cpu) => {
+        await this.leave(stackOf(callAt(cpu)), allocator);
+        return {};
+      });
     for (const names of GROWING) {
       const address = addressOf(names);
       if (address === undefined) return names.at(-1);
@@ -59,15 +67,25 @@ export class AllocationHooks {
   private async enter(call: Call, allocator: bigint): Promise<void> {
     const { control, callAt } = this.parts;
     const stack = stackOf(call);
-    if (this.growing.size === 0) await control.hook(allocator, (cpu) => this.allocate(callAt(cpu)));
+    if (this.growing.size === 0)
+      await control.hook(allocator, async (cpu) => {
+        const change = await this.allocate(callAt(cpu));
+        // A thread that dies of what failed never comes back.
+        if (this.parts.isOver()) await control.unhook(allocator);
+        return change;
+      });
     this.growing.set(stack, (this.growing.get(stack) ?? 0) + 1);
     await call.onReturn(async (_cpu, result) => {
-      const left = this.growing.get(stack)! - 1;
+      const left = (this.growing.get(stack) ?? 0) - 1;
       if (left > 0) this.growing.set(stack, left);
-      else this.growing.delete(stack);
-      if (this.growing.size === 0) await control.unhook(allocator);
+      else await this.leave(stack, allocator);
       return result;
     });
+  }
+
+  private async leave(stack: bigint, allocator: bigint): Promise<void> {
+    this.growing.delete(stack);
+    if (this.growing.size === 0) await this.parts.control.unhook(allocator);
   }
 
   private async allocate(call: Call): Promise<RegisterValues> {

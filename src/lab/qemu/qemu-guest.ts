@@ -10,7 +10,7 @@ import { Connection } from "../wire/connection.ts";
 import { ConnectionEnded } from "../wire/connection-ended.ts";
 import { QmpClient } from "../wire/qmp-client.ts";
 import { type LabFiles, nodeBackend, nodeSizes, type QemuMachine, qemuArguments } from "./command-line.ts";
-import { Qemu } from "./qemu.ts";
+import { Qemu, type QemuEnd } from "./qemu.ts";
 import { WorkDirectory } from "./work-directory.ts";
 
 /** How long QEMU may take until it listens on its sockets. It says sooner when it cannot start. */
@@ -41,6 +41,17 @@ const writeInitrd = (path: string, bytes: Uint8Array): void => {
       { cause },
     );
   }
+};
+
+/** How a QEMU ended that has closed a connection; undefined if it goes on. */
+const endOf = ({ ended }: Qemu): Promise<QemuEnd | undefined> => {
+  const late = new Promise<undefined>((resolve) => setTimeout(resolve, END_MS, undefined).unref());
+  return Promise.race([ended, late]);
+};
+
+/** What a signal means that QEMU is ended by while it starts. */
+const ENDS: { readonly [signal: string]: string } = {
+  SIGXFSZ: "files may not be as large as the guest's memory; raise the limit (ulimit -f)",
 };
 
 /** A machine in QEMU, its memory files and its sockets. All of it is gone after `close`. */
@@ -98,8 +109,10 @@ export class QemuGuest {
       QmpClient.connect(files.qmp, { patienceMs: START_MS, signal: until });
     const qmp = await qemu.reach(monitor, signal).catch(async (cause: unknown) => {
       // A QEMU that cannot have what it was asked for closes its sockets, and says why.
-      const { complaint } = await qemu.stop();
-      throw complaint === "" ? cause : new LabError(`QEMU cannot start: ${complaint}`, { cause });
+      const isGone = cause instanceof ConnectionEnded && cause.reason === "closed by peer";
+      const { complaint, signal: by } = (isGone ? await endOf(qemu) : undefined) ?? (await qemu.stop());
+      const why = isGone && by !== null ? (ENDS[by] ?? `it was ended by ${by}`) : complaint;
+      throw why === "" ? cause : new LabError(`QEMU cannot start: ${why}`, { cause });
     });
     cleanup.add(() => qmp.close());
     const ram = new GuestRam();
@@ -126,8 +139,7 @@ export class QemuGuest {
    */
   async explain<E>(error: E): Promise<E | LabError> {
     if (!(error instanceof ConnectionEnded)) return error;
-    const late = new Promise<undefined>((resolve) => setTimeout(resolve, END_MS, undefined).unref());
-    const end = await Promise.race([this.qemu.ended, late]);
+    const end = await endOf(this.qemu);
     if (end === undefined) return error;
     if (end.signal === "SIGBUS") {
       const folder = dirname(dirname(this.files.ram("")));

@@ -86,7 +86,8 @@ export class WorkDirectory {
       this.ramPath = isWritable(MEMORY_FILE_SYSTEM) ? make(MEMORY_FILE_SYSTEM) : this.path;
     } catch (cause) {
       if (cause instanceof LabError) throw cause;
-      throw new LabError(`no work directory can be made: ${String(cause)}; set TMPDIR to one with room`, {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new LabError(`no work directory can be made: ${why}; set TMPDIR to a folder with room`, {
         cause,
       });
     }
