@@ -3,8 +3,13 @@ import { bitmaps } from "../../designs/bitmaps/bitmaps.ts";
 import { DESIGNS } from "../../designs/designs.ts";
 import { shared } from "../../designs/shared.ts";
 import type { Design } from "../../linux/design.ts";
+import { OWN_ANSWER } from "../../machine/faults/fault-calls.ts";
+import { FaultPoints } from "../../machine/faults/fault-points.ts";
 import { RangeSet } from "../enforce/range-set.ts";
+import { HookChain } from "../faults/hook-chain.ts";
+import { KernelSleep } from "../faults/kernel-sleep.ts";
 import { LabError } from "../lab-error.ts";
+import { CpuForTest } from "../testing/cpu-for-test.ts";
 import { DesignHooks } from "./design-hooks.ts";
 
 /** Nobody calls anything. */
@@ -62,6 +67,70 @@ it.each(DESIGNS.filter((design) => design !== shared).map((design) => [design.na
     expect(places.length > 0).toBe(Object.keys(design.hooks).length > 0);
   },
 );
+
+const F = 0x1000n;
+const CALLER = 0x2000n;
+const MSLEEP = 0x5000n;
+const STACK = 0x9000n;
+
+/** A kernel with one function that bitmaps hooks, whose calls are each late by 4 ms. */
+const lateIn = async (name: string, result: number) => {
+  const cpu = new CpuForTest();
+  const control = new HookChain(cpu);
+  const rules = [{ call: 0, device: -1, start: 0, end: 1, first: 1, times: 9, rate: 0 }].map((rule) => ({
+    ...rule,
+    ...{ answer: OWN_ANSWER, lateNs: 4e6, after: 0 },
+  }));
+  const points = new FaultPoints({ seed: 1, rules });
+  const ran: number[] = [];
+  const run = (_hook: unknown, _vcpu: number, start = 0): number => {
+    ran.push(start);
+    points.struck[0]!++;
+    return result;
+  };
+  const hooks = new DesignHooks({
+    control,
+    host: { design: bitmaps, run, hidden: new RangeSet() },
+    blockBytes: 2 ** 27,
+    afterHook: async () => {},
+    regionOf: () => ({ start: 0, size: 0 }),
+    sync: async () => {},
+    points,
+    sleep: new KernelSleep(control, MSLEEP),
+  });
+  // The others are where nobody comes.
+  await hooks.installInKernel((each) => (each === name ? F : 0x10n));
+  await hooks.installInDriver((each) => (each === name ? F : 0x20n));
+  cpu.words.set(STACK, CALLER);
+  return { cpu, control, ran };
+};
+
+it("a thread whose design's call is late sleeps before the function, and those behind the design are asked then", async () => {
+  const { cpu, control, ran } = await lateIn("virtio_mem_send_unplug_request", 0);
+  const behind: bigint[] = [];
+  await control.hook(F, async ({ registers }) => {
+    behind.push(registers.read("rsi"));
+    return {};
+  });
+  const asked = { rdi: 1n, rsi: 0x1_0000_0000n, rdx: 0x20_0000n, rsp: STACK };
+  expect(await cpu.at(F, asked)).toEqual({ rip: MSLEEP, rsp: STACK - 8n, rdi: 4n });
+  expect(behind).toEqual([]);
+  const woken = await cpu.at(MSLEEP, { rsp: STACK });
+  expect(woken).toMatchObject({ rip: F, rdi: 1n, rsi: 0x1_0000_0000n, rdx: 0x20_0000n });
+  expect(await cpu.at(F, asked)).toEqual({});
+  expect([ran, behind]).toEqual([[0x1_0000_0000], [0x1_0000_0000n]]);
+  // What it does when the function returns is late too.
+  expect(await cpu.at(CALLER, { rsp: STACK + 8n, rax: 0n })).toMatchObject({ rip: MSLEEP });
+  expect(await cpu.at(MSLEEP, { rsp: STACK + 8n })).toEqual({ rip: CALLER, rax: 0n });
+});
+
+it("a function that a late design refuses is not run, and its caller hears so late", async () => {
+  const { cpu } = await lateIn("virtio_mem_send_plug_request", -12);
+  const asked = { rsi: 0x1_0000_0000n, rdx: 0x20_0000n, rsp: STACK };
+  expect(await cpu.at(F, asked)).toMatchObject({ rip: MSLEEP });
+  const back = { rip: CALLER, rsp: STACK + 8n, rax: 2n ** 64n - 12n };
+  expect(await cpu.at(MSLEEP, { rsp: STACK })).toEqual(back);
+});
 
 it("a design with a hook that no function stands for is refused as a whole", async () => {
   const refused = hookedIn(["add_memory_resource", ...COMMON, ...DRIVER], shared);

@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { onPath } from "../src/lab/kernel-package/host-programs.ts";
+import { realKernels } from "../src/lab/testing/real-kernel.ts";
+import { LinuxWorld } from "../src/lab/world/linux-world.ts";
+import { play } from "../src/scenario/player.ts";
+import { load } from "./model-machine.ts";
+
+const READY =
+  onPath("qemu-system-x86_64", process.env) !== undefined &&
+  onPath("qemu-img", process.env) !== undefined &&
+  onPath("busybox", process.env) !== undefined &&
+  realKernels().some(({ release }) => release.startsWith("6.12."));
+/** An emulated guest on a busy machine takes its time. One that hangs is told of long before. */
+const PATIENCE = { timeout: 1_200_000 };
+
+/**
+ * A 6.12 that adds a DIMM allocates two page tables of its direct mapping, then its memmap: a page of 2 MiB, and pages of
+ * 4 KiB when it has none.
+ */
+const MEMMAP = `
+name: memmap
+title: a DIMM for whose memmap there is no page
+machine: {memory: 1G, vcpus: 1, slots: 1, maxmem: 3G, firmware: {unaccepted: all}}
+guest: {kernel: 6.12, accept: lazy, design: bitmaps, autoOnline: online_movable}
+faults:
+  - alloc_pages at 3 (2 times) answers -ENOMEM
+  - {call: alloc_pages, at: 1000000, answer: -ENOMEM}
+steps:
+  - boot
+  - plug: {dimm: d0, size: 128M}
+  - expect: {range: {at: 4G, size: 128M, plugged: true, online: false, pluggedBit: 0}}
+expect: {machine: running}
+`;
+
+/** Two drivers are in one function at once, and the design's own calls are late too. */
+const LATE = `
+name: late
+title: a design's calls and the answers of two devices are late
+machine:
+  {memory: 1G, vcpus: 2, maxmem: 4G, virtioMem: [{id: vm0, size: 256M}, {id: vm1, size: 256M}], firmware: {unaccepted: all}}
+guest: {kernel: 6.12, accept: lazy, design: bitmaps, autoOnline: online_movable}
+faults:
+  - vm0 PLUG at 1 is late by 50ms
+  - vm1 PLUG at 1 is late by 30ms
+  - vm1 UNPLUG at 1 is late by 20ms
+  - TDG.MEM.PAGE.RELEASE at 3 is late by 40ms
+steps:
+  - boot
+  - parallel: [{resize: {device: vm0, to: 128M}}, {resize: {device: vm1, to: 128M}}]
+  - expect:
+      device: [{id: vm0, plugged: 128M}, {id: vm1, plugged: 128M}]
+  - allocate: {name: heap, size: 300M}
+  - free: {name: heap}
+  - parallel: [{resize: {device: vm0, to: 0}}, {resize: {device: vm1, to: 0}}]
+  - wait: {for: {device: [{id: vm0, plugged: 0}, {id: vm1, plugged: 0}]}, timeout: 5m}
+expect: {machine: running}
+`;
+
+const playInLinux = async (text: string) =>
+  (await play(load(text), new LinuxWorld(), { version: "test" })).report;
+
+describe.skipIf(!READY)(
+  `faults of a real kernel${READY ? "" : " (skipped: no QEMU, no qemu-img, no busybox or no 6.12 kernel; npm run setup:lab)"}`,
+  () => {
+    it(
+      "a memmap that cannot be allocated keeps a DIMM out; a fault that never struck fails",
+      PATIENCE,
+      async () => {
+        const { expectations, faults, dmesg, violations } = await playInLinux(MEMMAP);
+        expect(violations).toEqual([]);
+        expect(dmesg.join("\n")).toContain("acpi PNP0C80:00: add_memory failed");
+        const unmet = expectations.filter(({ held }) => !held);
+        expect(unmet).toMatchObject([
+          {
+            what: "fault alloc_pages at 1000000 (-ENOMEM)",
+            expected: "struck",
+            found: expect.stringMatching(/^never: \d+ such calls?$/),
+          },
+        ]);
+        expect(faults?.map(({ call, struck }) => [call, struck])).toEqual([
+          ["alloc_pages", 2],
+          ["alloc_pages", 0],
+        ]);
+      },
+    );
+
+    it("late answers of two devices and of a design's calls lose nothing", PATIENCE, async () => {
+      const { verdict, faults } = await playInLinux(LATE);
+      expect({ verdict, struck: faults?.map(({ struck }) => struck) }).toEqual({
+        verdict: "held",
+        struck: [1, 1, 1, 1],
+      });
+    });
+  },
+);
