@@ -3,7 +3,7 @@ import { suggest } from "./nearest-name.ts";
 import type { Scenario, Step } from "./scenario.ts";
 import { type Place, ScenarioError } from "./scenario-error.ts";
 import { expectationText } from "./step-text.ts";
-import type { World } from "./world.ts";
+import type { Counter, World } from "./world.ts";
 
 type Wait = Step & { kind: "wait" };
 
@@ -13,20 +13,21 @@ const awaited = (step: Step): readonly Expectation[] =>
 /**
  * A scenario may name counters that another world has: that is a mistake in the input, found before play.
  *
- * @param known the names of the world's counters
+ * @param counters those that the world has
  * @throws ScenarioError
  */
 export const checkCounters = (
   { steps, expect }: Pick<Scenario, "steps" | "expect">,
-  world: Pick<World, "name">,
-  known: readonly string[],
+  world: World["name"],
+  counters: readonly Counter[],
 ): void => {
+  const known = counters.map(({ name }) => name);
   const asked = steps.flatMap((step) => (step.kind === "expect" ? step.expectations : awaited(step)));
   for (const expectation of [...asked, ...expect]) {
     if (expectation.kind !== "counter" && expectation.kind !== "change") continue;
     if (known.includes(expectation.name)) continue;
     throw new ScenarioError(expectation.place, "", {
-      expected: `a counter of the ${world.name} world`,
+      expected: `a counter of the ${world} world`,
       found: expectation.name,
       advice: suggest(expectation.name, known),
     });

@@ -83,8 +83,7 @@ class Player {
     });
     checkWaits(scenario, world);
     await world.start(scenario);
-    const known = (await world.counters()).map(({ name }) => name);
-    checkCounters(scenario, world, known);
+    checkCounters(scenario, world.name, await world.counters());
     await this.sample();
     const acting = scenario.steps.filter(({ kind }) => kind !== "expect" && kind !== "note");
     // What a boot alone does is seen from power-on; what is done to a running machine, from its boot on.
