@@ -6,6 +6,7 @@ import { NotModelled } from "../../not-modelled.ts";
 const BEYOND: { readonly [call: string]: string } = {
   "CPU access": "a kernel loads and stores without being stopped",
 };
+
 const whyNot = (rule: FaultRule): string | undefined => {
   const { name, boundary } = callOf(rule);
   // Some allocations are made where nobody may sleep.
