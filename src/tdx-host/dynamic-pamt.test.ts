@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { getBig, R8, R10, R11, RCX, RDX } from "../abi/tdx/regs.ts";
+import { getBig, R8, R9, R10, R11, RCX, RDX } from "../abi/tdx/regs.ts";
 import { SEPT_FREE } from "../abi/tdx/sept-entry.ts";
 import { statusText } from "../abi/tdx/status.ts";
 import { addTables, createTd, tdrOf } from "../tdx-module/create-td.ts";
 import { MODELLED_FEATURES, TdxModule } from "../tdx-module/module.ts";
+import { VCPU_WORD } from "../tdx-module/td.ts";
 import { GIB, MIB } from "../units.ts";
 import { DynamicPamt } from "./dynamic-pamt.ts";
 import { enableTdxNow } from "./init-module.ts";
@@ -173,6 +174,42 @@ describe("pages of a TD on a module with dynamic PAMT", () => {
     };
     expect(drop(GPA)).toBe(`0x${A.toString(16)}`);
     expect(drop(GPA + PAGE)).toBe(`0x${(A + PAGE + 2 ** 62).toString(16)}`);
+  });
+  it("as the last table of a block that goes", () => {
+    const { add, call, register, td } = withTd();
+    add(A, B, B + PAGE);
+    const entries = [GPA + 32 * BLOCK + 1, GPA + 33 * BLOCK + 1];
+    const on = (leaf: "TDH.MEM.RANGE.BLOCK" | "TDH.MEM.SEPT.REMOVE", RCX: number): string =>
+      call(leaf, { RCX, RDX: tdrOf(td) });
+    entries.forEach((RCX, i) => {
+      expect(call("TDH.MEM.SEPT.ADD", { RCX, RDX: tdrOf(td), R8: A + i * PAGE })).toBe("SUCCESS");
+    });
+    const left = entries.map((entry) => {
+      on("TDH.MEM.RANGE.BLOCK", entry);
+      call("TDH.MEM.TRACK", { RCX: tdrOf(td) });
+      expect(on("TDH.MEM.SEPT.REMOVE", entry)).toBe("SUCCESS");
+      return register(RCX);
+    });
+    expect(left).toEqual([A, A + PAGE + 2 ** 62]);
+  });
+  it("as the last page that is reclaimed, in bit 62 of R9", () => {
+    const { page, add, call, register, td } = withTd();
+    add(A, B, B + PAGE);
+    page("TDH.MEM.PAGE.AUG", A, 0);
+    page("TDH.MEM.PAGE.AUG", A + PAGE, 0, GPA + PAGE);
+    const tdr = tdrOf(td);
+    const steps = [
+      ["TDH.VP.FLUSH", td.vcpu(0, VCPU_WORD.TDVPR_FRAME) * PAGE],
+      ["TDH.MNG.VPFLUSHDONE", tdr],
+      ["TDH.PHYMEM.CACHE.WB", 0],
+      ["TDH.MNG.KEY.FREEID", tdr],
+    ] as const;
+    for (const [leaf, operand] of steps) expect(call(leaf, { RCX: operand })).toBe("SUCCESS");
+    const left = [A, A + PAGE].map((hpa) => {
+      expect(call("TDH.PHYMEM.PAGE.RECLAIM", { RCX: hpa })).toBe("SUCCESS");
+      return register(R9);
+    });
+    expect(left).toEqual([0, 2 ** 62]);
   });
   it("are split with a pair in R12 and R13, which merging gives back", () => {
     const { page, call, register, td, takeFrame, module } = withTd();

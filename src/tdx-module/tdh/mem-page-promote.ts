@@ -5,6 +5,7 @@ import { type Status, status } from "../../abi/tdx/status.ts";
 import { checkBlockedAndTracked, type MemoryLeaf, openEntry, refuse } from "../host-walk.ts";
 import type { TdxModule } from "../module.ts";
 import { SIZE_4K } from "../pamt.ts";
+import { pairHint } from "../pamt-pair-hint.ts";
 import type { PamtPairs } from "../pamt-pairs.ts";
 import { leafFrame, type Sept } from "../sept.ts";
 import { septAllowed } from "../sept-rules.ts";
@@ -28,8 +29,8 @@ const LEAF: MemoryLeaf = {
  *
  * @param regs RCX: GPA and level (1 or 2) of the entry above the pages; RDX: TDR
  * @param version 1 reports tables of L2 VMs in R9 to R11; without L2 VMs they are all ones
- * @returns SUCCESS, the entry a leaf in the pages' state, RCX the host address of the table's page, with dynamic PAMT R12 and R13
- *   those of the pair that held the metadata; the refusals
+ * @returns SUCCESS, the entry a leaf in the pages' state, RCX the host address of the table's page, with dynamic PAMT bit 62 set
+ *   as by TDH.MEM.PAGE.REMOVE, R12 and R13 the addresses of the pair that held the metadata; the refusals
  *   of `openEntry`; while vCPUs may run GPA_RANGE_NOT_BLOCKED(RCX) and TLB_TRACKING_NOT_DONE(RCX);
  *   EPT_INVALID_PROMOTE_CONDITIONS(RCX) unless all 512 are MAPPED, or all PENDING, and one aligned run of host
  *   pages. A refusal changes nothing but RCX and RDX.
@@ -63,11 +64,11 @@ export const tdhMemPagePromote = (m: TdxModule, regs: Regs, version: number): St
   m.pamt.free(table, SIZE_4K);
   td.words[TD_WORD.CHILD_COUNT]!--;
   if (m.pairs !== undefined && level === 1) givePairBack(m.pairs, regs, pages);
-  setHalves(regs, RCX, table << 12, table >>> 20);
+  setHalves(regs, RCX, table << 12, (table >>> 20) | pairHint(m, table, SIZE_4K));
   return SUCCESS;
 };
 
-/** A page of 2 MiB needs no pair. No source tells the registers: those in which TDH.MEM.PAGE.DEMOTE takes it, by inference. */
+/** A page of 2 MiB needs no pair. */
 const givePairBack = (pairs: PamtPairs, regs: Regs, pages: number): void => {
   const [first, second] = pairs.pairOf(pages);
   pairs.remove(pages);

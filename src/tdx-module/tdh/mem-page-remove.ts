@@ -4,14 +4,13 @@ import { SEPT_FREE } from "../../abi/tdx/sept-entry.ts";
 import { type Status, status } from "../../abi/tdx/status.ts";
 import { checkBlockedAndTracked, type MemoryLeaf, openEntry } from "../host-walk.ts";
 import type { TdxModule } from "../module.ts";
+import { pairHint } from "../pamt-pair-hint.ts";
 import { leafFrame } from "../sept.ts";
 import { septAllowed } from "../sept-rules.ts";
 import { TD_WORD } from "../td.ts";
 
 const SUCCESS = status("SUCCESS");
 const BUSY_PAGE = status("OPERAND_BUSY", "RCX");
-/** Bit 62 of RCX. */
-const PAIR_IS_EMPTY = 1 << 30;
 const LEAF: MemoryLeaf = {
   leaf: TDH["TDH.MEM.PAGE.REMOVE"],
   minLevel: 0,
@@ -45,7 +44,6 @@ export const tdhMemPageRemove = (m: TdxModule, regs: Regs): Status => {
   td.sept.setLeaf(SEPT_FREE, 0);
   m.pamt.free(frame, level);
   td.words[TD_WORD.CHILD_COUNT]! -= 512 ** level;
-  const isLast = m.pairs !== undefined && level === 0 && !m.pamt.usesSmallPages(frame);
-  setHalves(regs, RCX, frame << 12, (frame >>> 20) | (isLast ? PAIR_IS_EMPTY : 0));
+  setHalves(regs, RCX, frame << 12, (frame >>> 20) | pairHint(m, frame, level));
   return SUCCESS;
 };

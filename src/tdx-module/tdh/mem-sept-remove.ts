@@ -4,6 +4,7 @@ import { type Status, status } from "../../abi/tdx/status.ts";
 import { checkBlockedAndTracked, type MemoryLeaf, openEntry, refuse } from "../host-walk.ts";
 import type { TdxModule } from "../module.ts";
 import { SIZE_4K } from "../pamt.ts";
+import { pairHint } from "../pamt-pair-hint.ts";
 import { septAllowed } from "../sept-rules.ts";
 import { TD_WORD } from "../td.ts";
 
@@ -25,7 +26,7 @@ const LEAF: MemoryLeaf = {
  *
  * @param regs RCX: GPA and level of the entry above the table, 1 up to the root's; RDX: TDR
  * @param version 1 reports tables of L2 VMs in R9 to R11; without L2 VMs they are all ones
- * @returns SUCCESS, the entry FREE, RCX the host address of the table's page; the refusals of `openEntry`;
+ * @returns SUCCESS, the entry FREE, RCX the host address of the table's page, bit 62 set as by TDH.MEM.PAGE.REMOVE; the refusals of `openEntry`;
  *   while vCPUs may run GPA_RANGE_NOT_BLOCKED(RCX) and TLB_TRACKING_NOT_DONE(RCX);
  *   EPT_PAGE_NOT_FREE(RCX) if an entry of the table is not FREE. A refusal changes nothing but RCX and RDX.
  * @changes the entry, the page's metadata (free), the TD's child count
@@ -50,6 +51,6 @@ export const tdhMemSeptRemove = (m: TdxModule, regs: Regs, version: number): Sta
   td.sept.removeTable();
   m.pamt.free(frame, SIZE_4K);
   td.words[TD_WORD.CHILD_COUNT]!--;
-  setHalves(regs, RCX, frame << 12, frame >>> 20);
+  setHalves(regs, RCX, frame << 12, (frame >>> 20) | pairHint(m, frame, SIZE_4K));
   return SUCCESS;
 };

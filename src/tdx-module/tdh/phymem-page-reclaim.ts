@@ -4,6 +4,7 @@ import { LIFECYCLE, PAGE_TYPE } from "../../abi/tdx/td-state.ts";
 import { LOCK } from "../locks.ts";
 import type { TdxModule } from "../module.ts";
 import { EXT_POOL } from "../pamt.ts";
+import { pairHint } from "../pamt-pair-hint.ts";
 import { TD_WORD } from "../td.ts";
 import { OUTSIDE } from "../tdmr.ts";
 import { ownerTdr } from "./phymem-page-rdmd.ts";
@@ -22,7 +23,7 @@ const PAGES_EXIST = status("TD_ASSOCIATED_PAGES_EXIST");
  * the TD is gone.
  *
  * @param regs RCX: host address of the page, aligned to the page's size
- * @returns SUCCESS, the page free; OPERAND_INVALID(RCX), OPERAND_ADDR_RANGE_ERROR(RCX), OPERAND_BUSY(RCX or TDR);
+ * @returns SUCCESS, the page free, R9 bit 62 as RCX of TDH.MEM.PAGE.REMOVE; OPERAND_INVALID(RCX), OPERAND_ADDR_RANGE_ERROR(RCX), OPERAND_BUSY(RCX or TDR);
  *   PAGE_METADATA_INCORRECT(RCX) for a free or reserved page, or one of the extensions; LIFECYCLE_STATE_INCORRECT unless the TD is in
  *   TEARDOWN; TD_ASSOCIATED_PAGES_EXIST for a TDR with pages left. From the page type on RCX, RDX and R8 hold type,
  *   address of the owner's TDR and size class, whatever comes then. A refusal changes nothing else.
@@ -45,7 +46,9 @@ export const tdhPhymemPageReclaim = (m: TdxModule, regs: Regs): Status => {
   setHalves(regs, RDX, tdr << 12, tdr >>> 20);
   setHalves(regs, R8, size, 0);
   if (frame % 512 ** size !== 0) return INVALID;
-  return reclaim(m, frame, size, type);
+  const result = reclaim(m, frame, size, type);
+  if (result === SUCCESS) setHalves(regs, R9, 0, pairHint(m, frame, size));
+  return result;
 };
 
 const reclaim = (m: TdxModule, frame: number, size: number, type: number): Status => {
