@@ -37,6 +37,12 @@ it("shows every design, and its status is 0 whatever their verdicts", async () =
   expect(out()).toMatch(/^ {2}none +broken +killed +I10 line 8/m);
 });
 
+it("counts what it compares", async () => {
+  const heading = async (line: string) => (await compared(`grow.yaml ${line}`)).out().split("\n", 1)[0];
+  expect(await heading("--designs none")).toBe("grow: A TD grows (1 design, model world, seed 1)");
+  expect(await heading("--designs none,tide")).toBe("grow: A TD grows (2 designs, model world, seed 1)");
+});
+
 it("with --require its status is 1 unless those designs held", async () => {
   expect((await compared("grow.yaml --designs none --require none")).status).toBe(1);
   expect((await compared("grow.yaml --designs none --require bitmaps")).status).toBe(0);

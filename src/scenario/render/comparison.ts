@@ -205,7 +205,7 @@ const headingOf = ({ scenario, world, seed, designs }: DesignComparison): string
   const platforms = [...new Set(designs.map(({ platform }) => platform))];
   const count = designs.length / platforms.length;
   const on = platforms.length < 2 ? "" : ` on ${platforms.join(" and ")}`;
-  return `${name} (${count} designs${on}, ${world} world, seed ${seed})`;
+  return `${name} (${count} ${count === 1 ? "design" : "designs"}${on}, ${world} world, seed ${seed})`;
 };
 
 /**
