@@ -230,7 +230,7 @@ export const LINUX_MUTANTS = [
       "step left out",
       "if (use === USE.MOVABLE) {",
       "if (use === USE.IN_TRANSIT) {",
-      on("moved-or-freed"),
+      on("by-hand"),
     ],
   ]),
 ];
