@@ -23,7 +23,10 @@ export const checkSteps = (scenario: Scenario, refuse: Refuse): void => {
     if (step.kind === "expect") checkExpectations(scenario, step.expectations, [...path, "expect"], refuse);
     else if (step.kind === "wait") {
       if (step.for.kind !== "condition") continue;
-      checkExpectations(scenario, step.for.expectations, [...path, "wait", "for"], refuse);
+      const path = ["steps", i, "wait", "for"];
+      if (step.for.expectations.length === 0)
+        refuse(path, { expected: "something to wait for", found: "nothing", advice: "" });
+      checkExpectations(scenario, step.for.expectations, path, refuse);
     } else if (step.kind === "parallel") {
       step.actions.forEach((action, j) => {
         checkInside(action, [...path, "parallel", j], refuse);
@@ -180,5 +183,12 @@ const checkExpectations = (
   const devices = expectations.filter((expectation) => expectation.kind === "device");
   for (const [i, { id }] of devices.entries()) {
     refuseUnknown(id, ids, "a device of this machine", [...path, "device", i, "id"], refuse);
+  }
+  const ranges = expectations.filter((expectation) => expectation.kind === "range");
+  for (const [i, { facts }] of ranges.entries()) {
+    if (Object.keys(facts).length > 0) continue;
+    // It would hold whatever the memory is.
+    const expected = "what must hold there, such as plugged, online or use";
+    refuse([...path, "range", i], { expected, found: "a place alone", advice: "add it" });
   }
 };

@@ -171,6 +171,26 @@ describe("a mistake is named with its place, what was expected, what was found a
       "4:27: machine.firmware.srat.file: expected 48 bytes or more at byte 0 of the SRAT \"cut.dat\", found 47; to play a broken table give its bytes as {hex: '...'}",
     ],
     [
+      "a range of which nothing is expected",
+      `${around("")}expect: {range: {at: 6G, size: 1G}}\n`,
+      "6:17: expect.range[0]: expected what must hold there, such as plugged, online or use, found a place alone; add it",
+    ],
+    [
+      "a wait for nothing",
+      around("", "  - boot\n  - wait: {for: {}}"),
+      "6:17: steps[1].wait.for: expected something to wait for, found nothing",
+    ],
+    [
+      "bytes that are no UTF-8",
+      around("").replace("name: s", "name: s\ntitle: \ufffdber"),
+      '2:8: expected text in UTF-8, found bytes that are none; save the file as UTF-8; in quotes "\\0" and "\\e" stand for control characters',
+    ],
+    [
+      "a file in UTF-16",
+      "n\0a\0m\0e\0",
+      '1:2: expected text in UTF-8, found the control character U+0000; save the file as UTF-8; in quotes "\\0" and "\\e" stand for control characters',
+    ],
+    [
       "a key twice",
       "name: s\nname: s\n",
       "2:1: expected YAML, found a mistake (Map keys must be unique); write the key once",

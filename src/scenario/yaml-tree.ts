@@ -81,12 +81,31 @@ export const readYaml = (text: string, file: string): PlacedData => {
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   const document = parse(text, lineCounter, start);
+  refuseUnprintable(text, placeAt);
   refuseMistakes(document, placeAt);
   const out = new PlacedData(file);
   const reading: Reading = { document, out, placeAt, nodes: 0, aliases: 0 };
   out.data = document.contents === null ? null : convert(reading, document.contents as Node, []);
   return out;
 };
+
+/** Characters that no YAML has, and the one that stands for bytes that are no UTF-8. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const UNPRINTABLE = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/;
+
+const refuseUnprintable = (text: string, placeAt: (offset: number) => Place): void => {
+  const offset = text.search(UNPRINTABLE);
+  if (offset < 0) return;
+  const code = text.charCodeAt(offset);
+  const found = code === 0xfffd ? "bytes that are none" : `the control character ${hexCode(code)}`;
+  throw new ScenarioError(placeAt(offset), "", {
+    expected: "text in UTF-8",
+    found,
+    advice: 'save the file as UTF-8; in quotes "\\0" and "\\e" stand for control characters',
+  });
+};
+
+const hexCode = (code: number): string => `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 
 const tooDeep = (place: Place): ScenarioError =>
   new ScenarioError(place, "", {
