@@ -15,8 +15,9 @@ export interface Growth {
 
 /** Boot memory up to which a machine is run as it is. */
 export const MOST_MEMORY_RUN = 64 * GIB;
-/** Memory of a device up to which all of it is plugged. */
+/** Memory of a device up to which all of it is plugged. A DIMM comes in fewer steps. */
 export const MOST_PLUGGED_RUN = 24 * GIB;
+const MOST_DIMM_RUN = 64 * GIB;
 /** The bounce buffers stop to grow with memory at 1 GiB, 6 % of this. */
 const LEAST_MEMORY = 18 * GIB;
 /** From here on kernels choose the size of their memory blocks by where RAM ends. */
@@ -49,7 +50,7 @@ export const memoryGrowth = ({ memory, vcpus, nodes }: PlanRequest): Growth | un
 
 /** Sizes to plug for the growth of a machine by `plugged` a device; undefined: it is plugged itself. */
 export const pluggedGrowth = ({ device, blockSize }: PlanRequest, plugged: number): Growth | undefined => {
-  if (plugged <= MOST_PLUGGED_RUN) return undefined;
+  if (plugged <= (device === "dimm" ? MOST_DIMM_RUN : MOST_PLUGGED_RUN)) return undefined;
   const step = device === "dimm" ? PLUGGED_STEP : Math.max(PLUGGED_STEP, blockSize);
   const least = Math.max(LEAST_PLUGGED, step);
   return plugged <= least + 2 * step ? undefined : growth(plugged, least, step);
@@ -71,4 +72,28 @@ export const grownBill = (small: Bill, large: Bill, by: Growth): Bill => {
     counted,
     restNs: grown(small.restNs, large.restNs, by),
   };
+};
+
+/** DIMMs that are plugged in a run: all of them up to so many bytes together, and never fewer than three. */
+const MOST_DIMMS_RUN = 256 * GIB;
+const FEWEST_DIMMS_RUN = 3;
+
+/** How many of `devices` equal DIMMs of `plugged` bytes are plugged in a run. */
+export const devicesRun = (devices: number, plugged: number): number =>
+  Math.min(devices, Math.max(FEWEST_DIMMS_RUN, Math.floor(MOST_DIMMS_RUN / Math.max(1, plugged))));
+
+/**
+ * The bill of `count` devices that come, or go, one after the other, from those of the first few: each of the others costs as much as
+ * the later half of these do on average. The first ones use up what is left free of the boot.
+ */
+export const serialGrowth = (bills: readonly Bill[], count: number): Bill => {
+  const later = bills.slice(Math.floor(bills.length / 2));
+  const more = Math.max(0, count - bills.length) / later.length;
+  const sum = (of: (bill: Bill) => number): number =>
+    bills.reduce((total, bill) => total + of(bill), 0) +
+    (more === 0 ? 0 : more * later.reduce((total, bill) => total + of(bill), 0));
+  const counted = Object.fromEntries(
+    rowsOf(...bills).map((row) => [row, sum((bill) => bill.counted[row] ?? 0)]),
+  );
+  return { ns: sum(({ ns }) => ns), counted, restNs: sum(({ restNs }) => restNs) };
 };

@@ -2,7 +2,7 @@ import { NotModelled } from "../not-modelled.ts";
 import type { Scenario } from "../scenario/scenario.ts";
 import { BILL_ROWS, type Bill, type BillRowName, rangeOf, rowNs } from "./bill.ts";
 import { COST_RANGES, costSource } from "./cost-range.ts";
-import { type Growth, grownBill, memoryGrowth, pluggedGrowth } from "./growth.ts";
+import { devicesRun, type Growth, grownBill, memoryGrowth, pluggedGrowth, serialGrowth } from "./growth.ts";
 import { extensionPool, hostOverhead } from "./host-overhead.ts";
 import { limitsOf } from "./limits.ts";
 import { machineFacts } from "./machine-facts.ts";
@@ -95,7 +95,7 @@ class Planner {
     this.options = options;
     const { plugged, devices } = wholeSize(request);
     this.plugged = plugged;
-    this.devices = Math.min(devices, 2);
+    this.devices = devicesRun(devices, plugged);
     this.byMemory = memoryGrowth(request);
     this.byPlugged = plugged === 0 ? undefined : pluggedGrowth(request, plugged);
   }
@@ -167,7 +167,7 @@ class Planner {
     return small + (large - small) * byMemory.steps;
   }
 
-  /** All devices one after the other: the first, and the second as often as there are more. */
+  /** All devices one after the other; of many large ones the last follow from those before. */
   private async all(phase: "plug" | "unplug", memory: number): Promise<Timed> {
     const { accept, device, dimms } = this.request;
     const at = async (plugged: number): Promise<readonly MeasuredPhase[]> => {
@@ -184,10 +184,14 @@ class Planner {
         : grownPhase(one, large[n] ?? one, byPlugged),
     );
     const first = each[0]!;
-    const second = each[1] ?? first;
-    const bill = sumOf(first.bill, second.bill, count - 1);
+    const bill = serialGrowth(
+      each.map((one) => one.bill),
+      count,
+    );
+    const isRun = byPlugged !== undefined || count <= this.devices;
+    const from = isRun ? first.from : [this.devices * this.plugged];
     const bad = each.find(({ status }) => status !== "SUCCESS") ?? first;
-    return { bill, status: bad.status, detail: bad.detail, from: first.from };
+    return { bill, status: bad.status, detail: bad.detail, from };
   }
 }
 
@@ -199,14 +203,6 @@ const grownPhase = (small: MeasuredPhase, large: MeasuredPhase, by: Growth): Tim
     detail: bad.detail,
     from: [by.small, by.large],
   };
-};
-
-/** One bill, and another so many times. */
-const sumOf = (first: Bill, other: Bill, times: number): Bill => {
-  const counted: Record<string, number> = { ...first.counted };
-  for (const [row, count] of Object.entries(other.counted))
-    counted[row] = (counted[row] ?? 0) + count * times;
-  return { ns: first.ns + other.ns * times, counted, restNs: first.restNs + other.restNs * times };
 };
 
 const timing = ({ bill, status, detail, from }: Timed): Timing => ({

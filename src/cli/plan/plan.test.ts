@@ -49,6 +49,18 @@ it.each(["tdx", "snp"])(
   },
 );
 
+it("DIMMs that come one after the other take as long in a plan as in a run of its scenario", async () => {
+  const line = "--memory 3G --hotplug 1026M --device dimm --dimms 3 --scenario m.yaml --json";
+  const { system, out } = await planned(line);
+  const plan = planSchema.parse(JSON.parse(out));
+  const runner = fakeSystem({ "m.yaml": system.files.get("m.yaml") ?? "" });
+  await main(["run", "m.yaml", "--json"], runner, openWorld);
+  const { played } = JSON.parse(runner.out()) as { played: { startNs: number; endNs: number }[] };
+  // A boot, three plugs and three unplugs, each of these with a wait behind it.
+  const spent = (first: number): number => played[first + 5]!.endNs - played[first]!.startNs;
+  expect([plan.plug?.ns, plan.unplug?.ns]).toEqual([spent(1), spent(7)]);
+});
+
 describe("what is wrong is told in one line, with exit status 2", () => {
   it.each([
     ["", /--memory: expected the RAM at boot/],

@@ -114,7 +114,8 @@ const shareOf = (ns: number, of: number): string => (of === 0 ? "" : ` (${Math.r
 
 const timingLines = (label: string, timing: Timing, screen: Screen, paint: Paint): string[] => {
   const { ns, lowNs, highNs, status, detail, from, bill, waitNs, sideBySideNs } = timing;
-  const basis = from.length === 0 ? "run" : `from runs of ${from.map(formatSize).join(" and ")}`;
+  const runs = from.length === 1 ? "a run" : "runs";
+  const basis = from.length === 0 ? "run" : `from ${runs} of ${from.map(formatSize).join(" and ")}`;
   const ended = status === "SUCCESS" ? "" : ` ${paint("red", `ends with ${status}`)} ${printable(detail)}`;
   const said = `${formatDuration(ns)}, ${formatDuration(lowNs)} to ${formatDuration(highNs)}; ${basis}${ended}`;
   const parts = bill.map(
