@@ -23,7 +23,16 @@ export interface Design {
   readonly isolatesUnaccepted?: boolean;
   /** Where the platform reaches memory by its mapping, what is accepted or given back outside the direct map gets one for that time. */
   readonly reachesUnmapped?: boolean;
+  /** A DIMM whose memory left Linux is not ejected while the design holds it. */
+  readonly ejectGuard?: EjectGuard;
   readonly hooks: Hooks;
+}
+
+export interface EjectGuard {
+  /** Whether memory of [start, start + size) could not be given back. */
+  holds(k: Kernel, start: number, size: number): boolean;
+  /** Tries again: (start, size). After a negative errno the DIMM stays in its slot. */
+  readonly tryAgain: Procedure<Kernel>;
 }
 
 type Hook = Procedure<Kernel> | undefined;

@@ -139,6 +139,25 @@ it.each([
   expect(rangeContainsUnacceptedMemory(k, start, size)).toBe(answer);
 });
 
+it("every chunk that its callers ask about, aligned to its size, is answered for all of its units and its guard (B32)", () => {
+  const units = 8;
+  for (let unset = 0; unset < units; unset++) {
+    for (const variant of ["6.12", "7.3"] as const) {
+      const k = kernel(variant, [[unset, unset + 1]]);
+      for (let order = 0; order <= 10; order++) {
+        const size = 4096 * 2 ** order;
+        for (let start = BASE; start + size < BASE + (units - 1) * UNIT; start += size) {
+          const last = Math.ceil((start + size - BASE) / UNIT) - 1;
+          const guard = (start + size) % UNIT === 0 ? last + 1 : last;
+          const expected = Math.floor((start - BASE) / UNIT) <= unset && unset <= guard;
+          if (rangeContainsUnacceptedMemory(k, start, size) !== expected)
+            expect([variant, unset, start, size]).toEqual("answered for all of its units");
+        }
+      }
+    }
+  }
+});
+
 it("has nothing to accept without a table", () => {
   const k = { ...kernel("7.3"), table: undefined } as Kernel;
   expect(rangeContainsUnacceptedMemory(k, BASE, UNIT)).toBe(false);

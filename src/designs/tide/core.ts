@@ -1,4 +1,5 @@
 import { findNextClear, findNextSet } from "../../flat/bitmap.ts";
+import type { EjectGuard } from "../../linux/design.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { KERNEL_PROCEDURES } from "../../linux/kernel.ts";
 import { inWindow, setPlugged } from "../bitmaps/plugged-bits.ts";
@@ -41,8 +42,8 @@ const remove = KERNEL_PROCEDURES.declare("tide_remove_memory", {
 
 /**
  * The end of remove_memory, or of an add_memory that failed: everything of a DIMM that is accepted is given back,
- * whoever accepted it, and it counts as gone. What cannot be given back keeps the bits "not unaccepted, not plugged", and
- * who adds memory there again has to look. What a driver manages waits for the device.
+ * whoever accepted it, and it counts as gone. If a part cannot be given back the DIMM stays plugged by its bits, which are true, and
+ * stays in its slot. What a driver manages waits for the device.
  */
 export const removeMemory = remove.define({
   enter: (_k, f) => {
@@ -50,12 +51,39 @@ export const removeMemory = remove.define({
     return f.call(leave, remove.at.left, f.get(remove.v.start), f.get(remove.v.size));
   },
   left: (k, f) => {
-    if (f.result !== 0) k.printk("tide: memory that could not be given back may stay accepted");
-    setPlugged(k, f.get(remove.v.start), f.get(remove.v.size), false);
+    if (f.result === 0) setPlugged(k, f.get(remove.v.start), f.get(remove.v.size), false);
+    else k.printk("tide: memory could not be given back, its DIMM stays");
     k.accepting.left(f.task);
     return f.returns(0);
   },
 });
+
+const again = KERNEL_PROCEDURES.declare("tide_give_back_again", {
+  args: ["start", "size"],
+  locals: [],
+  steps: ["enter", "left"],
+});
+
+/** An eject asks once more for what could not be given back: 0, or -EBUSY. */
+const giveBackAgain = again.define({
+  enter: (_k, f) => f.call(leave, again.at.left, f.get(again.v.start), f.get(again.v.size)),
+  left: (k, f) => {
+    const error = f.result;
+    if (error === 0) setPlugged(k, f.get(again.v.start), f.get(again.v.size), false);
+    k.accepting.left(f.task);
+    return f.returns(error);
+  },
+});
+
+/** Memory that left Linux and is plugged by its bits has not been given back. */
+export const ejectGuard: EjectGuard = {
+  holds: ({ table }, start, size) => {
+    if (table?.plugged === undefined) return false;
+    const [first, end] = unitsOf(table, start, size);
+    return findNextSet(table.plugged, end, first) < end;
+  },
+  tryAgain: giveBackAgain,
+};
 
 const added = KERNEL_PROCEDURES.declare("tide_memory_added", {
   args: ["start", "size"],

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { R10, setHalves } from "../../abi/tdx/regs.ts";
-import { findNextSet, getBit } from "../../flat/bitmap.ts";
+import { clearRange, findNextSet, getBit } from "../../flat/bitmap.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { USE } from "../../linux/mem-map.ts";
 import { MMOP } from "../../linux/memory-block.ts";
@@ -14,6 +14,7 @@ import { VM } from "../../linux/virtio-mem/driver.ts";
 import { virtioMemProbe } from "../../linux/virtio-mem/probe.ts";
 import { FakeVirtioMem } from "../../linux/virtio-mem/testing/fake-device.ts";
 import { virtioMemConfigChanged, virtioMemRunWork } from "../../linux/virtio-mem/work.ts";
+import { ejectGuard } from "./core.ts";
 import { leave } from "./leave.ts";
 import { tide } from "./tide.ts";
 
@@ -161,20 +162,43 @@ it("without PAGE_RELEASE a conversion that is refused sends nothing and breaks n
   expect(hw.doubles).toEqual([]);
 });
 
-it("a DIMM that could not be given back is looked at when memory comes there again", () => {
+it("a DIMM that could not be given back stays plugged by its bits until another try gives it back", () => {
   const { k, hw, bits } = start({ release: false, accept: "eager" });
   const dimm = WINDOW + 512 * MIB;
   const flags = k.iomem.intern("System RAM") * 256;
   const before = hw.accepts;
   expect(run(k, addMemory, 0, dimm, 128 * MIB, flags)).toBe(0);
   expect(hw.accepts - before).toBe(64);
+  expect(ejectGuard.holds(k, dimm, 128 * MIB)).toBe(true);
   refuseConversions(hw);
   expect(run(k, offlineAndRemoveMemory, dimm, 128 * MIB)).toBe(0);
+  expect([bits(256), bits(319), ejectGuard.holds(k, dimm, 128 * MIB)]).toEqual(["01", "01", true]);
+  expect(run(k, ejectGuard.tryAgain, dimm, 128 * MIB)).toBe(ERRNO.EBUSY);
+  hw.script = undefined;
+  // Nothing is accepted a second time if its memory comes back to Linux instead.
+  expect(run(k, addMemory, 0, dimm, 128 * MIB, flags)).toBe(0);
+  expect([bits(256), hw.accepts - before, hw.doubles]).toEqual(["01", 64, []]);
+  refuseConversions(hw);
+  expect(run(k, offlineAndRemoveMemory, dimm, 128 * MIB)).toBe(0);
+  hw.script = undefined;
+  expect(run(k, ejectGuard.tryAgain, dimm, 128 * MIB)).toBe(0);
+  expect([bits(256), bits(319), ejectGuard.holds(k, dimm, 128 * MIB)]).toEqual(["10", "10", false]);
+});
+
+it("memory of which no bit tells is looked at when it is added", () => {
+  const { k, hw, bits, table } = start({ release: false, accept: "eager" });
+  const dimm = WINDOW + 512 * MIB;
+  const flags = k.iomem.intern("System RAM") * 256;
+  expect(run(k, addMemory, 0, dimm, 128 * MIB, flags)).toBe(0);
+  const accepts = hw.accepts;
+  refuseConversions(hw);
+  expect(run(k, offlineAndRemoveMemory, dimm, 128 * MIB)).toBe(0);
+  clearRange(table.plugged!, FIRST + 256, FIRST + 320);
   expect([bits(256), bits(319)]).toEqual(["00", "00"]);
   hw.script = undefined;
   expect(run(k, addMemory, 0, dimm, 128 * MIB, flags)).toBe(0);
   // Nothing is accepted a second time: ATTR.RD says that all of it is.
-  expect([bits(256), hw.accepts - before, hw.doubles]).toEqual(["01", 64, []]);
+  expect([bits(256), hw.accepts - accepts, hw.doubles]).toEqual(["01", 0, []]);
   expect(hw.calls.some(({ leaf }) => leaf === ATTR_RD)).toBe(true);
 });
 

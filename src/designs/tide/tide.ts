@@ -1,6 +1,6 @@
 import type { Design } from "../../linux/design.ts";
 import { acceptMemory } from "../../linux/unaccepted-memory.ts";
-import { addMemory, memoryAdded, removeMemory } from "./core.ts";
+import { addMemory, ejectGuard, memoryAdded, removeMemory } from "./core.ts";
 import {
   virtioPlug,
   virtioPlugged,
@@ -34,6 +34,7 @@ export const tide: Design = {
   stubScansSrat: true,
   isolatesUnaccepted: true,
   reachesUnmapped: true,
+  ejectGuard,
   hooks: {
     addMemory,
     addMemoryFailed: removeMemory,

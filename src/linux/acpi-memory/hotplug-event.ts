@@ -70,10 +70,19 @@ export const ostCode = (error: number): number => OST_CODES.get(error) ?? ACPI_O
 const eject = KERNEL_PROCEDURES.declare("acpi_scan_hot_remove", {
   args: ["slot"],
   locals: [],
-  steps: ["enter", "offline", "detached", "ejected"],
+  steps: ["enter", "offline", "detached", "asked", "ejected"],
 });
 
-/** Offlines, removes and ejects a DIMM: (slot). Returns 0 or -EBUSY, the DIMM being as before. */
+/** The VMM takes the DIMM away before the write retires; only the next step sees what became of it. */
+const takeAway = (k: Kernel, slot: number): number => {
+  ejectSlot(k.hw.acpi!, slot);
+  return eject.at.ejected;
+};
+
+/**
+ * Offlines, removes and ejects a DIMM: (slot). Returns 0 or -EBUSY, the DIMM being as before, or without memory in Linux if the design
+ * holds it.
+ */
 const hotRemove = eject.define({
   enter: (_k, f) => f.call(acpiTryToOffline, eject.at.offline, f.get(eject.v.slot)),
   offline: (_k, f) => {
@@ -81,10 +90,13 @@ const hotRemove = eject.define({
     return f.call(detachMemoryDevice, eject.at.detached, f.get(eject.v.slot));
   },
   detached: (k, f) => {
-    // The VMM takes the DIMM away before the write retires; only the next step sees what became of it.
-    ejectSlot(k.hw.acpi!, f.get(eject.v.slot));
-    return eject.at.ejected;
+    const slot = f.get(eject.v.slot);
+    const { ejectGuard } = k.design;
+    const [start, size] = [k.acpiMemory!.starts[slot]!, k.acpiMemory!.sizes[slot]!];
+    if (ejectGuard?.holds(k, start, size) !== true) return takeAway(k, slot);
+    return f.call(ejectGuard.tryAgain, eject.at.asked, start, size);
   },
+  asked: (k, f) => (f.result < 0 ? f.returns(f.result) : takeAway(k, f.get(eject.v.slot))),
   ejected: (k, f) => {
     const slot = f.get(eject.v.slot);
     if (slotStatus(k.hw.acpi!, slot).enabled) {
