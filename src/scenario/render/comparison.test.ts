@@ -64,7 +64,7 @@ it("names the platform behind each design where there are two, and counts PVALID
     partings: [],
   };
   const text = renderComparisonMarkdown(both);
-  expect(text).toContain("(1 designs on tdx and snp, model world");
+  expect(text).toContain("(1 design on tdx and snp, model world");
   expect(text).toContain("| notifier-strict tdx |");
   expect(text).toMatch(/\| notifier-strict snp \| 7 \| 5 \| 0 \|/);
 });
