@@ -30,6 +30,8 @@ export const reachedOf = (result: number): number => result - (result % OUTCOMES
  * What runs the guest's confidential-computing instructions. Ranges are bytes; results are those of PLATFORM_OUTCOME unless it says
  * otherwise. TDX answers FAILED where it does not panic, SEV-SNP ends the guest itself. PARTIAL, REFUSED and DESTROYED are
  * what Arm CCA's realm services answer.
+ *
+ * @missing Arm CCA as a platform, for the reasons that docs/decisions/0008-arm-cca.md gives
  */
 export interface Platform {
   readonly name: "tdx" | "snp";
