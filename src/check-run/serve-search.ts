@@ -54,6 +54,7 @@ class SearchThread {
     if (!first) return;
     this.system.reset();
     this.visited.add(this.system, 0);
+    this.system.meet?.();
     this.frontier.append(this.system, 0);
   }
 

@@ -67,6 +67,7 @@ export class BreadthFirst {
   begin(): void {
     this.system.reset();
     this.visited.add(this.system, 0);
+    this.system.meet?.();
     this.frontier.append(this.system, this.links.add(NO_PARENT, 0));
     this.nextLevel();
   }

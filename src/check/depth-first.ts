@@ -131,6 +131,7 @@ export class DepthFirst {
     this.begun = true;
     system.reset();
     visited.add(system, 0);
+    system.meet?.();
     path.push(system);
   }
 
@@ -159,7 +160,10 @@ export class DepthFirst {
     const depth = path.length;
     if (visited.crowded) visited.grow();
     const fresh = visited.add(system, depth);
-    if (fresh) this.deepest = Math.max(this.deepest, depth);
+    if (fresh) {
+      this.deepest = Math.max(this.deepest, depth);
+      system.meet?.();
+    }
     if (fresh || this.longest === UNBOUNDED || visited.lastLevel <= depth) return fresh;
     visited.lowerLevel(depth);
     return true;

@@ -68,7 +68,8 @@ export class Expander {
   constructor(parts: ExpanderParts) {
     this.parts = parts;
     const { system, visited, links, frontier, partialOrder } = parts;
-    const staged = !partialOrder && "touch" in visited && isWorthStaging(system.stateBytes);
+    const looked = partialOrder || system.meet !== undefined;
+    const staged = !looked && "touch" in visited && isWorthStaging(system.stateBytes);
     this.stage = staged ? new Stage(system.stateBytes, visited, links, frontier) : undefined;
     this.marks = new Uint8Array(partialOrder ? 2 ** 16 : 0);
   }
@@ -153,6 +154,7 @@ export class Expander {
     }
     if (visited.add(system, this.level)) {
       this.deepest = this.level;
+      system.meet?.();
       const number = links.add(this.number, choice);
       if (goesOn) frontier.append(system, number);
       this.freshAhead ||= goesOn;

@@ -106,6 +106,7 @@ class Walk {
       const choice = untried[place]!;
       const result = system.choose(choice);
       if (result !== DISABLED) {
+        system.meet?.();
         path.push(choice);
         return result;
       }

@@ -72,6 +72,9 @@ export interface System {
    */
   atRest(): number;
 
+  /** Called in each state that is met for the first time, in walks after each choice: notes which goals the state itself is. */
+  meet?(): void;
+
   /** Who takes choice `index`: a number from 0 up. Faults and policies may count as actors of their own. */
   actor(index: number): number;
   /** What choice `index` is, whatever the state: a whole number from 0 to 2^32 - 1. */

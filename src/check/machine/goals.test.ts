@@ -1,7 +1,11 @@
 import { expect, it } from "vitest";
+import { BreadthFirst } from "../breadth-first.ts";
+import { TAKEN } from "../system.ts";
 import { checkMachine } from "./check-machine.ts";
-import { GOAL_TABLES, GOALS, type GoalTable } from "./goals.ts";
+import { GOAL_TABLES, GOALS, type GoalTable, goalsMet } from "./goals.ts";
+import { searchMachine } from "./search-machine.ts";
 import { standardConfiguration } from "./standard-configurations.ts";
+import type { MachineSystem } from "./system.ts";
 
 /** What no standard configuration shows under tide, and why. */
 const NEVER: Partial<Record<GoalTable, readonly (readonly [why: string, names: readonly string[]])[]>> = {
@@ -67,6 +71,26 @@ it("tide sees what two small configurations can show, and nothing that never com
     reasons.flatMap(([, names]) => names.map((name) => `${table}: ${name}`)),
   );
   expect(never.filter((name) => seen.includes(name))).toEqual([]);
+});
+
+it("a look at each new state sees what a look after each step sees", { timeout: 600_000 }, async () => {
+  const configuration = standardConfiguration("grow-shrink", "bitmaps")!;
+  await searchMachine(configuration, (system) => {
+    const eager: MachineSystem = Object.create(system);
+    eager.choose = (index) => {
+      const result = system.choose(index);
+      if (result >= TAKEN) system.meet();
+      return result;
+    };
+    const [fresh, all] = [system, eager].map((one) => {
+      system.goals.fill(0);
+      const search = new BreadthFirst(one, { after: "continue" });
+      search.begin();
+      return goalsMet(search.run().goals);
+    });
+    expect(fresh).toEqual(all);
+    expect(fresh).toContain("unit of the table: accepted");
+  });
 });
 
 it("a second accept is seen where a design makes one", { timeout: 600_000 }, async () => {

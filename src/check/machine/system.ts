@@ -111,7 +111,6 @@ export class MachineSystem implements System {
     cells.moves(groupOfActor(moves.actor(index)));
     try {
       const result = moves.take(index);
-      if (result >= TAKEN) this.met.look();
       if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % RARELY === 0) this.verify();
       else if (count <= CLOSELY || (count & (count - 1)) === 0 || this.allTaken % SELDOM === 0)
         this.verifyMemory();
@@ -121,6 +120,10 @@ export class MachineSystem implements System {
       this.verify();
       throw error;
     }
+  }
+
+  meet(): void {
+    this.met.look();
   }
 
   /** @throws FootprintError when steps changed what the search does not save */
