@@ -58,6 +58,8 @@ export class Expander {
   private readonly marks: Uint8Array;
   /** Absent where states are looked up one by one. */
   private readonly stage: Stage | undefined;
+  /** Absent where no state is known before its choice is taken. */
+  private readonly known: FingerprintTable | undefined;
   private segment: Segment | undefined;
   private at = 0;
   private number = 0;
@@ -71,6 +73,8 @@ export class Expander {
     const looked = partialOrder || system.meet !== undefined;
     const staged = !looked && "touch" in visited && isWorthStaging(system.stateBytes);
     this.stage = staged ? new Stage(system.stateBytes, visited, links, frontier) : undefined;
+    const foresees = !partialOrder && system.foresee !== undefined && "touch" in visited;
+    this.known = foresees ? visited : undefined;
     this.marks = new Uint8Array(partialOrder ? 2 ** 16 : 0);
   }
 
@@ -140,6 +144,7 @@ export class Expander {
   }
 
   private take(choice: number, length: number): void {
+    if (this.known !== undefined && this.isForeseen(choice, this.known)) return;
     const { system, visited, links, frontier, partialOrder } = this.parts;
     this.goBack(length);
     this.moved = true;
@@ -159,6 +164,18 @@ export class Expander {
       if (goesOn) frontier.append(system, number);
       this.freshAhead ||= goesOn;
     } else if (partialOrder && visited.lastLevel === this.level) this.freshAhead = true;
+  }
+
+  /** Whether a choice need not be taken, for it leads to a state that was met, or nowhere. It counts as if it were. */
+  private isForeseen(choice: number, known: FingerprintTable): boolean {
+    const { fingerprinter } = known;
+    const result = fingerprinter.foresee(this.parts.system, choice);
+    if (result === DISABLED) return true;
+    const { halves } = fingerprinter;
+    if (result !== TAKEN || !known.has(halves[0]!, halves[1]!)) return false;
+    this.taken++;
+    this.transitions++;
+    return true;
   }
 
   /** Makes the record's state the current one again. */

@@ -1,5 +1,5 @@
 import { hashWords } from "./fingerprint.ts";
-import type { System } from "./system.ts";
+import { type System, TAKEN, UNFORESEEN } from "./system.ts";
 
 /**
  * Takes the fingerprint of a system's current state: the system's own, or the hash of its key.
@@ -24,6 +24,18 @@ export class Fingerprinter {
     const { halves } = this;
     if (system.fingerprint !== undefined) system.fingerprint(halves);
     else this.hashKey(system);
+    this.makeWhole();
+  }
+
+  /** Asks a system what a choice comes to. @returns as System.foresee; if it is TAKEN, the fingerprint is that of the state after it */
+  foresee(system: System, choice: number): number {
+    const result = system.foresee?.(choice, this.halves) ?? UNFORESEEN;
+    if (result === TAKEN) this.makeWhole();
+    return result;
+  }
+
+  private makeWhole(): void {
+    const { halves } = this;
     if (halves[0] === 0) halves[0] = 1;
     if (halves[1] === 0) halves[1] = 1;
   }

@@ -66,6 +66,14 @@ export interface System {
    */
   choose(index: number): number;
   /**
+   * Tells what `choose` would come to in the state that was restored last, for a system that remembers what choices did. It is asked
+   * about all choices of a state in turn, and about each before it is taken.
+   *
+   * @param halves are made the fingerprint of the state after it, if there is one
+   * @returns TAKEN or DISABLED, as `choose` would; or UNFORESEEN: it has to be taken
+   */
+  foresee?(index: number, halves: Uint32Array): number;
+  /**
    * Called in a state in which no choice could be taken: the machine is at rest, or stuck.
    *
    * @returns TAKEN if that is as it should be, or a violation's number. It may change the current state.
@@ -105,6 +113,8 @@ export interface System {
 export const TAKEN = 0;
 /** There is no such transition. */
 export const DISABLED = -1;
+/** What a choice would come to is not known. */
+export const UNFORESEEN = -2;
 
 /** Opens systems of configurations, the same way in every thread: a configuration is plain JSON. */
 export type OpenSystem<Configuration> = (configuration: Configuration) => System;

@@ -5,7 +5,9 @@ import { type Gates, openGates } from "./gates.ts";
 import { LINE_WORDS } from "./line.ts";
 import { Mirror } from "./mirror.ts";
 import { BlockWriter, blockWords, MOST_SAVED_LINES, SAVED_HEADER, takeBlock } from "./saved-state.ts";
+import { StackHashes } from "./stack-hashes.ts";
 import { Tail } from "./tail.ts";
+import { Tellers } from "./tellers.ts";
 
 /** Lines of the machine's memory: what of it is saved, and what of that tells states from one another. */
 export interface CellLines {
@@ -33,9 +35,8 @@ export class Cells {
   /** Lines of the key that can be left out of it, whether they are, and by line the bits of who tells it then. */
   private readonly apart: readonly number[];
   private leavesOut = false;
-  private readonly tellers: Uint32Array;
-  /** Bits of who tells lines in which the origin may differ from what it was when this was asked last. */
-  private moved = ALL_BITS;
+  private readonly tellers: Tellers;
+  readonly stacks: StackHashes;
   private readonly base: Mirror;
   private readonly origin: Mirror;
   private readonly gate: GatedCompare;
@@ -48,7 +49,7 @@ export class Cells {
   private compared = false;
   private hashed = false;
   /** Fingerprint of the origin, and of what the machine holds now if it is hashed. */
-  private readonly originHalves = new Uint32Array(2);
+  readonly originHalves = new Uint32Array(2);
   private readonly halves = new Uint32Array(2);
   private view: Uint32Array = new Uint32Array(0);
 
@@ -59,7 +60,8 @@ export class Cells {
     this.words = arena.words;
     this.keyed = Uint8Array.from(inKey, Number);
     this.apart = [...lines.keys()].filter((line) => inKey[line] === true && (apart[line] ?? 0) !== 0);
-    this.tellers = Uint32Array.from(lines, (_, line) => apart[line] ?? 0);
+    this.tellers = new Tellers(lines.map((_, line) => apart[line] ?? 0));
+    this.stacks = new StackHashes(gates.actors);
     this.base = new Mirror(arena, lines, undefined, inKey);
     this.origin = new Mirror(arena, lines, gates.groups, inKey);
     this.gate = new GatedCompare(this.origin, gates);
@@ -124,37 +126,37 @@ export class Cells {
     this.compare();
     base.compare();
     originHalves.fill(0);
-    base.hash(originHalves);
-    origin.hash(originHalves);
+    this.stacks.sums.fill(0);
+    for (const mirror of [base, origin]) {
+      mirror.hash(originHalves);
+      this.stacks.take(mirror);
+    }
     this.hashed = false;
     this.savedLength = 0;
     this.leavesOut = out;
-    this.moved = ALL_BITS;
+    this.tellers.moveAll();
   }
 
   /** Bits of who tells lines apart in which the machine differs from the origin. */
   changedApart(): number {
     this.compare();
-    return this.tellersOfDiffering();
+    return this.tellers.of(this.origin);
   }
 
-  /** Bits of who tells lines apart in which the origin may differ from what it was when this was asked last. */
   takeMovedApart(): number {
-    const { moved } = this;
-    this.moved = 0;
-    return moved;
+    return this.tellers.takeMoved();
   }
 
-  private tellersOfDiffering(): number {
-    const { origin, tellers } = this;
-    let bits = 0;
-    for (let at = 0; at < origin.count; at++) bits |= tellers[origin.differing[at]!]!;
-    return bits;
+  /** Whether the machine differs from the origin in no stacks but those of some actors. */
+  changesOnly(actors: Uint8Array): boolean {
+    this.compare();
+    return this.stacks.areOnly(this.origin, actors);
   }
 
   /** Machine and copy are an old and a new origin, and it is known where they differ. */
   private originMoves(): void {
-    if (this.leavesOut) this.moved |= this.tellersOfDiffering();
+    if (this.leavesOut) this.tellers.move(this.origin);
+    this.stacks.take(this.origin);
   }
 
   /** Puts the machine back to the base. */
@@ -294,6 +296,5 @@ export class Cells {
   }
 }
 
-const ALL_BITS = -1;
 /** The base, saved. */
 const NOTHING = new Uint32Array(SAVED_HEADER);

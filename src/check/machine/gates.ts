@@ -19,6 +19,8 @@ export interface Gates {
   /** By line: the group that is compared as well where this line differs; 0: none. */
   readonly opens: readonly number[];
   readonly tellers: readonly Teller[];
+  /** By line: number of the actor in whose stack it is, plus 1; 0: nobody's. */
+  readonly actors: readonly number[];
 }
 
 /** All lines are always compared. */
@@ -26,6 +28,7 @@ export const openGates = (lines: readonly number[]): Gates => ({
   groups: lines.map(() => 0),
   opens: lines.map(() => 0),
   tellers: [],
+  actors: lines.map(() => 0),
 });
 
 /** The group of an actor's stack. */
@@ -70,9 +73,12 @@ export const gatesOf = (
   const stacks = new Map(
     tasks.actors.map(({ words, index }) => [words.byteOffset / LINE_BYTES, groupOfActor(index)]),
   );
+  const groups = lines.map((line) => groupOf.get(line)!);
+  const opens = lines.map((line) => stacks.get(line) ?? 0);
   return {
-    groups: lines.map((line) => groupOf.get(line)!),
-    opens: lines.map((line) => stacks.get(line) ?? 0),
+    ...{ groups, opens },
+    // An actor's group has its number, plus 1.
+    actors: groups.map((group, line) => (0 < group && group < usesGroup(machine) ? group : opens[line]!)),
     tellers: [
       { group: usesGroup(machine), version: () => mm.version },
       { group: ownersGroup(machine), version: () => mm.owners.version },

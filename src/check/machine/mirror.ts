@@ -99,14 +99,18 @@ export class Mirror {
     this.count = (functions.read(blocks, end, copied, list) - list) >>> 2;
   }
 
-  /** Exclusive or of two halves of 32 bits with the hashes of all lines that differ, as they are and as they were copied. */
-  hash(halves: Uint32Array): void {
+  /**
+   * Exclusive or of two halves of 32 bits with the hashes of lines that differ, as they are and as they were copied.
+   *
+   * @param at where the halves begin @param from and to: which of those that differ; all if left out
+   */
+  hash(halves: Uint32Array, at = 0, from = 0, to = this.count): void {
     const { sum, functions, list, rows, copied } = this;
-    sum[0] = halves[0]!;
-    sum[1] = halves[1]!;
-    functions.hash(list, list + 4 * this.count, rows, copied, sum.byteOffset);
-    halves[0] = sum[0]!;
-    halves[1] = sum[1]!;
+    sum[0] = halves[at]!;
+    sum[1] = halves[at + 1]!;
+    functions.hash(list + 4 * from, list + 4 * to, rows, copied, sum.byteOffset);
+    halves[at] = sum[0]!;
+    halves[at + 1] = sum[1]!;
   }
 
   /** Whether a line is hashed from now on. */

@@ -38,7 +38,7 @@ export class MachineMoves {
   private readonly localSteps: LocalSteps;
   private readonly rules: ReadonlySet<string>;
   /** Pairs of actor and fault of the current state's choices; numbers behind the machine's actors are programs, then timers. */
-  private readonly list = new Int32Array(256);
+  readonly list = new Int32Array(256);
   private count = -1;
   /** How many of the list are choices of the state that was restored last; -1: the list is not of that state. */
   private countThere = -1;

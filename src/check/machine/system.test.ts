@@ -120,7 +120,13 @@ it("puts back all memory, and its fingerprint is that of the whole state", { tim
 /** The same system, its choices numbered from behind. */
 const backwards = (system: MachineSystem): MachineSystem => {
   const turned: MachineSystem = Object.create(system);
-  turned.choose = (index) => system.choose(system.choices() - 1 - index);
+  let count = 0;
+  turned.choices = () => {
+    count = system.choices();
+    return count;
+  };
+  turned.foresee = (index, halves) => system.foresee(count - 1 - index, halves);
+  turned.choose = (index) => system.choose(count - 1 - index);
   return turned;
 };
 

@@ -1,9 +1,10 @@
 import type { Machine } from "../../machine/machine.ts";
-import { type System, TAKEN } from "../system.ts";
+import { type System, TAKEN, UNFORESEEN } from "../system.ts";
 import type { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
 import { HIGH_BASE, type MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
+import { Foresight } from "./foresight.ts";
 import { groupOfActor } from "./gates.ts";
 import { Goals } from "./goals.ts";
 import { placesOf } from "./key.ts";
@@ -39,6 +40,8 @@ export class MachineSystem implements System {
   private readonly moves: MachineMoves;
   private readonly untouched: Untouched;
   private readonly met: Goals;
+  /** Absent with reductions: local steps of others are part of a step then, and a fingerprint is no sum. */
+  private foresight: Foresight | undefined;
   /** By kind of move: how often it was taken. */
   private readonly taken = new Uint32Array(MOVE_KINDS);
   private allTaken = 0;
@@ -59,13 +62,14 @@ export class MachineSystem implements System {
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
     this.cells = new Cells(arena, places);
     this.moves.moves = (actor) => this.cells.moves(groupOfActor(actor));
+    this.foresight = new Foresight(machine, this.cells);
     this.stateBytes = this.cells.stateBytes;
     this.keyBytes = this.cells.keyBytes + this.likeUsers.keyBytes;
   }
 
   reset(): void {
     this.cells.reset();
-    this.moves.moved();
+    this.moved();
   }
 
   save(into: Uint8Array, at: number): number {
@@ -74,7 +78,7 @@ export class MachineSystem implements System {
 
   restore(from: Uint8Array, at: number, length: number): void {
     this.cells.restore(from, at, length);
-    this.moves.moved();
+    this.moved();
   }
 
   saveNext(into: Uint8Array, at: number, first: boolean): number {
@@ -83,7 +87,12 @@ export class MachineSystem implements System {
 
   restoreNext(from: Uint8Array, at: number, length: number): void {
     this.cells.restoreNext(from, at, length);
+    this.moved();
+  }
+
+  private moved(): void {
     this.moves.moved();
+    this.foresight?.moved();
   }
 
   back(): void {
@@ -98,11 +107,19 @@ export class MachineSystem implements System {
 
   fingerprint(halves: Uint32Array): void {
     this.cells.fingerprint(halves);
+    this.foresight?.came(halves);
     this.likeUsers.addTo(halves, this.cells);
   }
 
   choices(): number {
     return this.moves.choices();
+  }
+
+  foresee(index: number, halves: Uint32Array): number {
+    const { foresight, moves } = this;
+    if (foresight === undefined) return UNFORESEEN;
+    const choice = moves.list[index]!;
+    return foresight.foresee(choice, choice >> 1, halves);
   }
 
   choose(index: number): number {
@@ -111,6 +128,7 @@ export class MachineSystem implements System {
     cells.moves(groupOfActor(moves.actor(index)));
     try {
       const result = moves.take(index);
+      this.foresight?.took(result);
       if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % RARELY === 0) this.verify();
       else if (count <= CLOSELY || (count & (count - 1)) === 0 || this.allTaken % SELDOM === 0)
         this.verifyMemory();
@@ -149,6 +167,7 @@ export class MachineSystem implements System {
       this.cells.leaveOut(symmetry);
     }
     this.moves.mergesLocalSteps = partialOrder;
+    this.foresight = symmetry || partialOrder ? undefined : new Foresight(this.machine, this.cells);
   }
 
   /** Choices of a path that was found with partial order, each step one of its own. It is of a machine without. */
