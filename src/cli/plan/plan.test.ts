@@ -96,7 +96,7 @@ it("fits the terminal but for the snippets, and keeps rows whole in a pipe", asy
       .split("\nQEMU\n")[0]!
       .split("\n")
       .filter((row) => row.length > width);
-  for (const width of [60, 80, 120]) {
+  for (const width of [40, 50, 51, 60, 80, 120]) {
     const { out } = await planned("--memory 4G --hotplug 8G --design bitmaps", {}, { terminal: width });
     expect(wide(out, width)).toEqual([]);
   }

@@ -24,11 +24,19 @@ const STYLE: { readonly [severity in LimitSeverity]: Style } = {
   error: "red",
 };
 
-/** A label and what is said, wrapped on a terminal so that the label's column stays free. */
+/** Columns that what is said needs beside its label: the range of a machine that has less than 1 TiB. */
+const LEAST_SAID = 32;
+
+/** A label and what is said, wrapped on a terminal: beside the label, whose column stays free, or below it. */
 const row = (label: string, text: string, screen: Screen): string[] => {
   const head = `${INDENT}${label.padEnd(LABEL)}`;
   if (!screen.isTerminal) return [`${head}${text}`];
-  const [first = "", ...rest] = wrap(text, Math.max(24, screen.width - head.length));
+  if (screen.width < head.length + LEAST_SAID) {
+    const said = wrap(text, Math.max(LEAST_SAID, screen.width - 2 * INDENT.length));
+    const below = said.map((line) => `${INDENT}${INDENT}${line}`);
+    return label === "" ? below : [`${INDENT}${label}`, ...below];
+  }
+  const [first = "", ...rest] = wrap(text, screen.width - head.length);
   return [`${head}${first}`, ...rest.map((line) => `${" ".repeat(head.length)}${line}`)];
 };
 
@@ -38,7 +46,9 @@ export const renderPlan = (report: PlanReport, vmms: readonly VmmName[], screen:
   const section = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : ["", paint("bold", title), ...lines];
   const lines = [
-    paint("bold", titleOf(report)),
+    ...(screen.isTerminal ? wrap(titleOf(report), screen.width) : [titleOf(report)]).map((line) =>
+      paint("bold", line),
+    ),
     ...section("Memory", memoryLines(report, screen)),
     ...section("Unaccepted-memory table", tableLines(report, screen)),
     ...section("Time, virtual", timeLines(report, screen, paint)),
