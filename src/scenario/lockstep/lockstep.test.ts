@@ -121,6 +121,13 @@ it("how much of used memory is accepted may differ by 64 MiB, and no more", asyn
   expect(await differencesIn(new Eager(66 * MIB), steps)).toEqual(["2:8 accepted memory vm0: 0 | 66M"]);
 });
 
+it("with several nodes it is the scheduler's, unless the scenario names the node", async () => {
+  const used = (node: string) =>
+    `  nodes: 2\nsteps:\n  - boot\n  - resize: {device: vm0, to: 256M}\n  - allocate: {name: heap, size: 16M${node}}\n`;
+  expect(await differencesIn(new Eager(128 * MIB), used(""))).toEqual([]);
+  expect(await differencesIn(new Eager(128 * MIB), used(", node: 0"))).toHaveLength(2);
+});
+
 it("once a machine is dead nothing is compared but how both end", async () => {
   const dying = "steps:\n  - boot\n  - touch: {gpa: 7G}\n  - resize: {device: vm0, to: 256M}\n";
   expect((await playWith(new FakeWorld(), dying)).compared).toBe(1);

@@ -1,5 +1,6 @@
 import { MIB } from "../../units.ts";
 import { formatSize } from "../quantity.ts";
+import type { Scenario } from "../scenario.ts";
 import { type Area, areaOf, BOOT_RAM, hotplugOwners } from "./areas.ts";
 import { shrinks } from "./device-quantities.ts";
 import { type Both, type Finding, type Pair, type Quantity, unlessSame } from "./quantity.ts";
@@ -30,12 +31,19 @@ const perOwner =
 /** Whether nothing of an owner's memory is left to be accepted when it is used: then no choice is left either. */
 const isDecided = ({ unacceptedPlugged }: Area): boolean => unacceptedPlugged === 0;
 
+/** Whether memory is allocated on the node of whichever CPU it happens on, and there are several. */
+const isOfAnyNode = ({ machine, steps }: Scenario): boolean =>
+  machine.nodes > 1 &&
+  steps.some((step) => step.kind === "pressure" || (step.kind === "allocate" && step.node === null));
+
 /**
- * Of memory that is accepted when it is used, how much is depends on the allocator within a bound; of other memory it
- * does not.
+ * Of memory that is accepted when it is used, how much is depends on the allocator within a bound, and on the scheduler
+ * if that says whose; of other memory it does not.
  */
-const compareAccepted = perOwner((owner, { model, linux }) => {
-  const bound = isDecided(model) && isDecided(linux) ? 0 : OWN_USE;
+const compareAccepted = perOwner((owner, { model, linux }, { scenario }) => {
+  const isSure = isDecided(model) && isDecided(linux);
+  if (!isSure && isOfAnyNode(scenario)) return [];
+  const bound = isSure ? 0 : OWN_USE;
   return bytesUnless(owner, bound, { model: model.acceptedPlugged, linux: linux.acceptedPlugged });
 });
 
