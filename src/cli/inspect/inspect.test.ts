@@ -222,6 +222,11 @@ describe("--lsmem prints lsmem's columns and three more", () => {
       "",
     ]);
   });
+  it("without totals where the table has no STATE", async () => {
+    const rows = "RANGE                                 SIZE\n0x0000000000000000-0x000000007fffffff   2G\n";
+    const { out } = await inspect(write("lsmem", rows), "--lsmem");
+    expect(out).toMatch(/Total online memory: +-\nTotal offline memory: +-\n$/);
+  });
   it("with what is unaccepted and private by the table", async () => {
     // Base 4 GiB, 16 units of 2 MiB, the first eight unaccepted; all of them plugged.
     const table = Uint8Array.from([

@@ -42,10 +42,13 @@ export const renderLsmem = (survey: Survey): string | undefined => {
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(" "),
   );
   const { blockBytes } = survey;
+  // A table without STATE tells neither total.
+  const isTold = rows.every(({ state }) => state !== undefined);
+  const offline = sumOf(rows, false);
   const totals = [
     ["Memory block size:", blockBytes === undefined ? UNKNOWN : sizeText(blockBytes)],
-    ["Total online memory:", bytes(sumOf(rows, true))],
-    ["Total offline memory:", sumOf(rows, false) === 0 ? "0B" : bytes(sumOf(rows, false))],
+    ["Total online memory:", isTold ? bytes(sumOf(rows, true)) : UNKNOWN],
+    ["Total offline memory:", isTold ? (offline === 0 ? "0B" : bytes(offline)) : UNKNOWN],
   ].map(([name, value]) => `${name!.padEnd(21)} ${value!.padStart(7)}`);
   return `${[...lines, "", ...totals].join("\n")}\n`;
 };
