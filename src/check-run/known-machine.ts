@@ -12,12 +12,12 @@ export interface KnownMachine {
 
 /** What of an error crosses from a thread: of an Error it would be the message, and not what was found out. */
 export const toldOf = (error: unknown): unknown =>
-  error instanceof FootprintError ? { knowledge: error.knowledge, where: error.message } : error;
+  error instanceof FootprintError ? { knowledge: error.knowledge, what: error.message } : error;
 
 /** The error that a thread told of. */
 export const heard = (told: unknown): unknown => {
   if (typeof told !== "object" || told === null || told instanceof Error || !("knowledge" in told))
     return told;
-  const { knowledge, where }: { knowledge: Knowledge; where: string } = JSON.parse(JSON.stringify(told));
-  return new FootprintError(knowledge, where);
+  const { knowledge, what }: { knowledge: Knowledge; what: string } = JSON.parse(JSON.stringify(told));
+  return new FootprintError(knowledge, what);
 };

@@ -12,6 +12,8 @@ import { Mirror } from "./mirror.ts";
 export interface Knowledge extends Growth {
   /** By piece of memory: words of it that change, ascending. */
   readonly places: readonly (readonly number[])[];
+  /** A step was seen to depend on the stack of another who had work: no step is foreseen from what it did before. */
+  readonly unforeseeable?: true;
 }
 
 /** Whether anything grew. */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { BreadthFirst } from "../breadth-first.ts";
-import { UNFORESEEN } from "../system.ts";
+import { TAKEN, UNFORESEEN } from "../system.ts";
 import { searchMachine } from "./search-machine.ts";
 import { standardConfiguration } from "./standard-configurations.ts";
 import type { MachineSystem } from "./system.ts";
@@ -39,3 +39,23 @@ it.each(SMALL.flatMap((name) => DESIGNS.map((design) => [name, design] as const)
     });
   },
 );
+
+it("a search in which a step did not come to what was foreseen is made again without foresight", async () => {
+  const halves = new Uint32Array(2);
+  let searches = 0;
+  const tell = (system: MachineSystem, asked: number, chosen: number): number => {
+    system.reset();
+    system.choices();
+    const foreseen = system.foresee(asked, halves);
+    expect(system.choose(chosen)).toBe(TAKEN);
+    system.fingerprint(halves);
+    return foreseen;
+  };
+  await searchMachine(standardConfiguration("three-vcpus", "tide")!, (system) => {
+    searches++;
+    expect(tell(system, 0, 0)).toBe(UNFORESEEN);
+    // As if the first choice depended on what no one may look at, and now were the second.
+    const foreseen = tell(system, 0, 1);
+    expect([searches, foreseen]).toEqual([2, UNFORESEEN]);
+  });
+});

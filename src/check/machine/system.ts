@@ -13,7 +13,7 @@ import { LikeUsers } from "./like-users.ts";
 import { MachineMoves, MOVE_KINDS } from "./moves.ts";
 import type { Programs } from "./programs.ts";
 import type { Reductions } from "./reductions.ts";
-import { Untouched } from "./untouched.ts";
+import { FootprintError, Untouched } from "./untouched.ts";
 import { VIOLATION, violationText } from "./violations.ts";
 
 /** So many times each kind of move is looked at before it is trusted; then whenever its count has doubled. */
@@ -40,7 +40,7 @@ export class MachineSystem implements System {
   private readonly moves: MachineMoves;
   private readonly untouched: Untouched;
   private readonly met: Goals;
-  /** Absent with reductions: local steps of others are part of a step then, and a fingerprint is no sum. */
+  /** Absent where steps are not foreseeable; and with reductions: local steps of others are part of a step then, and a fingerprint is no sum. */
   private foresight: Foresight | undefined;
   /** By kind of move: how often it was taken. */
   private readonly taken = new Uint32Array(MOVE_KINDS);
@@ -62,7 +62,7 @@ export class MachineSystem implements System {
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
     this.cells = new Cells(arena, places);
     this.moves.moves = (actor) => this.cells.moves(groupOfActor(actor));
-    this.foresight = new Foresight(machine, this.cells);
+    this.foresight = this.newForesight();
     this.stateBytes = this.cells.stateBytes;
     this.keyBytes = this.cells.keyBytes + this.likeUsers.keyBytes;
   }
@@ -167,7 +167,16 @@ export class MachineSystem implements System {
       this.cells.leaveOut(symmetry);
     }
     this.moves.mergesLocalSteps = partialOrder;
-    this.foresight = symmetry || partialOrder ? undefined : new Foresight(this.machine, this.cells);
+    this.foresight = symmetry || partialOrder ? undefined : this.newForesight();
+  }
+
+  private newForesight(): Foresight | undefined {
+    const { machine, cells, knowledge } = this;
+    if (knowledge.unforeseeable) return undefined;
+    return new Foresight(machine, cells, () => {
+      const what = "a step did something else than before, with the same memory of its own and of all";
+      throw new FootprintError({ ...knowledge, unforeseeable: true }, what);
+    });
   }
 
   /** Choices of a path that was found with partial order, each step one of its own. It is of a machine without. */

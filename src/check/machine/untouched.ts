@@ -6,16 +6,18 @@ import { grows, growthOf, type Knowledge } from "./footprint.ts";
 import { LINE_WORDS } from "./line.ts";
 import { Mirror } from "./mirror.ts";
 
-/** Steps changed memory that no walk before the search had seen change. The search is made again with what is known now. */
+/** Steps changed memory that no walk before had seen change, or were not foreseeable. The search is made again with what is known now. */
 export class FootprintError extends Error {
   readonly knowledge: Knowledge;
 
-  constructor(knowledge: Knowledge, where: string) {
-    super(`a step changed memory that the search does not save: ${where}`);
+  constructor(knowledge: Knowledge, what: string) {
+    super(what);
     this.name = "FootprintError";
     this.knowledge = knowledge;
   }
 }
+
+const UNSAVED = "a step changed memory that the search does not save: ";
 
 /** Memory outside a footprint, as it was when this was made: no step may change it, nor may an array grow. */
 export class Untouched {
@@ -49,7 +51,7 @@ export class Untouched {
       ...growth.rooms.map(({ field }) => field),
       ...growth.interned.flatMap(({ texts }) => texts),
     ];
-    throw new FootprintError(knowledge, `${what.join(" and ")} grew`);
+    throw new FootprintError(knowledge, `${UNSAVED}${what.join(" and ")} grew`);
   }
 
   private errorOf(count: number): FootprintError {
@@ -66,7 +68,7 @@ export class Untouched {
       [...known, ...(fresh.get(piece) ?? [])].sort((a, b) => a - b),
     );
     const [piece = 0, [word = 0] = []] = [...fresh][0] ?? [];
-    return new FootprintError({ ...knowledge, places }, `${this.nameOf(piece)} word ${word}`);
+    return new FootprintError({ ...knowledge, places }, `${UNSAVED}${this.nameOf(piece)} word ${word}`);
   }
 
   /** Part and field that hold a piece of memory. */
