@@ -3,13 +3,18 @@ import { Progress } from "../progress.ts";
 import { fakeSystem } from "../testing/fake-system.ts";
 import { CheckProgress } from "./check-progress.ts";
 
-/** What a terminal of 120 columns is shown of searches that counted [milliseconds, states]. */
-const shown = (...counted: readonly (readonly [number, number])[]): string[] => {
+/** What a terminal of 120 columns is shown of a search that counted [milliseconds, states], or began anew. */
+const shown = (...events: readonly (readonly [number, number] | "anew")[]): string[] => {
   let milliseconds = 0;
   const memory = fakeSystem({}, { terminal: 120 });
   const system = { ...memory, clock: () => milliseconds };
   const progress = new CheckProgress("replug", new Progress(system), system);
-  for (const [at, states] of counted) {
+  for (const event of events) {
+    if (event === "anew") {
+      progress.beganAnew();
+      continue;
+    }
+    const [at, states] = event;
     milliseconds = at;
     progress.counted({ states, transitions: 0, depth: 5, resting: 0, frontier: 3, bytes: 1 });
   }
@@ -24,13 +29,12 @@ it("tells the states a second since the first were counted", () => {
   ]);
 });
 
-it("counts the rate anew when the search began anew", () => {
-  const [, , anew, later] = shown([0, 1335], [250, 1267], [750, 11_267]);
-  expect(anew).toMatch(/^replug: 1 267 states, depth 5,/);
-  expect(later).toMatch(/^replug: 11 267 states, 20 000\/s,/);
+it("says that the search began anew, and has no rate of what was counted before", () => {
+  const [, , anew, later] = shown([0, 1335], "anew", [250, 1267], [750, 11_267]);
+  expect(anew).toMatch(/^replug, begun anew: 1 267 states, depth 5,/);
+  expect(later).toMatch(/^replug, begun anew: 11 267 states, 20 000\/s,/);
 });
 
-it("sees that a search began anew between two lines", () => {
-  const [, , later] = shown([0, 5000], [100, 1000], [300, 7000]);
-  expect(later).toMatch(/^replug: 7 000 states, 30 000\/s,/);
+it("says it once, however often it began anew", () => {
+  expect(shown("anew", "anew", [250, 10]).at(-1)).toMatch(/^replug, begun anew: 10 states,/);
 });

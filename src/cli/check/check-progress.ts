@@ -10,11 +10,11 @@ const INTERVAL = 200;
 /** How far the search of one configuration is, as one line. */
 export class CheckProgress {
   private readonly name: string;
+  private anew = "";
   private readonly progress: Progress;
   private readonly system: System;
   /** When the first state of this search was counted: what came before has no rate. */
   private begun: { readonly at: number; readonly states: number } | undefined;
-  private last = 0;
   private nextAt = 0;
 
   constructor(name: string, progress: Progress, system: System) {
@@ -22,6 +22,12 @@ export class CheckProgress {
     this.progress = progress;
     this.system = system;
     progress.say(`${name}: finding out what changes`);
+  }
+
+  /** More changes than was found out, and the search begins anew, with nothing counted. */
+  beganAnew(): void {
+    this.anew = ", begun anew";
+    this.begun = undefined;
   }
 
   walked(walks: number, steps: number): void {
@@ -34,9 +40,7 @@ export class CheckProgress {
 
   counted({ states, depth, frontier, bytes }: Counts): void {
     const now = this.system.clock();
-    // Fewer than before: the search found more that changes, and began anew.
-    if (this.begun === undefined || states < this.last) this.begun = { at: now, states };
-    this.last = states;
+    this.begun ??= { at: now, states };
     if (now < this.nextAt) return;
     this.nextAt = now + INTERVAL;
     const { begun } = this;
@@ -44,7 +48,7 @@ export class CheckProgress {
       now > begun.at ? `${grouped(Math.round(((states - begun.states) * 1000) / (now - begun.at)))}/s, ` : "";
     const collision = omissionProbability(states).toExponential(0);
     this.progress.say(
-      `${this.name}: ${grouped(states)} states, ${rate}depth ${depth}, ${grouped(frontier)} to expand, ${Math.ceil(bytes / MIB)} MiB, collision ${collision}`,
+      `${this.name}${this.anew}: ${grouped(states)} states, ${rate}depth ${depth}, ${grouped(frontier)} to expand, ${Math.ceil(bytes / MIB)} MiB, collision ${collision}`,
     );
   }
 }

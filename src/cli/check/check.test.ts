@@ -134,7 +134,7 @@ const stopping = (told: RegExp) => {
 const LONG_CHECK = ["check", "tide", "--config", "three-vcpus,dimm", "--max-states", "100000000"];
 
 it("Ctrl-C ends a check with the states that were met, which held so far", LONG, async () => {
-  const system = stopping(/three-vcpus: .* states/);
+  const system = stopping(/three-vcpus.*: .* states/);
   expect(await main(LONG_CHECK, system)).toBe(130);
   expect(system.out()).toMatch(
     /\nthree-vcpus +[1-9][\d ]* +[1-9]\d* +[\d.]+ s +held so far, stopped by you\nnot searched: dimm\nto be able to go on after Ctrl-C, begin with --checkpoint FILE\n$/,
@@ -157,7 +157,7 @@ it("a check that was stopped goes on from its checkpoint and leaves nothing behi
   const args = ["check", "tide", "--config", "grow-shrink,replug", "--threads", "1", "--checkpoint", path];
   const whole = fakeSystem({});
   expect(await main([...args.slice(0, -2), "--json"], whole)).toBe(0);
-  const first = stopping(/replug: .* states/);
+  const first = stopping(/replug.*: .* states/);
   expect(await main(args, first)).toBe(130);
   expect(first.out()).toContain(`the same command goes on from ${path}\n`);
   expect(readdirSync(folder)).toHaveLength(1);
@@ -183,7 +183,7 @@ it.each([
     [[option], []],
   ] as const) {
     rmSync(`${path}.replug`, { force: true });
-    const stopped = stopping(/replug: .* states/);
+    const stopped = stopping(/replug.*: .* states/);
     expect(await main([...args, ...before], stopped)).toBe(130);
     const other = fakeSystem(Object.fromEntries(stopped.files));
     expect(await main([...args, ...after], other)).toBe(2);
@@ -259,10 +259,10 @@ it("hazards are told as JSON, and the story of the first is saved", LONG, async 
 });
 
 it("a terminal sees how far a check is, and nothing of it stays", LONG, async () => {
-  const system = stopping(/three-vcpus: .* states, .*\/s, /);
+  const system = stopping(/three-vcpus.*: .* states, .*\/s, /);
   await main(LONG_CHECK, system);
   expect(system.err()).toMatch(
-    /three-vcpus: [\d ]+ states, [\d ]+\/s, depth \d+, [\d ]+ to expand, \d+ MiB, collision \de-\d+/,
+    /three-vcpus.*: [\d ]+ states, [\d ]+\/s, depth \d+, [\d ]+ to expand, \d+ MiB, collision \de-\d+/,
   );
   expect(system.err().endsWith("\r\u001b[K")).toBe(true);
 });

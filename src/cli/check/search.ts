@@ -67,7 +67,7 @@ export class Search {
 
   private async search(configuration: MachineConfiguration): Promise<CheckedMachine | undefined> {
     const { system, progress, settings, checkpoints } = this;
-    let line = new CheckProgress(configuration.name, progress, system);
+    const line = new CheckProgress(configuration.name, progress, system);
     const keep = checkpoints?.keepOf(configuration);
     const knowledge = keep?.knowledge ?? (await learnPatiently(configuration, () => this.goesOn()));
     if (knowledge === undefined) return undefined;
@@ -80,10 +80,8 @@ export class Search {
       },
     };
     const search = settings.search === "depth" ? machineDive(options) : machineSearch(options);
-    const anew = (): void => {
-      line = new CheckProgress(`${configuration.name}, begun anew`, progress, system);
-    };
-    const searched = await checkMachine(configuration, { search: tellingOfMore(search, anew), knowledge });
+    const telling = tellingOfMore(search, () => line.beganAnew());
+    const searched = await checkMachine(configuration, { search: telling, knowledge });
     const checked = { ...searched, story: await this.shrunk(searched.story, searched.shortest) };
     if (keep !== undefined) checkpoints?.note(checked, keep);
     return checked;
