@@ -6,9 +6,8 @@ import type { ReadAt } from "../../artifacts/binary/unaccepted-table.ts";
 import type { FactSink } from "../../artifacts/fact-sink.ts";
 import { TarStream } from "../../artifacts/tree/tar.ts";
 import { TreeValues, useOf } from "../../artifacts/tree/tree-paths.ts";
-import { describe, oneLine } from "../../scenario/scenario-error.ts";
 import { UsageError } from "../exit-status.ts";
-import { decoder, LARGEST_VALUE, readValue, walk } from "./disk.ts";
+import { decoder, LARGEST_VALUE, readValue, unreadable, walk } from "./disk.ts";
 import { headFirst, type Inner, isTar, MemberBytes, packingOf, refusalOf } from "./packed-members.ts";
 
 /** Bytes that an archive or a compressed file may unfold to, and files that a tree may have. */
@@ -19,20 +18,6 @@ export interface Limits {
 export const LIMITS: Limits = { unfolded: 2 ** 32, files: 1_000_000 };
 
 const CHUNK = 2 ** 18;
-const REASONS: { readonly [code: string]: string } = {
-  ENOENT: "is not there",
-  EACCES: "may not be opened",
-  EPERM: "may not be opened",
-  ENOTDIR: "lies in no folder",
-};
-
-const unreadable = (name: string, error: unknown): UsageError => {
-  const { code = "", message } = error as NodeJS.ErrnoException;
-  const why = REASONS[code] ?? `cannot be read (${message})`;
-  return new UsageError(oneLine(`${describe(name)}: expected a file or a folder, found one that ${why}`), {
-    cause: error,
-  });
-};
 
 /** Reads artifacts from files, folders, archives and standard input into one sink. */
 export class ArtifactFiles {
@@ -120,16 +105,31 @@ export class ArtifactFiles {
     }
     const packing = packingOf(head);
     if (packing === undefined) return this.plain(name, all(), size, readAt);
+    let offset = 0;
     try {
       const unpacked = headFirst(await packing.unpack(all(), this.limits.unfolded - this.unfolded));
-      await this.plain(name, this.bounded(name, unpacked), undefined, undefined);
+      await this.plain(
+        name,
+        this.bounded(name, unpacked, (bytes) => (offset += bytes)),
+        undefined,
+        undefined,
+      );
     } catch (error) {
       if (error instanceof UsageError) throw error;
-      this.sink.trouble("error", { source: name }, `${packing.name} data to its end`, reasonOf(error));
+      this.sink.trouble(
+        "error",
+        { source: name, offset },
+        `${packing.name} data to its end`,
+        reasonOf(error),
+      );
     }
   }
 
-  private async *bounded(name: string, input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  private async *bounded(
+    name: string,
+    input: AsyncIterable<Uint8Array>,
+    passed: (bytes: number) => void,
+  ): AsyncGenerator<Uint8Array> {
     let offset = 0;
     for await (const chunk of input) {
       offset += chunk.length;
@@ -141,6 +141,7 @@ export class ArtifactFiles {
         return;
       }
       yield chunk;
+      passed(chunk.length);
     }
   }
 
@@ -161,10 +162,10 @@ export class ArtifactFiles {
     const before = this.sources.length;
     const inner: Inner[] = [];
     let archive: TarStream | undefined;
-    let started = false;
+    let length = 0;
     for await (const chunk of chunks) {
-      if (!started && isTar(chunk)) archive = this.archive(name, values, inner);
-      started = true;
+      if (length === 0 && isTar(chunk)) archive = this.archive(name, values, inner);
+      length += chunk.length;
       if (archive === undefined) reading.push(chunk);
       else archive.push(chunk);
     }
@@ -176,8 +177,7 @@ export class ArtifactFiles {
     await this.inside(inner);
     this.closeTree(name, values, before);
     if (!whole) {
-      const { damagedAt } = archive;
-      const at = damagedAt === undefined ? { source: name } : { source: name, offset: damagedAt };
+      const at = { source: name, offset: archive.damagedAt ?? length };
       this.sink.trouble("error", at, "a tar archive to its end", "a damaged or cut one");
     }
   }

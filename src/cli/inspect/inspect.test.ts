@@ -7,6 +7,7 @@ import { ownData } from "../../../test/shared-data.ts";
 import { sratTable } from "../../abi/acpi/srat.ts";
 import { sratMemory } from "../../abi/acpi/srat-subtables.ts";
 import { FactSink } from "../../artifacts/fact-sink.ts";
+import { tarArchive } from "../../artifacts/testing/tar-archive.ts";
 import { main } from "../main.ts";
 import { fakeSystem } from "../testing/fake-system.ts";
 import { ArtifactFiles } from "./files.ts";
@@ -46,22 +47,6 @@ const inspect = async (...args: readonly string[]) => {
 
 const json = async (...args: readonly string[]) =>
   inspectSchema.parse(JSON.parse((await inspect(...args, "--json")).out));
-
-/** A tar archive of these files. */
-const tar = (files: Readonly<Record<string, string | Uint8Array>>): Uint8Array =>
-  Buffer.concat([
-    ...Object.entries(files).flatMap(([name, content]) => {
-      const block = Buffer.alloc(512);
-      block.write(name);
-      block.write(`${content.length.toString(8).padStart(11, "0")}\0`, 124);
-      block.write("        0", 148);
-      block.write("ustar", 257);
-      const sum = block.reduce((total, byte) => total + byte, 0);
-      block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
-      return [block, Buffer.from(content), Buffer.alloc((512 - (content.length % 512)) % 512)];
-    }),
-    Buffer.alloc(1024),
-  ]);
 
 describe("the exit status says how it went", () => {
   it("0: everything was read, and nothing is wrong", async () => {
@@ -123,7 +108,7 @@ describe("where artifacts come from", () => {
     expect(machine.blockBytes).toBe(2 ** 27);
   });
   it("an archive of one, packed or not, without writing anything", async () => {
-    const archive = tar(
+    const archive = tarArchive(
       Object.fromEntries(Object.entries(TREE).map(([path, text]) => [`host-1/../${path}`, text])),
     );
     for (const file of [write("a.tar", archive), write("a.tar.gz", gzipSync(archive))]) {
@@ -134,11 +119,11 @@ describe("where artifacts come from", () => {
   it("a packed log inside an archive, and an archive inside an archive, three deep", async () => {
     const log = gzipSync(LOG);
     const kinds = async (file: string) => (await json(file)).facts.map(({ kind }) => kind);
-    expect(await kinds(write("a.tar", tar({ "host/var/log/dmesg.1.gz": log })))).toContain("e820");
-    let archive = tar({ "host/var/log/dmesg": LOG });
-    for (let depth = 1; depth <= 3; depth++) archive = tar({ "host/sos.tar.gz": gzipSync(archive) });
+    expect(await kinds(write("a.tar", tarArchive({ "host/var/log/dmesg.1.gz": log })))).toContain("e820");
+    let archive = tarArchive({ "host/var/log/dmesg": LOG });
+    for (let depth = 1; depth <= 3; depth++) archive = tarArchive({ "host/sos.tar.gz": gzipSync(archive) });
     expect(await kinds(write("b.tar", archive))).toContain("e820");
-    const { status, out } = await inspect(write("c.tar", tar({ "host/sos.tar": archive })));
+    const { status, out } = await inspect(write("c.tar", tarArchive({ "host/sos.tar": archive })));
     expect([status, out.includes("expected at most 3 archives around a file")]).toEqual([2, true]);
   });
   it("a packed log", async () => {
@@ -189,7 +174,7 @@ describe("what unfolds without end is cut", () => {
   });
   it("packed data in an archive, by the sum of what they unfold to", async () => {
     const half = gzipSync(Buffer.alloc(2 ** 19 + 1));
-    const file = write("bombs.tar", tar({ "a.gz": half, "b.gz": half }));
+    const file = write("bombs.tar", tarArchive({ "a.gz": half, "b.gz": half }));
     const sink = new FactSink();
     await new ArtifactFiles(sink, { unfolded: 2 ** 20, files: 10 }).read(file);
     expect(sink.troubles).toMatchObject([{ at: { source: `${file}:b.gz` }, found: "more" }]);

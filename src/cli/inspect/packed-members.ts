@@ -1,4 +1,4 @@
-import { gunzip, unbzip2, unxz, unzstd } from "./disk.ts";
+import { gunzip, unbzip2, unxz, unzstd } from "./unpack.ts";
 
 type Unpack = (packed: AsyncIterable<Uint8Array>, limit: number) => Promise<AsyncIterable<Uint8Array>>;
 
