@@ -45,14 +45,16 @@ type Alone = { readonly result: SearchResult; readonly handOver?: never } | { re
 
 const onOneThread = async <C>(options: RunOptions<C>, most: number): Promise<Alone> => {
   const { open, configuration, progress = () => true, limits = {}, keep, exact = false } = options;
-  let turnEnds = 0;
-  const between = ({ states }: Counts) => Date.now() < turnEnds && states < most;
+  let [turnEnds, looked] = [0, 1];
+  // A short search ends within a turn: it is looked at whenever its states have doubled.
+  const between = ({ states }: Counts) => Date.now() < turnEnds && states < Math.min(most, 2 * looked);
   const search = new BreadthFirst(open(configuration), { ...options, between });
   if (keep?.resume === undefined) search.begin();
   else search.resume(keep.resume);
   for (let kept = Date.now(); ; ) {
     turnEnds = Date.now() + TURN_MS;
     const result = search.run(limits);
+    looked = result.states;
     const stopped = result.end !== "interrupted" || !(await progress(result));
     if (!stopped && result.states >= most) return { handOver: search.capture() };
     const due = keep !== undefined && (stopped || Date.now() - kept >= keep.everyMs);
