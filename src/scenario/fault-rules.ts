@@ -8,6 +8,7 @@ import {
 } from "../machine/faults/fault-calls.ts";
 import type { FaultRule } from "../machine/faults/fault-points.ts";
 import { suggest } from "./nearest-name.ts";
+import { formatDuration } from "./quantity.ts";
 import type { Fault } from "./scenario.ts";
 import { describe, type Refusal } from "./scenario-error.ts";
 
@@ -87,7 +88,7 @@ const wrongWith = (fault: Fault, call: FaultCall, answer: number | undefined): R
     return refused(
       "late",
       `an answer in time of ${name}`,
-      describe(fault.late),
+      formatDuration(fault.late),
       isHostCall(call) ? "the host takes no virtual time" : "virtual time begins when the TD is made",
     );
   if (fault.after !== null && fault.answer !== "INTERRUPTED")
