@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { mutated } from "../../artifacts/testing/mutations.ts";
-import { tarArchive } from "../../artifacts/testing/tar-archive.ts";
 import { main } from "../main.ts";
 import { fakeSystem } from "../testing/fake-system.ts";
+import { tarArchive } from "./testing/tar-archive.ts";
 
 const LOG = "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable\n";
 const XZ_LOG = Buffer.from(

@@ -7,11 +7,11 @@ import { ownData } from "../../../test/shared-data.ts";
 import { sratTable } from "../../abi/acpi/srat.ts";
 import { sratMemory } from "../../abi/acpi/srat-subtables.ts";
 import { FactSink } from "../../artifacts/fact-sink.ts";
-import { tarArchive } from "../../artifacts/testing/tar-archive.ts";
 import { main } from "../main.ts";
 import { fakeSystem } from "../testing/fake-system.ts";
 import { ArtifactFiles } from "./files.ts";
 import { inspectJsonSchema, inspectSchema } from "./schema.ts";
+import { tarArchive } from "./testing/tar-archive.ts";
 
 const LOG = "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable\n";
 /** The same, packed with xz. */
