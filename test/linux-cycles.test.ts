@@ -1,15 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { onPath } from "../src/lab/kernel-package/host-programs.ts";
-import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld } from "../src/lab/world/linux-world.ts";
 import { Prng } from "../src/machine/prng.ts";
 import { MIB } from "../src/units.ts";
+import { LAB_NEEDS, LAB_READY } from "./linux-lab.ts";
 import { load } from "./model-machine.ts";
 
-const READY =
-  onPath("qemu-system-x86_64", process.env) !== undefined &&
-  onPath("busybox", process.env) !== undefined &&
-  realKernels().some(({ release }) => release.startsWith("6.12."));
 /** An emulated guest on a busy machine takes its time. One that hangs is told of long before. */
 const PATIENCE = { timeout: 1_800_000 };
 const CYCLES = 20;
@@ -35,43 +30,40 @@ steps:
   - free: {name: heap}
 `;
 
-describe.skipIf(!READY)(
-  `an unmodified kernel under bitmaps${READY ? "" : " (skipped: no QEMU, busybox or 6.12 kernel)"}`,
-  () => {
-    it(`${CYCLES} random cycles of a DIMM and a virtio-mem device break nothing`, PATIENCE, async () => {
-      const scenario = load(STEPS);
-      const step = <K extends string>(kind: K) => {
-        const found = scenario.steps.find((each) => each.kind === kind);
-        if (found === undefined) throw new Error(`no step ${kind}`);
-        return found as Extract<(typeof scenario.steps)[number], { kind: K }>;
-      };
-      const prng = new Prng(SEED);
-      const world = new LinuxWorld();
-      const device = async (id: string) => (await world.devices()).find((each) => each.id === id);
-      try {
-        await world.start(scenario);
-        expect(await world.perform(step("boot"))).toMatchObject({ status: "SUCCESS" });
-        let moved = 0;
-        for (let cycle = 0; cycle < CYCLES; cycle++) {
-          const before = (await device("vm0"))?.plugged ?? 0;
-          // A size of whole memory blocks: a part of one runs into a known hazard of the design.
-          const to = prng.below(5) * 128 * MIB;
-          await world.perform({ ...step("resize"), to });
-          const dimm = await device("d0");
-          if (prng.below(2) === 1) await world.perform(dimm === undefined ? step("plug") : step("unplug"));
-          const { status } = await world.perform({
-            ...step("allocate"),
-            size: (400 + prng.below(300)) * MIB,
-          });
-          if (status === "SUCCESS") await world.perform(step("free"));
-          expect(world.fate()).toEqual({ state: "running", why: "" });
-          expect(await world.violations()).toEqual([]);
-          if (((await device("vm0"))?.plugged ?? 0) !== before) moved++;
-        }
-        expect(moved).toBeGreaterThan(CYCLES / 4);
-      } finally {
-        await world.stop();
+describe.skipIf(!LAB_READY)(`an unmodified kernel under bitmaps${LAB_NEEDS}`, () => {
+  it(`${CYCLES} random cycles of a DIMM and a virtio-mem device break nothing`, PATIENCE, async () => {
+    const scenario = load(STEPS);
+    const step = <K extends string>(kind: K) => {
+      const found = scenario.steps.find((each) => each.kind === kind);
+      if (found === undefined) throw new Error(`no step ${kind}`);
+      return found as Extract<(typeof scenario.steps)[number], { kind: K }>;
+    };
+    const prng = new Prng(SEED);
+    const world = new LinuxWorld();
+    const device = async (id: string) => (await world.devices()).find((each) => each.id === id);
+    try {
+      await world.start(scenario);
+      expect(await world.perform(step("boot"))).toMatchObject({ status: "SUCCESS" });
+      let moved = 0;
+      for (let cycle = 0; cycle < CYCLES; cycle++) {
+        const before = (await device("vm0"))?.plugged ?? 0;
+        // A size of whole memory blocks: a part of one runs into a known hazard of the design.
+        const to = prng.below(5) * 128 * MIB;
+        await world.perform({ ...step("resize"), to });
+        const dimm = await device("d0");
+        if (prng.below(2) === 1) await world.perform(dimm === undefined ? step("plug") : step("unplug"));
+        const { status } = await world.perform({
+          ...step("allocate"),
+          size: (400 + prng.below(300)) * MIB,
+        });
+        if (status === "SUCCESS") await world.perform(step("free"));
+        expect(world.fate()).toEqual({ state: "running", why: "" });
+        expect(await world.violations()).toEqual([]);
+        if (((await device("vm0"))?.plugged ?? 0) !== before) moved++;
       }
-    });
-  },
-);
+      expect(moved).toBeGreaterThan(CYCLES / 4);
+    } finally {
+      await world.stop();
+    }
+  });
+});

@@ -1,15 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { onPath } from "../src/lab/kernel-package/host-programs.ts";
-import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld } from "../src/lab/world/linux-world.ts";
 import { play } from "../src/scenario/player.ts";
+import { LAB_NEEDS, LAB_READY } from "./linux-lab.ts";
 import { load } from "./model-machine.ts";
 
-const READY =
-  onPath("qemu-system-x86_64", process.env) !== undefined &&
-  onPath("qemu-img", process.env) !== undefined &&
-  onPath("busybox", process.env) !== undefined &&
-  realKernels().some(({ release }) => release.startsWith("6.12."));
 /** An emulated guest on a busy machine takes its time. One that hangs is told of long before. */
 const PATIENCE = { timeout: 1_200_000 };
 
@@ -60,34 +54,31 @@ expect: {machine: running}
 const playInLinux = async (text: string) =>
   (await play(load(text), new LinuxWorld(), { version: "test" })).report;
 
-describe.skipIf(!READY)(
-  `faults of a real kernel${READY ? "" : " (skipped: no QEMU, no qemu-img, no busybox or no 6.12 kernel; npm run setup:lab)"}`,
-  () => {
-    it(
-      "pages that cannot be allocated keep a DIMM out; a fault that never struck fails",
-      PATIENCE,
-      async () => {
-        const { expectations, faults, violations } = await playInLinux(MEMMAP);
-        expect(violations).toEqual([]);
-        const unmet = expectations.filter(({ held }) => !held);
-        expect(unmet).toMatchObject([
-          {
-            what: "fault alloc_pages at 1000000 (-ENOMEM)",
-            expected: "struck",
-            found: expect.stringMatching(/^never: \d+ such calls?$/),
-          },
-        ]);
-        expect(faults[0]!.struck).toBeGreaterThan(0);
-        expect(faults[1]!.struck).toBe(0);
-      },
-    );
+describe.skipIf(!LAB_READY)(`faults of a real kernel${LAB_NEEDS}`, () => {
+  it(
+    "pages that cannot be allocated keep a DIMM out; a fault that never struck fails",
+    PATIENCE,
+    async () => {
+      const { expectations, faults, violations } = await playInLinux(MEMMAP);
+      expect(violations).toEqual([]);
+      const unmet = expectations.filter(({ held }) => !held);
+      expect(unmet).toMatchObject([
+        {
+          what: "fault alloc_pages at 1000000 (-ENOMEM)",
+          expected: "struck",
+          found: expect.stringMatching(/^never: \d+ such calls?$/),
+        },
+      ]);
+      expect(faults[0]!.struck).toBeGreaterThan(0);
+      expect(faults[1]!.struck).toBe(0);
+    },
+  );
 
-    it("late answers of two devices and of a design's calls lose nothing", PATIENCE, async () => {
-      const { verdict, faults } = await playInLinux(LATE);
-      expect({ verdict, struck: faults.map(({ struck }) => struck) }).toEqual({
-        verdict: "held",
-        struck: [1, 1, 1, 1],
-      });
+  it("late answers of two devices and of a design's calls lose nothing", PATIENCE, async () => {
+    const { verdict, faults } = await playInLinux(LATE);
+    expect({ verdict, struck: faults.map(({ struck }) => struck) }).toEqual({
+      verdict: "held",
+      struck: [1, 1, 1, 1],
     });
-  },
-);
+  });
+});

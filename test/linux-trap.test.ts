@@ -1,15 +1,8 @@
 import { expect, it } from "vitest";
-import { onPath } from "../src/lab/kernel-package/host-programs.ts";
-import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld } from "../src/lab/world/linux-world.ts";
 import { play } from "../src/scenario/player.ts";
+import { LAB_NEEDS, LAB_READY } from "./linux-lab.ts";
 import { load } from "./model-machine.ts";
-
-const READY =
-  onPath("qemu-system-x86_64", process.env) !== undefined &&
-  onPath("busybox", process.env) !== undefined &&
-  realKernels().some(({ release }) => release.startsWith("6.12."));
-const NEEDS = READY ? "" : " (skipped: no QEMU, busybox or 6.12 kernel; npm run setup:lab)";
 
 // Firmware keeps 256 MiB; the kernel accepts the other 384 units, whoever serves it.
 const EAGER = `
@@ -20,8 +13,8 @@ steps: [boot]
 expect: {machine: running, Unaccepted: 0, dmesg: {contains: 'tdx: Guest detected'}}
 `;
 
-it.skipIf(!READY)(
-  `a kernel whose text is left alone is served by breakpoints, and does the same${NEEDS}`,
+it.skipIf(!LAB_READY)(
+  `a kernel whose text is left alone is served by breakpoints, and does the same${LAB_NEEDS}`,
   { timeout: 1_800_000 },
   async () => {
     const { report } = await play(load(EAGER), new LinuxWorld({ trap: "breakpoints" }), { version: "test" });

@@ -1,27 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { onPath } from "../src/lab/kernel-package/host-programs.ts";
-import { realKernels } from "../src/lab/testing/real-kernel.ts";
 import { LinuxWorld } from "../src/lab/world/linux-world.ts";
 import { playBoth } from "../src/scenario/lockstep/lockstep.ts";
 import type { LockstepReport } from "../src/scenario/lockstep/lockstep-report.ts";
 import { ModelWorld } from "../src/scenario/model/model-world.ts";
+import { LAB_NEEDS, LAB_READY } from "./linux-lab.ts";
 import { bundledScenarios, loadBundled } from "./model-machine.ts";
 
-/** What a guest needs here; a test that skips says which it lacks. */
-const missing = [
-  ...(onPath("qemu-system-x86_64", process.env) === undefined ? ["QEMU"] : []),
-  ...(onPath("qemu-img", process.env) === undefined ? ["qemu-img"] : []),
-  ...(onPath("busybox", process.env) === undefined ? ["busybox"] : []),
-  ...(realKernels().some(({ release }) => release.startsWith("6.12.")) ? [] : ["a 6.12 kernel"]),
-];
-const NEEDS = missing.length === 0 ? "" : ` (skipped: no ${missing.join(", no ")}; npm run setup:lab)`;
 /** An emulated guest on a busy machine takes its time. One that hangs is told of long before. */
 const PATIENCE = { timeout: 1_200_000 };
 
 const playInBoth = (name: string): Promise<LockstepReport> =>
   playBoth(loadBundled(name), { model: new ModelWorld(), linux: new LinuxWorld() }, { version: "test" });
 
-describe.skipIf(missing.length > 0)(`an unmodified kernel${NEEDS}`, () => {
+describe.skipIf(!LAB_READY)(`an unmodified kernel${LAB_NEEDS}`, () => {
   it.each(bundledScenarios().filter((name) => name.startsWith("linux/")))(
     "%s holds, and shows what the model shows after each step",
     PATIENCE,
