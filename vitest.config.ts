@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    // By itself vitest leaves one processor free: of two, that is half of them.
+    maxWorkers: "100%",
     // Bounds on what hangs; tests are not timed, and machines may be slow and shared.
     testTimeout: 300_000,
     hookTimeout: 300_000,
