@@ -1,18 +1,15 @@
 import { TDH } from "../../abi/tdx/leaves.ts";
-import { R9, R10, R11, R12, R13, RCX, RDX, type Regs, setHalves } from "../../abi/tdx/regs.ts";
+import { R12, R13, type Regs, setHalves } from "../../abi/tdx/regs.ts";
 import { SEPT_MAPPED, SEPT_PENDING } from "../../abi/tdx/sept-entry.ts";
 import { type Status, status } from "../../abi/tdx/status.ts";
-import { checkBlockedAndTracked, type MemoryLeaf, openEntry, refuse } from "../host-walk.ts";
+import { type MemoryLeaf, refuse } from "../host-walk.ts";
 import type { TdxModule } from "../module.ts";
-import { SIZE_4K } from "../pamt.ts";
-import { pairHint } from "../pamt-pair-hint.ts";
 import type { PamtPairs } from "../pamt-pairs.ts";
 import { leafFrame, type Sept } from "../sept.ts";
 import { septAllowed } from "../sept-rules.ts";
-import { TD_WORD } from "../td.ts";
+import { giveTableBack, openTableBelow } from "../table-below.ts";
 
 const SUCCESS = status("SUCCESS");
-const BAD_VERSION = status("OPERAND_INVALID", "RAX");
 const BUSY_PAGE = status("OPERAND_BUSY", "RCX");
 const BAD_CHILDREN = status("EPT_INVALID_PROMOTE_CONDITIONS", "RCX");
 const LEAF: MemoryLeaf = {
@@ -31,7 +28,7 @@ const LEAF: MemoryLeaf = {
  * @param version 1 reports tables of L2 VMs in R9 to R11; without L2 VMs they are all ones
  * @returns SUCCESS, the entry a leaf in the pages' state, RCX the host address of the table's page, with dynamic PAMT bit 62 set
  *   as by TDH.MEM.PAGE.REMOVE, R12 and R13 the addresses of the pair that held the metadata; the refusals
- *   of `openEntry`; while vCPUs may run GPA_RANGE_NOT_BLOCKED(RCX) and TLB_TRACKING_NOT_DONE(RCX);
+ *   of `openTableBelow`; OPERAND_BUSY(RCX) while a page below is in use;
  *   EPT_INVALID_PROMOTE_CONDITIONS(RCX) unless all 512 are MAPPED, or all PENDING, and one aligned run of host
  *   pages. A refusal changes nothing but RCX and RDX.
  * @changes the entry, the metadata of the pages and of the table, the TD's child count; an accept in progress of a
@@ -40,20 +37,11 @@ const LEAF: MemoryLeaf = {
  * @missing L2 VMs; INTERRUPTED_RESTARTABLE comes by injection
  */
 export const tdhMemPagePromote = (m: TdxModule, regs: Regs, version: number): Status => {
-  if (version > 0) for (const register of [R9, R10, R11]) setHalves(regs, register, 0xffff_ffff, 0xffff_ffff);
-  if (version > 1) {
-    setHalves(regs, RCX, 0, 0);
-    setHalves(regs, RDX, 0, 0);
-    return BAD_VERSION;
-  }
-  const refused = openEntry(m, regs, LEAF);
+  const refused = openTableBelow(m, regs, version, LEAF);
   if (refused !== SUCCESS) return refused;
   const td = m.td;
   const sept = td.sept;
   const table = sept.tableFrameHere;
-  if (m.frameLocks.any && m.frameLocks.isBusy(table)) return BUSY_PAGE;
-  const stillUsed = checkBlockedAndTracked(td, regs, m.pamt.bepochAt(table, SIZE_4K));
-  if (stillUsed !== SUCCESS) return stillUsed;
   if (!areMergeable(sept)) return refuse(td, regs, BAD_CHILDREN);
   const level = sept.level;
   const first = sept.tableHere << 9;
@@ -61,10 +49,8 @@ export const tdhMemPagePromote = (m: TdxModule, regs: Regs, version: number): St
   if (m.frameLocks.any && m.frameLocks.isBusy(pages)) return BUSY_PAGE;
   sept.merge(sept.state[first]!, pages);
   m.pamt.merge(pages, level);
-  m.pamt.free(table, SIZE_4K);
-  td.words[TD_WORD.CHILD_COUNT]!--;
   if (m.pairs !== undefined && level === 1) givePairBack(m.pairs, regs, pages);
-  setHalves(regs, RCX, table << 12, (table >>> 20) | pairHint(m, table, SIZE_4K));
+  giveTableBack(m, regs, table);
   return SUCCESS;
 };
 
