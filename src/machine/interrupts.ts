@@ -48,6 +48,14 @@ export class Interrupts {
     if (driver.has(VM.BROKEN)) watch.report("I35", addr, end, "a request of a device that is marked broken");
     if (type === VIRTIO_MEM_REQUEST.PLUG && driver.has(VM.UNPLUG_ALL_REQUIRED))
       watch.report("I36", addr, end, "plugged while memory of an earlier kernel may still be plugged");
+    if (type === VIRTIO_MEM_REQUEST.UNPLUG_ALL) {
+      const { addr: start, regionSize } = driver.port;
+      this.leaving(
+        start,
+        start + regionSize,
+        "all of its device is asked to be unplugged, and it is not released",
+      );
+    }
     if (type !== VIRTIO_MEM_REQUEST.UNPLUG) return;
     this.machine.givesBack(addr, end);
     this.leaving(addr, end, "its unplug is asked for, and it is not released");
