@@ -8,10 +8,9 @@ import type { FaultPlan } from "../../machine/faults/fault-points.ts";
 import type { PlatformName } from "../../machine/guest-platform.ts";
 import type { KexecSyscall } from "../../machine/next-kernel.ts";
 import { NotModelled } from "../../not-modelled.ts";
-import { GIB, gpa, MIB } from "../../units.ts";
-import { explicitLayout, type GuestLayout } from "../../vmm/layout.ts";
+import { gpa } from "../../units.ts";
 import type { VmmPolicy } from "../../vmm/policy.ts";
-import { qemuSrat } from "../../vmm/srat.ts";
+import { deviceBlock, HIGH_BASE, layoutOf, type Placement, sratOf, UNIT } from "./placement.ts";
 
 /** Something that the operator or a user does. Sizes and places are counted in units of 2 MiB. */
 export type Deed =
@@ -83,32 +82,13 @@ export interface MachineConfiguration {
   readonly dimmUnits?: number | undefined;
   /** Zone that hot-added memory goes online to, or none: it stays offline until somebody asks. Left out: MOVABLE. */
   readonly zone?: "kernel" | "movable" | "none" | undefined;
+  /** Where memory lies and what the SRAT says of it, if not as usual. */
+  readonly placement?: Placement | undefined;
 }
 
-export const UNIT = 2 * MIB;
-/** Boot memory that firmware accepts: just enough for Linux to boot. */
-const LOW_MEMORY = 64 * MIB;
-/** The same where it has to start another kernel: an image may be half of it, and unpacks itself to 61 MiB. */
-const LOW_MEMORY_FOR_KEXEC = 384 * MIB;
-/** Where boot memory above 4 GiB starts. */
-export const HIGH_BASE = 4 * GIB;
 const PAGE_SHIFT = 12;
 const PAGEBLOCK_ORDER = 9;
 const MAX_ORDER = 10;
-
-const layoutOf = ({ staticUnits, device, dimmUnits = 0, before }: MachineConfiguration): GuestLayout => {
-  const low = before.some((deed) => deed.do === "kexec") ? LOW_MEMORY_FOR_KEXEC : LOW_MEMORY;
-  const memory = low + staticUnits * UNIT;
-  return explicitLayout({
-    ram: [
-      { start: 0, size: low },
-      { start: HIGH_BASE, size: staticUnits * UNIT },
-    ],
-    slots: 1,
-    maxmem: memory + (device.units + dimmUnits) * UNIT,
-    deviceMemory: { start: HIGH_BASE + staticUnits * UNIT, size: (device.units + dimmUnits) * UNIT },
-  });
-};
 
 /** One rule; whether it strikes is for the search to choose. */
 const faultsOf = ({ fault }: MachineConfiguration): FaultPlan | undefined => {
@@ -143,12 +123,8 @@ export const machineConfigOf = (configuration: MachineConfiguration): MachineCon
   if (design === undefined) throw new NotModelled(`design ${configuration.design}`);
   const layout = layoutOf(configuration);
   const faults = faultsOf(configuration);
-  const srat = qemuSrat(
-    layout,
-    [{ memory: layout.memory }],
-    Array.from({ length: vcpus }, () => 0),
-  );
-  const virtioMem = { id: "vm0", size: device.units * UNIT, requestedSize: 0 };
+  const srat = sratOf(configuration, layout);
+  const virtioMem = { id: "vm0", ...deviceBlock(configuration), requestedSize: 0 };
   return {
     ...(platform === undefined ? {} : { platform }),
     layout,

@@ -1,5 +1,7 @@
 import type { InvariantId } from "../../machine/invariants/table.ts";
 import { LIMITS } from "./limits.ts";
+import type { PROGRESS } from "./progress.ts";
+import type { SignId } from "./signs.ts";
 
 /** A hazard that reviewers saw in a design, and how it shows. */
 export interface Hazard {
@@ -7,8 +9,11 @@ export interface Hazard {
   readonly says: string;
   /** Standard configuration in which it can show; absent: this checker cannot show it. */
   readonly config?: string;
-  /** Rules of which it breaks one. A panic or the end of the TD always counts; "end" alone means nothing else does. */
-  readonly rules?: readonly (InvariantId | "end")[];
+  /**
+   * Rules of which it breaks one, or a sign that it shows; "progress": what is begun ends. A panic or the end of the TD always
+   * counts; "end" alone means nothing else does.
+   */
+  readonly rules?: readonly (InvariantId | "end" | typeof PROGRESS | SignId)[];
   /** Why it is not searched for. */
   readonly why?: string;
 }
@@ -17,7 +22,6 @@ export interface Hazard {
  * The hazards of the second posted series, by number.
  *
  * @source RFCv2 "Support memory hotplug/unplug for TDX CoCo guests", 2026-06-23, and its review
- * @missing searches for H6, H7 and H13, which need another layout
  */
 export const HAZARDS: readonly Hazard[] = [
   {
@@ -50,17 +54,29 @@ export const HAZARDS: readonly Hazard[] = [
     config: "replug-no-release-kept",
     rules: ["I3", "I6"],
   },
-  { id: "H6", says: "memory lies outside the table's window", why: "scenario tide-outside-table shows it" },
-  { id: "H7", says: "a region is not whole units", why: "the configurations have whole units" },
+  {
+    id: "H6",
+    says: "memory lies outside the table's window, and what is plugged counts as accepted",
+    config: "outside-table",
+    rules: ["I8", "I18"],
+  },
+  {
+    id: "H7",
+    says: "a region is not whole units, and what an earlier kernel had of it is not released",
+    config: "kexec-odd-region",
+    rules: ["I32"],
+  },
   {
     id: "H8",
     says: "a sub-block in the upper half of a listed chunk is busy",
-    why: "no rule is broken; scenario bugs/B31-odd-sub-block-busy shows it",
+    config: "odd-half",
+    rules: ["busy"],
   },
   {
     id: "H9",
     says: "offlining accepts everything first",
-    why: "a cost; scenario bugs/B34-offline-accepts-all shows it",
+    config: "dimm",
+    rules: ["accept first"],
   },
   {
     id: "H10",
@@ -70,11 +86,17 @@ export const HAZARDS: readonly Hazard[] = [
   },
   {
     id: "H11",
-    says: "a release of gigabytes holds a spinlock",
-    why: "a cost; scenario bugs/B23-release-under-lock shows it",
+    says: "a release holds a spinlock, however long it takes",
+    config: "replug",
+    rules: ["spinlock"],
   },
   { id: "H12", says: "the first removal on SNP panics", config: "snp-dimm", rules: ["end"] },
-  { id: "H13", says: "SRAT bits lie over boot memory", why: "the SRAT here is the VMM's own" },
+  {
+    id: "H13",
+    says: "SRAT bits lie over boot memory, and a kexec's decompressor believes them",
+    config: "kexec-srat-over-ram",
+    rules: ["I3"],
+  },
   {
     id: "H14",
     says: "a release skips a unit that an accept is taking as its guard",

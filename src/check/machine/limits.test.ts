@@ -43,7 +43,13 @@ it.each([
   ["notifier", "N7", "I32"],
   ["notifier", "N8", "I21"],
   ["notifier", "N9", "I3"],
+  ["bitmaps", "H6", "I8"],
+  ["bitmaps", "H7", "I32"],
+  ["bitmaps", "H8", "busy"],
+  ["bitmaps", "H9", "accept first"],
   ["bitmaps", "H10", "I15"],
+  ["bitmaps", "H11", "spinlock"],
+  ["bitmaps", "H13", "I3"],
   ["bitmaps", "H14", "I32"],
   ["bitmaps", "H15", "I2"],
   ["bitmaps", "H16", "absent"],
@@ -51,4 +57,12 @@ it.each([
 ])("%s: limit %s comes to %s", { timeout: 600_000 }, async (design, id, expected) => {
   const limit = hazardsOf(design).find((one) => one.id === id)!;
   expect(await found(limit, design)).toBe(expected);
+});
+
+it.each([
+  ["H8", "odd-half"],
+  ["H11", "grow-shrink"],
+])("tide does not show %s in %s", { timeout: 600_000 }, async (id, config) => {
+  const limit = hazardsOf("tide").find((one) => one.id === id)!;
+  expect(await found({ ...limit, config }, "tide")).toBe("absent");
 });

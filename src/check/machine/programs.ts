@@ -10,7 +10,8 @@ import { storeBlockState } from "../../machine/operator.ts";
 import type { KernelTask } from "../../machine/tasks.ts";
 import { allocatedRuns, allocateMemory, freeOwned, readAcross } from "../../machine/workload.ts";
 import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
-import { type Deed, HIGH_BASE, type MachineConfiguration, type Program, UNIT } from "./configuration.ts";
+import type { Deed, MachineConfiguration, Program } from "./configuration.ts";
+import { HIGH_BASE, UNIT } from "./placement.ts";
 
 const DIMM = "dimm0";
 const PAGE = 4096;

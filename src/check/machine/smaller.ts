@@ -104,6 +104,7 @@ const PLAIN = {
   platform: undefined,
   bigBlocks: undefined,
   zone: undefined,
+  placement: undefined,
 } as const satisfies Partial<MachineConfiguration>;
 
 const plainer = (configuration: MachineConfiguration): MachineConfiguration[] =>

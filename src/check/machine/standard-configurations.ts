@@ -178,6 +178,24 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
     before: [resize(2), heap],
     programs: [operator(resize(0)), user(1, { do: "free", as: "heap" })],
   },
+  // Two sub-blocks of a chunk and one of the next: the upper one of the two goes before the lower.
+  "odd-half": {
+    blockUnits: 4,
+    staticUnits: 4,
+    device: { kind: "virtio-mem", units: 4 },
+    programs: [operator(resize(3), resize(0))],
+  },
+  // No table covers the device: nobody can tell what of it is accepted.
+  "outside-table": {
+    placement: "outside table",
+    programs: [operator(resize(2), resize(0)), user(1, heap)],
+  },
+  "outside-table-dimm": { ...DIMM, placement: "outside table" },
+  "odd-region": {
+    placement: "odd region",
+    programs: [operator(resize(2), resize(0), resize(2)), user(1, heap)],
+  },
+  "kexec-odd-region": { ...KEXEC, placement: "odd region" },
   "three-vcpus": {
     vcpus: 3,
     programs: [
@@ -195,6 +213,8 @@ const BEYOND: Readonly<Record<string, Differences>> = {
     fault: { call: "TDG.MEM.PAGE.ACCEPT", answer: "OPERAND_BUSY", times: 2 },
     programs: [operator(resize(2), resize(0))],
   },
+  // The decompressor of the kernel that is started looks at no plugged bits. It is no part of a design.
+  "kexec-srat-over-ram": { ...KEXEC, placement: "SRAT over RAM" },
 };
 
 export const CONFIGURATION_NAMES: readonly string[] = Object.keys(CONFIGURATIONS);

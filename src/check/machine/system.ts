@@ -2,7 +2,7 @@ import type { Machine } from "../../machine/machine.ts";
 import { type System, TAKEN, UNFORESEEN } from "../system.ts";
 import type { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
-import { HIGH_BASE, type MachineConfiguration } from "./configuration.ts";
+import type { MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
 import { Foresight } from "./foresight.ts";
 import { groupOfActor } from "./gates.ts";
@@ -11,10 +11,11 @@ import { placesOf } from "./key.ts";
 import { learnFootprint } from "./learn.ts";
 import { LikeUsers } from "./like-users.ts";
 import { MachineMoves, MOVE_KINDS } from "./moves.ts";
+import { HIGH_BASE } from "./placement.ts";
 import type { Programs } from "./programs.ts";
 import type { Reductions } from "./reductions.ts";
 import { FootprintError, Untouched } from "./untouched.ts";
-import { VIOLATION, violationText } from "./violations.ts";
+import { signsOf, VIOLATION, violationText } from "./violations.ts";
 
 /** So many times each kind of move is looked at before it is trusted; then whenever its count has doubled. */
 const CLOSELY = 32;
@@ -40,6 +41,8 @@ export class MachineSystem implements System {
   private readonly moves: MachineMoves;
   private readonly untouched: Untouched;
   private readonly met: Goals;
+  /** Which sign shows that the configuration's rules ask for: its number, or TAKEN. */
+  private readonly signOf: () => number;
   /** Absent where steps are not foreseeable; and with reductions: local steps of others are part of a step then, and a fingerprint is no sum. */
   private foresight: Foresight | undefined;
   /** By kind of move: how often it was taken. */
@@ -59,6 +62,7 @@ export class MachineSystem implements System {
     const places = placesOf(machine, arena, knowledge, this.likeUsers.lines);
     const { staticUnits, device } = configuration;
     this.met = new Goals(machine, this.goals, HIGH_BASE, staticUnits + device.units);
+    this.signOf = signsOf(machine, configuration.rules);
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
     this.cells = new Cells(arena, places);
     this.moves.moves = (actor) => this.cells.moves(groupOfActor(actor));
@@ -127,7 +131,7 @@ export class MachineSystem implements System {
     const count = ++this.taken[moves.kind(index)]!;
     cells.moves(groupOfActor(moves.actor(index)));
     try {
-      const result = moves.take(index);
+      const result = moves.take(index) || this.signOf();
       this.foresight?.took(result);
       if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % RARELY === 0) this.verify();
       else if (count <= CLOSELY || (count & (count - 1)) === 0 || this.allTaken % SELDOM === 0)

@@ -2,7 +2,8 @@ import { expect, it } from "vitest";
 import { VM } from "../../linux/virtio-mem/driver.ts";
 import { acceptedOf, pluggedBit, unacceptedBit } from "../../machine/facts.ts";
 import { checkMachine } from "./check-machine.ts";
-import { HIGH_BASE, type MachineConfiguration, UNIT } from "./configuration.ts";
+import type { MachineConfiguration } from "./configuration.ts";
+import { HIGH_BASE, UNIT } from "./placement.ts";
 import { SMALLEST } from "./standard-configurations.ts";
 import { MachineSystem } from "./system.ts";
 

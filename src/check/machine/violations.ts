@@ -1,4 +1,7 @@
 import { INVARIANTS, type InvariantId } from "../../machine/invariants/table.ts";
+import type { Machine } from "../../machine/machine.ts";
+import { TAKEN } from "../system.ts";
+import { SIGNS } from "./signs.ts";
 
 /** What ends a story beside a broken invariant. Numbers follow those of the invariants. */
 const ENDS = [
@@ -10,6 +13,7 @@ const ENDS = [
   ["no room", "offlining finds no room for what is in use there, and tries for ever"],
   ["endless", "everybody gets their turn, and what was begun never ends"],
   ["unmet", "nobody has anything left to do, and what the operator asked for is not done"],
+  ...SIGNS.map(({ id, says }) => [id, says] as const),
 ] as const;
 
 const after = (place: number): number => 1 + INVARIANTS.length + place;
@@ -24,6 +28,17 @@ export const VIOLATION = {
   ENDLESS: after(6),
   UNMET: after(7),
 } as const;
+
+const FIRST_SIGN = 8;
+
+/** Looks for the signs that are among the rules: the number of one that shows, or TAKEN. */
+export const signsOf = (machine: Machine, rules: readonly string[]): (() => number) => {
+  const wanted = [...SIGNS.entries()].filter(([, { id }]) => rules.includes(id));
+  return () => {
+    for (const [place, { shows }] of wanted) if (shows(machine)) return after(FIRST_SIGN + place);
+    return TAKEN;
+  };
+};
 
 /** Number of a broken invariant, from 1. */
 export const numberOf = (invariant: InvariantId): number =>

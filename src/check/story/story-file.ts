@@ -3,6 +3,7 @@ import { FIX_NAMES } from "../../linux/variant.ts";
 import { FAULT_CALL_NAMES } from "../../machine/faults/fault-calls.ts";
 import { PLATFORM_NAMES } from "../../machine/guest-platform.ts";
 import type { MachineConfiguration } from "../machine/configuration.ts";
+import { PLACEMENTS } from "../machine/placement.ts";
 import type { Run, Story } from "./story.ts";
 
 const FORMAT = "tidemark-story-1";
@@ -68,6 +69,7 @@ const saved = z.strictObject({
     platform: z.enum(PLATFORM_NAMES).optional(),
     bigBlocks: z.boolean().optional(),
     zone: z.enum(["kernel", "movable", "none"]).optional(),
+    placement: z.enum(PLACEMENTS).optional(),
   }),
 });
 

@@ -68,6 +68,16 @@ describe("a deed of a story", () => {
     ]);
   });
 
+  it("has a table that ends with boot memory where the story's does", () => {
+    const machine = standardConfiguration("outside-table", "bitmaps")!;
+    const { firmware } = JSON.parse(scenarioOfStory(machine, { deeds: [], strikes: false }, "I8: x")).machine;
+    expect(firmware).toEqual({ unaccepted: "all", srat: "none" });
+    for (const name of ["odd-region", "kexec-srat-over-ram"])
+      expect(() =>
+        scenarioOfStory(standardConfiguration(name, "bitmaps")!, { deeds: [], strikes: false }, "I8: x"),
+      ).toThrow(NotForcible);
+  });
+
   it("makes a scenario that loads, whatever the machine", () => {
     for (const name of ["replug-eager", "dimm-no-release", "kexec-dimm", "unplug-busy"]) {
       const machine = standardConfiguration(name, "bitmaps")!;

@@ -106,11 +106,15 @@ const faultsOf = ({ fault }: MachineConfiguration, { strikes }: ForcedStory): re
 };
 
 const machineOf = (configuration: MachineConfiguration): object => {
-  const { device, vcpus } = configuration;
+  const { device, vcpus, placement } = configuration;
   const unit = unitOf(configuration);
   const [virtioMem, dimm] = [device.kind === "virtio-mem" ? device.units : 0, dimmUnits(configuration)];
   return {
-    ...{ memory: MEMORY, vcpus, firmware: { unaccepted: "all" } },
+    ...{
+      memory: MEMORY,
+      vcpus,
+      firmware: { unaccepted: "all", ...(placement === "outside table" && { srat: "none" }) },
+    },
     ...(virtioMem > 0 && { virtioMem: [{ id: DEVICE, size: virtioMem * unit }] }),
     ...(dimm > 0 && { slots: 1, maxmem: MEMORY + (virtioMem + dimm) * unit }),
   };
@@ -130,6 +134,11 @@ export const scenarioOfStory = (
   const { name, design, accept, memmapOnMemory, zone, pageRelease, discard, unplugged, aug } = configuration;
   if (configuration.bigBlocks === true)
     throw new NotForcible("big-block mode, which only a larger block size brings about");
+  const { placement } = configuration;
+  if (placement !== undefined && placement !== "outside table")
+    throw new NotForcible(
+      `memory that lies as "${placement}" says: a real machine's blocks and SRAT are the VMM's`,
+    );
   const steps = new StepText(configuration);
   return JSON.stringify({
     name: "story",
