@@ -47,6 +47,8 @@ export interface Variant {
   readonly rescindsAtRemoval: boolean;
   /** Words of the e820 printout (e820.c). */
   readonly e820Wording: "6.12" | "7.3";
+  /** Release of ACPICA, which its warnings name (include/acpi/acpixf.h). */
+  readonly acpica: string;
 }
 
 export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
@@ -73,6 +75,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     reservesWholeTable: true,
     rescindsAtRemoval: true,
     e820Wording: "6.12",
+    acpica: "20240827",
   },
   "7.3": {
     name: "7.3",
@@ -97,6 +100,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     reservesWholeTable: true,
     rescindsAtRemoval: true,
     e820Wording: "7.3",
+    acpica: "20260408",
   },
 };
 

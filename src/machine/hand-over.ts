@@ -1,3 +1,4 @@
+import { checksumLine } from "../abi/acpi/checksum-line.ts";
 import { readSrat } from "../abi/acpi/srat.ts";
 import { sratMemoryLine } from "../abi/acpi/srat-lines.ts";
 import { SRAT_MEMORY, type SratMemoryFields } from "../abi/acpi/srat-subtables.ts";
@@ -226,7 +227,14 @@ export const bootLines = (
   ...sratMemory(config).map(({ fields, domain }) =>
     sratMemoryLine(domain < config.nodes ? domain : 0, domain, fields),
   ),
+  ...sratWarning(config),
 ];
+
+/** The kernel looks at checksums once it has read the tables, and only warns. */
+const sratWarning = ({ srat, variant }: MachineConfig): string[] => {
+  const line = srat === undefined ? undefined : checksumLine(srat, variant.acpica);
+  return line === undefined ? [] : [line];
+};
 
 /** RAM ranges of an e820 table, ascending, neighbours joined. */
 export const ramOf = (e820: readonly E820Entry[]): { start: number; end: number }[] =>
