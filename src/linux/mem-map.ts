@@ -1,6 +1,8 @@
 import { assert } from "../assert.ts";
 import { DirtyRanges } from "../flat/dirty-ranges.ts";
 import { Spare } from "../flat/spare.ts";
+import { NotModelled } from "../not-modelled.ts";
+import { PAGE_SIZE } from "../units.ts";
 import { BlockLinks } from "./block-links.ts";
 import type { Geometry } from "./geometry.ts";
 import { PageOwners } from "./page-owners.ts";
@@ -46,6 +48,11 @@ export const NIL = -1;
 
 const ROOT_SECTIONS = 1024;
 
+/** Pages with a memmap stay below this: the index of one is a 32-bit integer with a sign. */
+const INDEX_LIMIT = 2 ** 31;
+/** The same in bytes of guest memory: 8 TiB. */
+export const MEMMAP_LIMIT = INDEX_LIMIT * PAGE_SIZE;
+
 /**
  * The guest's memmap: one byte of use a page and the list links of free blocks, for those sections that
  * exist. A page is named by its frame number outside and by its index inside: sections get slots in the
@@ -53,6 +60,8 @@ const ROOT_SECTIONS = 1024;
  * order lies inside one section, hence buddies are index arithmetic.
  *
  * Grows by doubling; an address space of petabytes costs a directory and no more.
+ *
+ * @missing 8 TiB of memory and more
  */
 export class MemMap {
   readonly geometry: Geometry;
@@ -198,7 +207,8 @@ export class MemMap {
     }
     let slot = this.section.indexOf(-1);
     if (slot === NIL) {
-      this.reserve(Math.max(1, this.slots * 2));
+      const most = Math.ceil(INDEX_LIMIT / this.geometry.pagesPerSection) - 1;
+      this.reserve(Math.max(this.slots + 1, Math.min(this.slots * 2, most)));
       slot = this.section.indexOf(-1);
     }
     this.leaf[this.root[rootIndex]! * ROOT_SECTIONS + (section % ROOT_SECTIONS)] = slot;
@@ -246,6 +256,7 @@ export class MemMap {
     if (slots <= this.slots) return;
     const { pagesPerSection, pageblockOrder } = this.geometry;
     const pages = slots * pagesPerSection;
+    if (pages >= INDEX_LIMIT) throw new NotModelled("a guest with 8 TiB of memory or more");
     const blocks = pages / 2 ** pageblockOrder;
     this.use = grown(this.use, spareUse.zeroes(pages));
     this.useWords = new Uint32Array(this.use.buffer, 0, pages >> 2);

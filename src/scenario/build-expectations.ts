@@ -1,11 +1,17 @@
 import { buildHostExpectations } from "./build-host.ts";
 import type { Comparison, Expectation, LineTest } from "./expectation.ts";
+import { refuseHollow } from "./hollow-expectation.ts";
 import type { Path } from "./scenario-error.ts";
 import { type ExpectDraft, FIXED_EXPECTATIONS, type FixedDraft } from "./schema/expect-schema.ts";
 import type { Source } from "./yaml-tree.ts";
 
-/** Turns an `expect` map into one expectation per thing named, each with its place. */
+/**
+ * Turns an `expect` map into one expectation per thing named, each with its place.
+ *
+ * @throws ScenarioError for one that names nothing
+ */
 export const buildExpectations = (draft: ExpectDraft, path: Path, source: Source): Expectation[] => {
+  refuseHollow(source, path);
   const fixed = draft as unknown as FixedDraft;
   const place = (...inner: Path) => source.placeOfKey([...path, ...inner]);
   const counters = Object.entries(draft as Record<string, unknown>)
@@ -61,12 +67,9 @@ const buildLines = (
 ): Expectation[] => (lines ?? []).map((line, i) => ({ kind, line, place: place(kind, i) }));
 
 const buildCosts = (fixed: FixedDraft, place: PlaceAt): Expectation[] => {
-  const found: Expectation[] = Object.entries(fixed.tdcalls ?? {}).map(([leaf, test]) => ({
-    kind: "tdcalls",
-    leaf,
-    test,
-    place: place("tdcalls", leaf),
-  }));
+  const found = Object.entries(fixed.tdcalls ?? {}).flatMap(([leaf, test]): Expectation[] =>
+    test === undefined ? [] : [{ kind: "tdcalls", leaf, test, place: place("tdcalls", leaf) }],
+  );
   if (fixed.exits !== undefined) found.push({ kind: "exits", test: fixed.exits, place: place("exits") });
   if (fixed.virtualTime !== undefined) {
     found.push({ kind: "virtual-time", test: fixed.virtualTime, place: place("virtualTime") });

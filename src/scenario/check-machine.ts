@@ -1,3 +1,5 @@
+import { MEMMAP_LIMIT } from "../linux/mem-map.ts";
+import { BACKEND_LIMIT } from "../vmm/guest-memfd.ts";
 import { ADDRESS_LIMIT, formatRange, formatSize } from "./quantity.ts";
 import type { AddressRange, DimmSpec, MachineSpec, VirtioMemSpec } from "./scenario.ts";
 import { type Path, pathText, type Refusal, ScenarioError } from "./scenario-error.ts";
@@ -14,6 +16,7 @@ export const refuserOf =
 
 /** Rules of the machine that span more than one field. They are the VMM's own: it would not start either. */
 export const checkMachine = (machine: MachineSpec, refuse: Refuse): void => {
+  checkAmounts(machine, refuse);
   checkLayout(machine, refuse);
   checkNodes(machine, refuse);
   checkIds(machine, refuse);
@@ -21,6 +24,31 @@ export const checkMachine = (machine: MachineSpec, refuse: Refuse): void => {
     checkVirtioMem(device, ["machine", "virtioMem", i], refuse);
   });
   checkRoom(machine, refuse);
+};
+
+/** Memory up to which the machine is modelled. */
+const checkAmounts = ({ memory, dimms, virtioMem }: MachineSpec, refuse: Refuse): void => {
+  checkAmount(memory, ["machine", "memory"], refuse);
+  dimms.forEach(({ size }, i) => {
+    checkAmount(size, ["machine", "dimms", i, "size"], refuse);
+  });
+  const all = memory + sum(dimms);
+  if (all >= MEMMAP_LIMIT) {
+    const expected = `less than ${formatSize(MEMMAP_LIMIT)} with the RAM, the most that is modelled`;
+    refuse(["machine", "dimms"], { expected, found: formatSize(all), advice: "" });
+  }
+  virtioMem.forEach(({ size }, i) => {
+    if (size < BACKEND_LIMIT) return;
+    const expected = `a region of less than ${formatSize(BACKEND_LIMIT)}, the most that is modelled`;
+    refuse(["machine", "virtioMem", i, "size"], { expected, found: formatSize(size), advice: "" });
+  });
+};
+
+/** Refuses more memory than a guest can have, at boot or plugged at once. */
+export const checkAmount = (bytes: number, path: Path, refuse: Refuse): void => {
+  if (bytes < MEMMAP_LIMIT) return;
+  const expected = `less than ${formatSize(MEMMAP_LIMIT)}, the most that is modelled`;
+  refuse(path, { expected, found: formatSize(bytes), advice: "" });
 };
 
 const checkLayout = ({ layout, memory }: MachineSpec, refuse: Refuse): void => {

@@ -1,4 +1,4 @@
-import { checkRequested, type Refuse } from "./check-machine.ts";
+import { checkAmount, checkRequested, type Refuse } from "./check-machine.ts";
 import type { Expectation } from "./expectation.ts";
 import { suggest } from "./nearest-name.ts";
 import { ADDRESS_LIMIT, formatAddress } from "./quantity.ts";
@@ -24,8 +24,6 @@ export const checkSteps = (scenario: Scenario, refuse: Refuse): void => {
     else if (step.kind === "wait") {
       if (step.for.kind !== "condition") continue;
       const path = ["steps", i, "wait", "for"];
-      if (step.for.expectations.length === 0)
-        refuse(path, { expected: "something to wait for", found: "nothing", advice: "" });
       checkExpectations(scenario, step.for.expectations, path, refuse);
     } else if (step.kind === "parallel") {
       step.actions.forEach((action, j) => {
@@ -111,6 +109,7 @@ const checkDevices = (
 ): void => {
   if (action.kind === "plug") {
     const inner = [...path, "plug", "dimm"];
+    checkAmount(action.size, [...path, "plug", "size"], refuse);
     const taken = dimms.get(action.dimm) === false || machine.virtioMem.some(({ id }) => id === action.dimm);
     if (taken)
       refuse(inner, { expected: "a new name", found: `\`${action.dimm}\` again`, advice: "unplug it first" });

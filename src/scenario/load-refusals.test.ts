@@ -178,7 +178,61 @@ describe("a mistake is named with its place, what was expected, what was found a
     [
       "a wait for nothing",
       around("", "  - boot\n  - wait: {for: {}}"),
-      "6:17: steps[1].wait.for: expected something to wait for, found nothing",
+      "6:17: steps[1].wait.for: expected what must hold, found an empty map; name it, or leave the key out",
+    ],
+    [
+      "an expectation of nothing",
+      `${around("")}expect: {}\n`,
+      "6:9: expect: expected what must hold, found an empty map; name it, or leave the key out",
+    ],
+    [
+      "a step that expects nothing",
+      around("", "  - boot\n  - expect: {}"),
+      "6:13: steps[1].expect: expected what must hold, found an empty map; name it, or leave the key out",
+    ],
+    ...(["blocks: {}", "change: {}", "bitmap: {}", "host: {}", "tdcalls: {}"] as const).map(
+      (inner): [string, string, string] => [
+        `nothing of what ${inner} names`,
+        `${around("")}expect: {machine: running, ${inner}}\n`,
+        `6:${28 + inner.indexOf("{")}: expect.${inner.split(":")[0]}: expected what must hold, found an empty map; name it, or leave the key out`,
+      ],
+    ),
+    ...(["range: []", "dmesg: []", "device: []", "broken: []"] as const).map(
+      (inner): [string, string, string] => [
+        `none of what ${inner} lists`,
+        `${around("")}expect: {machine: running, ${inner}}\n`,
+        `6:${28 + inner.indexOf("[")}: expect.${inner.split(":")[0]}: expected what must hold, found an empty list; name it, or leave the key out`,
+      ],
+    ),
+    [
+      "no bits of a bitmap",
+      `${around("")}expect: {bitmap: {version: 2, setBits: {}}}\n`,
+      "6:40: expect.bitmap.setBits: expected what must hold, found an empty map; name it, or leave the key out",
+    ],
+    [
+      "calls of a leaf there is not",
+      `${around("")}expect: {tdcalls: {TDG.MEM.PAGE.ACEPT: 0}}\n`,
+      "6:20: expect.tdcalls: expected a key known here, found `TDG.MEM.PAGE.ACEPT`; did you mean `TDG.MEM.PAGE.ACCEPT`?",
+    ],
+    [
+      "more RAM than is modelled",
+      "name: s\nmachine: {memory: 64T}\nsteps: [boot]\n",
+      "2:19: machine.memory: expected less than 8T, the most that is modelled, found 64T",
+    ],
+    [
+      "a DIMM larger than is modelled",
+      around("", "  - boot\n  - plug: {dimm: a, size: 8T}"),
+      "6:27: steps[1].plug.size: expected less than 8T, the most that is modelled, found 8T",
+    ],
+    [
+      "DIMMs that are too much together with the RAM",
+      around("  dimms: [{id: a, size: 5T}, {id: b, size: 3T}]\n"),
+      "4:10: machine.dimms: expected less than 8T with the RAM, the most that is modelled, found 8196G",
+    ],
+    [
+      "a region larger than is modelled",
+      around("  virtioMem: [{id: vm0, size: 16T}]\n"),
+      "4:31: machine.virtioMem[0].size: expected a region of less than 16T, the most that is modelled, found 16T",
     ],
     [
       "bytes that are no UTF-8",

@@ -19,6 +19,7 @@ it("fills in every default", () => {
       dimms: [],
       firmware: { srat: { kind: "generated" }, unaccepted: "above-4g", efiMemoryMap: [], poolAddress: null },
       host: null,
+      place: { file: "s.yaml", line: 2, column: 1 },
     },
     guest: {
       kernel: "7.3",

@@ -86,7 +86,10 @@ const build = (draft: ScenarioDraft, source: Source, options: LoadOptions, refus
     name: draft.name,
     title: draft.title,
     about: draft.about,
-    machine: buildMachine(draft.machine, steps, options, refuse),
+    machine: {
+      ...buildMachine(draft.machine, steps, options, refuse),
+      place: source.placeOfKey(["machine"]),
+    },
     guest: draft.guest,
     vmm: draft.vmm,
     platform: draft.platform,
@@ -94,7 +97,7 @@ const build = (draft: ScenarioDraft, source: Source, options: LoadOptions, refus
     faults: draft.faults.list.map((fault, i) => ({ ...fault, place: source.placeOf(faultPath(draft, i)) })),
     swarm: draft.faults.swarm === null ? null : { ...draft.faults.swarm, place: source.placeOf(["faults"]) },
     steps,
-    expect: buildExpectations(draft.expect, ["expect"], source),
+    expect: draft.expect === "none" ? [] : buildExpectations(draft.expect, ["expect"], source),
     mustBreak: draft.invariants.broken.map((invariant, i) => ({
       invariant,
       place: source.placeOf(["invariants", "broken", i]),
@@ -109,7 +112,7 @@ const buildMachine = (
   steps: readonly Step[],
   options: LoadOptions,
   refuse: Refuse,
-): MachineSpec => {
+): Omit<MachineSpec, "place"> => {
   const { sizes, count } = pluggedBy(steps);
   const devices = [...draft.dimms, ...draft.virtioMem].reduce((bytes, { size }) => bytes + size, 0);
   const srat = buildSrat(firmware.srat, options, refuse);

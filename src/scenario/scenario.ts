@@ -57,6 +57,7 @@ export interface MachineSpec {
   readonly firmware: FirmwareSpec;
   /** The TDX host as an actor of its own; null if the scenario has none. */
   readonly host: HostSpec | null;
+  readonly place: Place;
 }
 
 export interface RamRange extends AddressRange {

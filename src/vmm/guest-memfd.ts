@@ -1,7 +1,11 @@
 import { assert } from "../assert.ts";
 import { NotModelled } from "../not-modelled.ts";
+import { PAGE_SIZE } from "../units.ts";
 import { type HostMemory, NO_BLOCK } from "./host-memory.ts";
 import { PageSet, UNIT_PAGES } from "./page-set.ts";
+
+/** A memory backend stays below this: 16 TiB. */
+export const BACKEND_LIMIT = 2 ** 32 * PAGE_SIZE;
 
 /** Flags of a unit. */
 const HUGE = 1;
@@ -35,7 +39,7 @@ export class GuestMemfd {
 
   constructor(id: string, pages: number, host: HostMemory, startPrivate: boolean) {
     assert(pages > 0, "a piece of guest memory is not empty");
-    if (pages >= 2 ** 32) throw new NotModelled("a memory backend of 16 TiB or more");
+    if (pages * PAGE_SIZE >= BACKEND_LIMIT) throw new NotModelled("a memory backend of 16 TiB or more");
     this.id = id;
     this.pages = pages;
     this.host = host;

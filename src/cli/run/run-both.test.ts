@@ -53,7 +53,7 @@ describe("the exit status of both worlds says how it went", () => {
     expect(await tidemark("run held.yaml --world both", partial)).toEqual({
       status: 3,
       out: "",
-      err: "held.yaml:3: the linux world cannot play this: not modelled: boot of a fake\n",
+      err: "held.yaml:3:9: the linux world cannot play this: not modelled: boot of a fake\n",
     });
   });
 });

@@ -90,7 +90,7 @@ describe("the exit status says how it went", () => {
     }
     expect(await told("run held.yaml", undefined, async () => new Partial())).toEqual([
       3,
-      "held.yaml:3: the model world cannot play this: not modelled: boot of a fake\n",
+      "held.yaml:3:9: the model world cannot play this: not modelled: boot of a fake\n",
       "silent",
     ]);
   });

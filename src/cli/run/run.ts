@@ -188,7 +188,8 @@ export const asUnplayable = (
   world: WorldName,
 ): unknown => {
   if (!(error instanceof NotModelled)) return error;
-  const where = playing === undefined ? scenario.file : `${scenario.file}:${playing.place.line}`;
+  const { file, line, column } = (playing ?? scenario.machine).place;
+  const where = `${file}:${line}:${column}`;
   const said = `${where}: the ${world} world cannot play this: ${error.message}`;
   return new WorldUnavailable(oneLine(said), { cause: error });
 };

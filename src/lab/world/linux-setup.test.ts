@@ -23,7 +23,7 @@ it("a machine that no VMM starts is a mistake in the scenario, told on one line"
   const twice = "{memory: 2G, slots: 2, dimms: [{id: d0, size: 1G, slot: 0}, {id: d1, size: 1G, slot: 0}]}";
   expect(() => configOf(twice)).toThrow(ScenarioError);
   expect(() => configOf(twice)).toThrow(
-    "m.yaml:1:1: machine: expected a machine that can be started, found slot: expected a free one of 2, found 0",
+    "m.yaml:2:1: machine: expected a machine that can be started, found slot: expected a free one of 2, found 0",
   );
 });
 

@@ -8,13 +8,12 @@ import { ScenarioError } from "../scenario-error.ts";
  *
  * @throws ScenarioError for a machine that no VMM would start
  */
-export const asStartable = <T>({ file, steps }: Pick<Scenario, "file" | "steps">, deed: () => T): T => {
+export const asStartable = <T>({ machine }: Pick<Scenario, "machine">, deed: () => T): T => {
   try {
     return deed();
   } catch (error) {
     if (!(error instanceof VmmError || error instanceof FirmwareError)) throw error;
-    const place = { file: steps[0]?.place.file ?? file, line: 1, column: 1 };
     const refusal = { expected: "a machine that can be started", found: error.message, advice: "" };
-    throw new ScenarioError(place, "machine", refusal, { cause: error });
+    throw new ScenarioError(machine.place, "machine", refusal, { cause: error });
   }
 };

@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { SNP_GUEST_CALL } from "../../abi/snp/call-numbers.ts";
+import { TDG } from "../../abi/tdx/leaves.ts";
 import { FATES, SEPT_STATES, USES } from "../expectation.ts";
 import { COUNTER_NAMES, counterUnit } from "../kernel-counters.ts";
 import { amount, amountOfChange, bitRuns, blocks, count, duration } from "./comparison-schema.ts";
@@ -72,6 +74,9 @@ const counters = Object.fromEntries(
 
 const counterName = z.enum(COUNTER_NAMES);
 
+/** What the guest calls, as costs count it: TDCALL leaves, and what SEV-SNP has in their place. */
+const LEAVES = [...Object.keys(TDG), ...Object.keys(SNP_GUEST_CALL)];
+
 const fixed = {
   change: z
     .partialRecord(counterName, amountOfChange("How far the counter moved"))
@@ -82,7 +87,7 @@ const fixed = {
   dmesg: oneOrMore(line("A line of the kernel log")).optional(),
   iomem: oneOrMore(line("A line of /proc/iomem")).optional(),
   tdcalls: z
-    .record(z.string().max(100), count("How often the leaf was called"))
+    .partialRecord(z.enum(LEAVES), count("How often the leaf was called"))
     .optional()
     .meta({ description: "Counts of TDCALLs by leaf, such as TDG.MEM.PAGE.ACCEPT" }),
   exits: count("TD exits").optional(),

@@ -4,7 +4,7 @@ import { expectSchema } from "./expect-schema.ts";
 import { faultsSchema } from "./fault-schema.ts";
 import { guestSchema, vmmSchema } from "./guest-schema.ts";
 import { machineSchema } from "./machine-schema.ts";
-import { expectingName } from "./refusal.ts";
+import { expecting, expectingName } from "./refusal.ts";
 import { invariant, text, whole } from "./scalar-schema.ts";
 import { stepSchema } from "./step-schema.ts";
 
@@ -27,7 +27,10 @@ export const scenarioSchema = z
     seed: whole("Decides what real machines leave open", 0, Number.MAX_SAFE_INTEGER).default(1),
     faults: faultsSchema.prefault([]),
     steps: z.array(stepSchema).min(1).max(10_000).meta({ description: "What the operator and the guest do" }),
-    expect: expectSchema.prefault({}),
+    expect: z
+      .union([z.literal("none"), expectSchema], { error: expecting("a map of what must hold, or none") })
+      .default("none")
+      .meta({ description: "What must hold after the last step" }),
     invariants: z
       .strictObject({ broken: z.array(invariant).default([]).meta({ description: "By number" }) })
       .prefault({})
