@@ -26,14 +26,21 @@ export const bundledNames = (): string[] => {
     .sort();
 };
 
+/** The name of a file, without a way to another folder. */
+const PLAIN_NAME = /^[\w-]+$/;
+
 /**
  * Path of the bundled scenario of that name, with or without its folder and `.yaml`; undefined if there is none. Where
  * a folder has one of the same name, the name alone is the one outside.
  */
 export const bundledPath = (name: string): string | undefined => {
   const folder = bundledFolder();
+  if (folder === undefined) return undefined;
   const bare = name.endsWith(".yaml") ? name.slice(0, -".yaml".length) : name;
+  // Most names are of the folder itself; to list all folders takes as long as to read the scenario.
+  const outside = join(folder, `${bare}.yaml`);
+  if (PLAIN_NAME.test(bare) && existsSync(outside)) return outside;
   const names = bundledNames();
   const found = names.find((one) => one === bare) ?? names.find((one) => one.endsWith(`/${bare}`));
-  return folder === undefined || found === undefined ? undefined : join(folder, `${found}.yaml`);
+  return found === undefined ? undefined : join(folder, `${found}.yaml`);
 };
