@@ -15,10 +15,14 @@ export interface MachineState {
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /** Own fields of an object that hold a value; a getter holds none. */
-export const fieldsOf = (object: object): readonly (readonly [key: string, value: unknown])[] =>
-  Object.entries(Object.getOwnPropertyDescriptors(object)).flatMap(([key, { value, writable }]) =>
-    writable === true && typeof value !== "function" ? [[key, value] as const] : [],
-  );
+export const fieldsOf = (object: object): readonly (readonly [key: string, value: unknown])[] => {
+  const fields: (readonly [string, unknown])[] = [];
+  for (const key of Object.getOwnPropertyNames(object)) {
+    const { value, writable } = Object.getOwnPropertyDescriptor(object, key)!;
+    if (writable === true && typeof value !== "function") fields.push([key, value]);
+  }
+  return fields;
+};
 
 /** One walk over all that can be reached. The order is that of the fields, so it is the same each time. */
 class StateWalk implements MachineState {
@@ -79,13 +83,40 @@ export const bytesOfState = ({ buffers }: MachineState): number =>
 
 const bytesOf = (buffer: ArrayBufferLike): Uint8Array => new Uint8Array(buffer);
 
+/** The fields of one object as they were. */
+class KeptFields {
+  private readonly object: object;
+  private readonly fields: readonly (readonly [key: string, value: unknown])[];
+  /** How many names the object has, those without a value too. */
+  private readonly names: number;
+
+  constructor(object: object) {
+    this.object = object;
+    this.fields = fieldsOf(object);
+    this.names = Object.getOwnPropertyNames(object).length;
+  }
+
+  restore(): void {
+    const { object, fields } = this;
+    for (const [key, value] of fields)
+      if (Reflect.get(object, key) !== value) Reflect.set(object, key, value);
+    // All that it had it has again, so as many names are the same names.
+    if (Object.getOwnPropertyNames(object).length !== this.names) this.removeOthers();
+  }
+
+  private removeOthers(): void {
+    const known = new Set(this.fields.map(([key]) => key));
+    for (const [key] of fieldsOf(this.object)) if (!known.has(key)) Reflect.deleteProperty(this.object, key);
+  }
+}
+
 /**
  * A copy of a whole machine as it is between two steps: flat memory, the fields around it, the log and the
  * violations seen. It belongs to that machine.
  */
 export class MachineSnapshot {
   private readonly buffers: readonly (readonly [ArrayBufferLike, Uint8Array])[];
-  private readonly objects: readonly (readonly [object, readonly (readonly [string, unknown])[]])[];
+  private readonly objects: readonly KeptFields[];
   private readonly maps: readonly (readonly [Map<unknown, unknown>, readonly [unknown, unknown][]])[];
   private readonly sets: readonly (readonly [Set<unknown>, readonly unknown[]])[];
 
@@ -93,7 +124,7 @@ export class MachineSnapshot {
   constructor(machine: Machine, state: MachineState = stateOf(machine)) {
     const { buffers, objects, maps, sets } = state;
     this.buffers = buffers.map((buffer) => [buffer, bytesOf(buffer).slice()] as const);
-    this.objects = objects.map((object) => [object, fieldsOf(object)] as const);
+    this.objects = objects.map((object) => new KeptFields(object));
     this.maps = maps.map((map) => [map, [...map]] as const);
     this.sets = sets.map((set) => [set, [...set]] as const);
   }
@@ -105,7 +136,7 @@ export class MachineSnapshot {
 
   /** Makes the machine what it was. May be done any number of times. */
   restore(): void {
-    for (const [object, fields] of this.objects) restoreFields(object, fields);
+    for (const fields of this.objects) fields.restore();
     for (const [buffer, copy] of this.buffers) bytesOf(buffer).set(copy);
     for (const [map, entries] of this.maps) {
       map.clear();
@@ -117,11 +148,3 @@ export class MachineSnapshot {
     }
   }
 }
-
-const restoreFields = (object: object, fields: readonly (readonly [string, unknown])[]): void => {
-  for (const [key, value] of fields) if (Reflect.get(object, key) !== value) Reflect.set(object, key, value);
-  const present = fieldsOf(object);
-  if (present.length === fields.length) return;
-  const known = new Set(fields.map(([key]) => key));
-  for (const [key] of present) if (!known.has(key)) Reflect.deleteProperty(object, key);
-};
