@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+// As in load-program.mjs: an `import` would load more of Node than is used.
+const { existsSync } = process.getBuiltinModule("node:fs");
+const { fileURLToPath } = process.getBuiltinModule("node:url");
 
 const root = new URL("../", import.meta.url);
 

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
-
-// Each run in a checkout asks whether dist/ is fresh before anything else: hence nothing is imported that can wait.
+// Each run in a checkout asks whether dist/ is fresh before anything else: hence nothing is loaded that can wait, and an
+// `import` of Node's own modules would load more of them than is used.
+const { readFileSync, statSync } = process.getBuiltinModule("node:fs");
 
 /** What dist/ was made from, below the checkout. */
 export const RECORD = ".cache/dist-sources.json";
