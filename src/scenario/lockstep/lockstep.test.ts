@@ -156,6 +156,30 @@ it("what a world cannot see broken is no difference", async () => {
   }
   const dying = "steps:\n  - boot\n  - touch: {gpa: 7G}\ninvariants: {broken: [I1]}\n";
   expect(await differencesIn(new Blind(), dying)).toEqual([]);
+  const undeclared = "steps:\n  - boot\n  - touch: {gpa: 7G}\n  - expect: {status: TD_KILLED}\n";
+  const { worlds, differences } = await playWith(new Blind(), undeclared);
+  expect([worlds.model.verdict, worlds.linux.verdict, differences]).toEqual(["broken", "held", []]);
+});
+
+it("an expectation that only one world is asked is no difference, and one that both are asked is", async () => {
+  class Reticent extends FakeWorld {
+    readonly untold = { driverBlocks: true, pageUse: true, idle: true, pluggedBits: () => [] };
+    override snapshotMap(): MapRun[] {
+      return super.snapshotMap().map((run) => (run.online ? { ...run, use: "unknown" } : run));
+    }
+  }
+  const wrong = (fact: string) =>
+    `steps:\n  - boot\n  - resize: {device: vm0, to: 6M}\nexpect: {range: {at: 6G, ${fact}}}\n`;
+  const { worlds, differences } = await playWith(new Reticent(), wrong("use: fake-offline"));
+  expect([worlds.model.verdict, worlds.linux.verdict, differences]).toEqual(["failed", "held", []]);
+  class Unplugged extends Reticent {
+    override snapshotMap(): MapRun[] {
+      return super.snapshotMap().map((run) => ({ ...run, plugged: false }));
+    }
+  }
+  expect(await differencesIn(new Unplugged(), wrong("plugged: true"))).toContain(
+    "null:null verdict : held | failed",
+  );
 });
 
 it("a device that still shrinks in one world is not compared", async () => {

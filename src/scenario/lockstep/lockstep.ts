@@ -5,6 +5,7 @@ import { stepText } from "../step-text.ts";
 import type { TraceEvent, World } from "../world.ts";
 import { BLOCK_QUANTITIES } from "./block-quantities.ts";
 import { DEVICE_QUANTITIES } from "./device-quantities.ts";
+import { endsOf } from "./ends.ts";
 import type { Difference, LockstepReport } from "./lockstep-report.ts";
 import { MEMORY_QUANTITIES } from "./memory-quantities.ts";
 import { type Both, type Finding, type Pair, type Quantity, unlessSame } from "./quantity.ts";
@@ -76,22 +77,9 @@ class Comparison {
 
   /** @param seeable numbers of the invariants that both worlds can see broken */
   end(model: RunReport, linux: RunReport, seeable: ReadonlySet<string> | undefined): void {
-    const broken = ({ violations }: RunReport): string => {
-      const seen = violations.map(({ invariant }) => invariant);
-      return (
-        [...new Set(seen)]
-          .filter((one) => seeable?.has(one) ?? true)
-          .sort()
-          .join(", ") || "none"
-      );
-    };
-    const ends = [
-      ["machine", (report: RunReport) => report.fate.state],
-      ["broken invariants", broken],
-      ["verdict", (report: RunReport) => report.verdict],
-    ] as const;
-    for (const [name, of] of ends)
-      for (const finding of unlessSame("", of(model), of(linux)))
+    const ends = endsOf(model, linux, seeable);
+    for (const { name, ...values } of ends)
+      for (const finding of unlessSame("", values.model, values.linux))
         this.differences.push(this.difference(undefined, name, 0, finding));
   }
 
