@@ -41,8 +41,14 @@ export const nodeBackend = (node: number): string => `ram${node}`;
  * A TD's CPU: an Intel one, because the kernel asks the vendor, with leaf 0x21, where TDX is announced. String
  * instructions are not fast: without them the kernel clears memory word by word, which TCG does two to three times as
  * fast as `rep stosb`. Pages of 1 GiB are too large for memory that is accepted by 2 MiB.
+ *
+ * Without cmpxchg16b the kernel has a routine of its own. A QEMU before 8.0 computes the flags of that instruction from what is not
+ * there yet: an interrupt right behind it saves garbage in RFLAGS, and the kernel dies of the return, a double fault in
+ * kmem_cache_alloc() in one run of twelve on a busy host.
+ *
+ * @source QEMU target/i386/tcg, helper_cmpxchg16b_unlocked up to 7.2, gen_cmpxchg16b since 8.0
  */
-const CPU = "max,level=0x21,vendor=GenuineIntel,-erms,-fsrm,-pdpe1gb";
+const CPU = "max,level=0x21,vendor=GenuineIntel,-erms,-fsrm,-pdpe1gb,-cx16";
 
 /** Boot memory of each node, as a scenario splits it: equal parts of whole units, the last one takes the rest. */
 export const nodeSizes = (memory: number, nodes: number): number[] => {
