@@ -13,8 +13,8 @@ const DIMM = 0x1_4000_0000;
 const BLOCK_SIZE = 2 ** 27;
 const FIRST = DIMM / BLOCK_SIZE;
 
-const start = (options: Partial<HotplugKernelOptions> = {}) => {
-  const slots = new FakeSlots(4);
+const start = (options: Partial<HotplugKernelOptions> = {}, count = 4) => {
+  const slots = new FakeSlots(count);
   const fake = hotplugKernel({ top: 16 * GIB, acpi: slots, nodes: 2, ...options });
   fake.k.blocks.autoOnline = MMOP.ONLINE;
   return { ...fake, slots };
@@ -126,6 +126,57 @@ it("says when the VMM did not take the DIMM away", () => {
   sci(k);
   expect(log.at(-1)).toBe("ACPI: \\_SB_.MHPC.MP00: Eject incomplete - status 0xf");
   expect(slots.log.at(-1)).toBe("slot 0 OST 3 0x0");
+});
+
+it("has _STA run for the slots in the order of a 6.12.117 and a 7.3.4", () => {
+  const { k, slots } = start({}, 3);
+  const since = (): number[] => slots.statuses.splice(0);
+  slots.plug(0, DIMM, BLOCK_SIZE);
+  run(k, acpiScanAtBoot);
+  expect(since()).toEqual([0, 1, 2, 0, 0, 1, 2, 1, 2, 1, 2]);
+  run(k, acpiGpeScan);
+  k.acpiMemory!.take();
+  slots.plug(1, DIMM + BLOCK_SIZE, BLOCK_SIZE);
+  sci(k);
+  expect(since()).toEqual([1, 0, 1, 1, 2]);
+  slots.requestEject(1);
+  sci(k);
+  expect(since()).toEqual([1]);
+});
+
+it("does not add the memory of a DIMM again that was emptied and not taken away, until it is ejected", () => {
+  const { k, slots } = start();
+  slots.plug(0, DIMM, BLOCK_SIZE);
+  sci(k);
+  slots.stuck = true;
+  slots.requestEject(0);
+  sci(k);
+  slots.stuck = false;
+  slots.plug(1, DIMM + BLOCK_SIZE, BLOCK_SIZE);
+  sci(k);
+  expect(states(k, 2)).toEqual([BLOCK.ABSENT, BLOCK.ONLINE]);
+  slots.requestEject(0);
+  sci(k);
+  slots.plug(0, DIMM, BLOCK_SIZE);
+  sci(k);
+  expect(states(k, 2)).toEqual([BLOCK.ONLINE, BLOCK.ONLINE]);
+});
+
+it("leaves a DIMM alone that was absent when its driver looked, until it is asked to go", () => {
+  const { k, slots } = start();
+  // At a plug _STA runs for the event, for the scan of the bus, and for the driver.
+  slots.lies = [2];
+  slots.plug(0, DIMM, BLOCK_SIZE);
+  sci(k);
+  slots.plug(1, DIMM + BLOCK_SIZE, BLOCK_SIZE);
+  sci(k);
+  expect(states(k, 2)).toEqual([BLOCK.ABSENT, BLOCK.ONLINE]);
+  slots.stuck = true;
+  slots.requestEject(0);
+  sci(k);
+  slots.plug(2, DIMM + 2 * BLOCK_SIZE, BLOCK_SIZE);
+  sci(k);
+  expect(states(k, 3)).toEqual([BLOCK.ONLINE, BLOCK.ONLINE, BLOCK.ONLINE]);
 });
 
 it("answers an eject that the guest itself began with its own source event", () => {

@@ -14,6 +14,14 @@ export const ACPI_OST = {
   EJECT_IN_PROGRESS: 0x84,
 } as const;
 
+/**
+ * What has become of a slot's device: nobody is bound to it; its memory is in Linux; the driver has no memory of it any more, and
+ * stays until it is ejected; the driver left it alone, and so do later scans until it is gone or asked to go.
+ *
+ * @source Linux drivers/acpi/scan.c, acpi_bus_attach, acpi_bus_post_eject (seen on a 6.12.117)
+ */
+export const BINDING = { NONE: 0, ADDED: 1, EMPTIED: 2, LEFT_ALONE: 3 } as const;
+
 /** Slots of `AcpiMemory.words`. */
 const WORD = { head: 0, count: 1, gpe: 2 } as const;
 
@@ -27,7 +35,7 @@ const WORD = { head: 0, count: 1, gpe: 2 } as const;
  */
 export class AcpiMemory {
   readonly slots: number;
-  /** 1 while the driver is bound to the slot's device. */
+  /** By slot: `BINDING`. */
   readonly bound: Uint8Array;
   /** Range that was added, bytes, and the memory group. */
   readonly starts: Float64Array;

@@ -3,7 +3,7 @@ import { NotModelled } from "../../not-modelled.ts";
 import { ERRNO } from "../errno.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { DEVICE_HOTPLUG_LOCK, lockDeviceHotplug } from "../memory-hotplug/hotplug-locks.ts";
-import { ACPI_NOTIFY, ACPI_OST } from "./acpi-memory.ts";
+import { ACPI_NOTIFY, ACPI_OST, BINDING } from "./acpi-memory.ts";
 import { bindMemoryDevice, detachMemoryDevice } from "./memory-device.ts";
 import { ejectSlot, slotStatus, takeSlotEvent, writeOst } from "./registers.ts";
 import { acpiTryToOffline } from "./try-to-offline.ts";
@@ -44,12 +44,31 @@ const boot = KERNEL_PROCEDURES.declare("acpi_scan_init memory devices", {
   steps: ["enter", "slot", "next"],
 });
 
-/** Binds the DIMMs that were there before boot and are not in firmware's memory map. Returns 0. */
+/** Serial ports of the machine. Each looks for what hangs on it among the devices that no driver has. */
+const SERIAL_PORTS = 2;
+
+/** Has _STA of those slots run that no driver is bound to; of all of them while none is. */
+const lookAtSlots = (k: Kernel): void => {
+  const { bound, slots } = k.acpiMemory!;
+  for (let slot = 0; slot < slots; slot++) if (bound[slot] === BINDING.NONE) slotStatus(k.hw.acpi!, slot);
+};
+
+/**
+ * Binds the DIMMs that were there before boot and are not in firmware's memory map. _STA runs for each slot when its device is
+ * made, then for binding, and once for each serial port if nobody was bound. Returns 0.
+ *
+ * @source Linux drivers/acpi/scan.c, acpi_add_single_object; drivers/tty/serdev/core.c, acpi_serdev_add_device (seen on a
+ *   6.12.117 and a 7.3.4)
+ */
 export const acpiScanAtBoot = boot.define({
-  enter: (_k, f) => f.call(lockDeviceHotplug, boot.at.slot),
+  enter: (k, f) => {
+    if (k.hw.acpi !== undefined) lookAtSlots(k);
+    return f.call(lockDeviceHotplug, boot.at.slot);
+  },
   slot: (k, f) => {
     if (k.hw.acpi !== undefined && f.get(boot.v.slot) < k.hw.acpi.slots)
       return f.call(bindMemoryDevice, boot.at.next, f.get(boot.v.slot));
+    if (k.hw.acpi !== undefined) for (let port = 0; port < SERIAL_PORTS; port++) lookAtSlots(k);
     k.locks.release(DEVICE_HOTPLUG_LOCK, f.task);
     return f.returns(0);
   },
@@ -81,7 +100,7 @@ const takeAway = (k: Kernel, slot: number): number => {
 
 /**
  * Offlines, removes and ejects a DIMM: (slot). Returns 0 or -EBUSY, the DIMM being as before, or without memory in Linux if the design
- * holds it.
+ * holds it. A slot that still holds a DIMM afterwards keeps its driver, so no later scan adds that memory again.
  */
 const hotRemove = eject.define({
   enter: (_k, f) => f.call(acpiTryToOffline, eject.at.offline, f.get(eject.v.slot)),
@@ -102,7 +121,7 @@ const hotRemove = eject.define({
     if (slotStatus(k.hw.acpi!, slot).enabled) {
       const name = slot.toString(16).toUpperCase().padStart(2, "0");
       k.printk(`ACPI: \\_SB_.MHPC.MP${name}: Eject incomplete - status 0xf`);
-    }
+    } else k.acpiMemory!.bound[slot] = BINDING.NONE;
     return f.returns(0);
   },
 });
@@ -117,9 +136,11 @@ const work = KERNEL_PROCEDURES.declare("acpi_device_hotplug", {
 const check = (k: Kernel, f: Frame<Kernel>): number => {
   const slot = f.get(work.v.slot);
   const { enabled } = slotStatus(k.hw.acpi!, slot);
-  if (!enabled && k.acpiMemory!.bound[slot] !== 0)
-    throw new NotModelled("a DIMM that vanished without being ejected");
-  if (!enabled || k.acpiMemory!.bound[slot] !== 0) return finish(k, f, 0);
+  const { bound } = k.acpiMemory!;
+  if (!enabled && bound[slot] === BINDING.LEFT_ALONE) bound[slot] = BINDING.NONE;
+  const hasDriver = bound[slot] === BINDING.ADDED || bound[slot] === BINDING.EMPTIED;
+  if (!enabled && hasDriver) throw new NotModelled("a DIMM that vanished without being ejected");
+  if (!enabled || hasDriver) return finish(k, f, 0);
   return f.call(bindMemoryDevice, work.at.bound, 0);
 };
 

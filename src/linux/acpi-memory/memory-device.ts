@@ -4,6 +4,7 @@ import { addMemoryLocked } from "../memory-hotplug/add-memory.ts";
 import { GROUP } from "../memory-hotplug/memory-group.ts";
 import { MHP, mhpFlags } from "../memory-hotplug/mhp-flags.ts";
 import { tryRemoveMemory } from "../memory-hotplug/remove-memory.ts";
+import { BINDING } from "./acpi-memory.ts";
 import { slotResources, slotStatus } from "./registers.ts";
 
 /** dev_err() of a slot's device. The devices are numbered as the slots: the namespace lists them in order. */
@@ -17,8 +18,9 @@ const bind = KERNEL_PROCEDURES.declare("acpi_memory_device_add", {
 });
 
 /**
- * Binds the driver to a slot's device: (slot). The caller holds device_hotplug_lock. _CRS runs only for an enabled slot
- * that is not bound. Its range gets a static memory group and is added as plain System RAM, its memmap on itself if the kernel was booted so. A
+ * Binds the driver to a slot's device: (slot). The caller holds device_hotplug_lock. _STA runs for every slot. For an
+ * enabled one that is not bound _CRS runs, and then the driver has _STA run for itself. If that says that it is absent, the driver
+ * leaves it alone for good. The range gets a static memory group and is added as plain System RAM, its memmap on itself if the kernel was booted so. A
  * range that the kernel has already (-EEXIST) counts as added.
  *
  * Returns 0, also for a slot that is not enabled, or -EINVAL: empty, an impossible node, or not added. A
@@ -33,8 +35,13 @@ export const bindMemoryDevice = bind.define({
     const slot = f.get(v.slot);
     const acpi = k.acpiMemory!;
     const { proximity, enabled } = slotStatus(k.hw.acpi!, slot);
-    if (!enabled || acpi.bound[slot] !== 0) return f.returns(0);
+    if (!enabled && acpi.bound[slot] === BINDING.LEFT_ALONE) acpi.bound[slot] = BINDING.NONE;
+    if (!enabled || acpi.bound[slot] !== BINDING.NONE) return f.returns(0);
     const { start, size } = slotResources(k.hw.acpi!, slot);
+    if (!slotStatus(k.hw.acpi!, slot).enabled) {
+      acpi.bound[slot] = BINDING.LEFT_ALONE;
+      return f.returns(0);
+    }
     acpi.starts[slot] = start;
     acpi.sizes[slot] = size;
     acpi.groups[slot] = 0;
@@ -52,7 +59,7 @@ export const bindMemoryDevice = bind.define({
     const slot = f.get(bind.v.slot);
     const acpi = k.acpiMemory!;
     if (f.result === 0 || f.result === ERRNO.EEXIST) {
-      acpi.bound[slot] = 1;
+      acpi.bound[slot] = BINDING.ADDED;
       return f.returns(0);
     }
     k.groups.unregister(acpi.groups[slot]!);
@@ -74,7 +81,7 @@ const detach = KERNEL_PROCEDURES.declare("acpi_memory_device_remove", {
 
 /**
  * Takes the driver off a slot's device: (slot). Its memory, which is offline, leaves Linux; that this cannot
- * fail is the kernel's own belief, and it stops if it does. Returns 0.
+ * fail is the kernel's own belief, and it stops if it does. The slot keeps its driver until it is ejected. Returns 0.
  *
  * @source Linux drivers/acpi/acpi_memhotplug.c, acpi_memory_device_remove
  */
@@ -82,14 +89,15 @@ export const detachMemoryDevice = detach.define({
   enter: (k, f) => {
     const slot = f.get(detach.v.slot);
     const acpi = k.acpiMemory!;
-    if (acpi.bound[slot] === 0) return f.returns(0);
+    if (acpi.bound[slot] === BINDING.LEFT_ALONE) acpi.bound[slot] = BINDING.NONE;
+    if (acpi.bound[slot] !== BINDING.ADDED) return f.returns(0);
     return f.call(tryRemoveMemory, detach.at.removed, acpi.starts[slot]!, acpi.sizes[slot]!);
   },
   removed: (k, f) => {
     if (f.result !== 0) return panic(k, "kernel BUG at mm/memory_hotplug.c: memory of an ejected DIMM stays");
     const slot = f.get(detach.v.slot);
     const acpi = k.acpiMemory!;
-    acpi.bound[slot] = 0;
+    acpi.bound[slot] = BINDING.EMPTIED;
     if (acpi.groups[slot] !== 0) k.groups.unregister(acpi.groups[slot]!);
     return f.returns(0);
   },

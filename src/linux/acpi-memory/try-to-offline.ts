@@ -4,6 +4,7 @@ import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { BLOCK, MMOP } from "../memory-block.ts";
 import { offlineBlock } from "../memory-hotplug/offline-block.ts";
 import { onlineBlock } from "../memory-hotplug/online-block.ts";
+import { BINDING } from "./acpi-memory.ts";
 
 const { v, at, define } = KERNEL_PROCEDURES.declare("acpi_scan_try_to_offline", {
   args: ["slot"],
@@ -37,7 +38,7 @@ export const acpiTryToOffline = define({
   enter: (k, f) => {
     const slot = f.get(v.slot);
     const acpi = k.acpiMemory!;
-    if (acpi.bound[slot] === 0) return f.returns(0);
+    if (acpi.bound[slot] !== BINDING.ADDED) return f.returns(0);
     f.set(v.first, k.blocks.blockOf(acpi.starts[slot]!));
     f.set(v.end, Math.ceil((acpi.starts[slot]! + acpi.sizes[slot]!) / k.blocks.blockSize));
     f.set(v.block, f.get(v.first));

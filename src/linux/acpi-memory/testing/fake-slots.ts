@@ -15,6 +15,11 @@ export class FakeSlots implements AcpiMemoryPort {
   readonly log: string[] = [];
   /** While true an eject does nothing, as a VMM that fails to unplug. */
   stuck = false;
+  /** Slots whose _STA was run, in order. It reads the flags right behind the proximity. */
+  readonly statuses: number[] = [];
+  /** Which runs of _STA say that the DIMM is absent, counted from 0. */
+  lies: readonly number[] = [];
+  private before = -1;
   private readonly dimms: Dimm[];
   private selected = 0;
   private event = 0;
@@ -43,7 +48,10 @@ export class FakeSlots implements AcpiMemoryPort {
 
   read(offset: number): number {
     const dimm = this.dimms[this.selected];
+    const isStatus = offset === 20 && this.before === 16;
+    this.before = offset;
     if (dimm === undefined) return 0;
+    if (isStatus && this.lies.includes(this.statuses.push(this.selected) - 1)) return 0;
     const bits = (dimm.enabled ? 1 : 0) | (dimm.insert ? 2 : 0) | (dimm.remove ? 4 : 0);
     const words: Readonly<Record<number, number>> = {
       0: dimm.start % 2 ** 32,
