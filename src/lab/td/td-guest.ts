@@ -10,6 +10,7 @@ import { withLateness } from "../faults/lateness.ts";
 import type { QemuGuest } from "../qemu/qemu-guest.ts";
 import type { Span } from "../span.ts";
 import { GdbClient } from "../wire/gdb-client.ts";
+import { minded } from "../wire/minded.ts";
 import { hookTdcalls } from "./breakpoint-trap.ts";
 import {
   acceptAhead,
@@ -106,7 +107,7 @@ export class TdGuest {
   private async bringUp(): Promise<void> {
     const { kernel, design, unaccepted, window, enforcement } = this.options;
     const { ram } = this.qemu;
-    const entered = runToKernel(this.control.gdb, kernel, this.options.config.layout.memory);
+    const entered = minded(runToKernel(this.control.gdb, kernel, this.options.config.layout.memory));
     const parts = { ram, td: this.td, kernel, design, unaccepted };
     // Firmware accepts while the guest unpacks its kernel.
     const accepted = acceptAhead(parts);

@@ -1,6 +1,7 @@
 import { TDG } from "../../abi/tdx/leaves.ts";
-import { getNumber, RAX, RCX, type Regs, setNumber } from "../../abi/tdx/regs.ts";
-import { type Status, statusText } from "../../abi/tdx/status.ts";
+import { getBig, getNumber, RAX, RCX, type Regs, setNumber } from "../../abi/tdx/regs.ts";
+import { type Status, status, statusFromWord, statusText, withoutDetails } from "../../abi/tdx/status.ts";
+import { assert } from "../../assert.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import { Machine } from "../../machine/machine.ts";
 import { describeEnd } from "../../machine/watched.ts";
@@ -18,6 +19,7 @@ const BEHAVIOUR = { blockUnreleased: "allow" } as const;
 /** Level operand of a page size. */
 const LEVEL_4K = 0;
 const LEVEL_2M = 1;
+const SIZE_MISMATCH = withoutDetails(status("PAGE_SIZE_MISMATCH"));
 
 /** The TD does not live any more: the VMM ended it, or the module did. */
 export class TdEnded extends Error {
@@ -99,23 +101,35 @@ export class TrustDomain {
   }
 
   /**
-   * Accepts [start, end) as firmware does before the kernel runs: whole 2 MiB pages where they fit.
+   * Accepts [start, end) as firmware does before the kernel runs: whole 2 MiB pages where they fit, and where the VMM has not
+   * mapped smaller ones.
    *
    * @throws TdEnded if a page is refused
    */
   acceptForFirmware(start: number, end: number): void {
-    const regs = this.machine.cpus.regs(0).slice();
     for (let at = start; at < end; ) {
       const large = at % UNIT === 0 && end - at >= UNIT;
-      setNumber(regs, RAX, TDG["TDG.MEM.PAGE.ACCEPT"]);
-      setNumber(regs, RCX, at + (large ? LEVEL_2M : LEVEL_4K));
-      this.tdcall(0, regs);
-      const status = getNumber(regs, RAX);
-      if (status !== 0) {
-        const why = statusText(status as Status);
-        throw new TdEnded(`firmware could not accept the page at 0x${at.toString(16)}: ${why}`);
-      }
-      at += large ? UNIT : PAGE_SIZE;
+      const answer = this.acceptPage(at, large ? LEVEL_2M : LEVEL_4K);
+      if (answer === 0) at += large ? UNIT : PAGE_SIZE;
+      else if (large && withoutDetails(answer) === SIZE_MISMATCH) {
+        for (const unitEnd = at + UNIT; at < unitEnd; at += PAGE_SIZE)
+          this.demandAccepted(at, this.acceptPage(at, LEVEL_4K));
+      } else this.demandAccepted(at, answer);
     }
+  }
+
+  private acceptPage(at: number, level: number): Status {
+    const regs = this.machine.cpus.regs(0).slice();
+    setNumber(regs, RAX, TDG["TDG.MEM.PAGE.ACCEPT"]);
+    setNumber(regs, RCX, at + level);
+    this.tdcall(0, regs);
+    const answer = statusFromWord(getBig(regs, RAX));
+    assert(answer !== undefined, "our module answers no reserved bits");
+    return answer;
+  }
+
+  private demandAccepted(at: number, answer: Status): void {
+    if (answer === 0) return;
+    throw new TdEnded(`firmware could not accept the page at 0x${at.toString(16)}: ${statusText(answer)}`);
   }
 }
