@@ -154,6 +154,14 @@ export class DesignHost {
     return frame.result;
   }
 
+  /** Whether the design holds a DIMM's memory, so that it must not be ejected. What the kernel accepted is taken in before. */
+  holds(start: number, size: number): boolean {
+    const { ejectGuard } = this.design;
+    if (ejectGuard === undefined) return false;
+    this.table?.takeIn();
+    return ejectGuard.holds(this.kernel, start, size);
+  }
+
   private blocked(): never {
     const { cpus } = this.kernel;
     if (cpus.panicked) throw new GuestStopped(`Kernel panic - not syncing: ${cpus.panicMessage}`);

@@ -30,6 +30,15 @@ export class PageRights {
     return septStateName(this.td.machine.td, gpa);
   }
 
+  /** Whether memory of [start, end) is accepted that the TD has to release before the VMM can take it. */
+  mustBeReleased(start: number, end: number): boolean {
+    const { td, config } = this.td.machine;
+    if (!config.pageRelease) return false;
+    for (let unit = Math.floor(start / UNIT); unit * UNIT < end; unit++)
+      if (acceptedOf(td, unit) !== ACCEPTED.NONE) return true;
+    return false;
+  }
+
   private isShared(gpa: number): boolean {
     const { vmm } = this.td.machine;
     const frame = Math.floor(gpa / PAGE_SIZE);

@@ -9,10 +9,11 @@ import type { DeviceMirror } from "../devices/device-mirror.ts";
 import type { Btf } from "../kernel-image/btf.ts";
 import { LabError } from "../lab-error.ts";
 import type { RegisterValues } from "../wire/gdb-client.ts";
+import { slotOfHandle } from "./acpi-slot.ts";
 import { AllocationHooks } from "./allocation-hooks.ts";
 import type { HookChain } from "./hook-chain.ts";
 import { FOR_EVER_NS, KernelSleep } from "./kernel-sleep.ts";
-import { type NotifierEvent, nodeNameOffset, notifierEvent } from "./kernel-values.ts";
+import { type NotifierEvent, notifierEvent } from "./kernel-values.ts";
 import { withLateness } from "./lateness.ts";
 
 /** How a function goes on: as it is (undefined), or with registers changed. */
@@ -51,13 +52,9 @@ const vetoOf = (errno: number): number => NOTIFY_STOP_MASK | (NOTIFY_OK - errno)
 const AE_OK = 0;
 /** How the functions of the driver of memory devices are called. @source Linux drivers/acpi/acpi_memhotplug.c */
 const MEMORY_DRIVER = "acpi_memory_";
-const KERNEL_SPACE = 0xff00_0000_0000_0000n;
-const ROOT_OBJECT = 0xffff_ffff_ffff_ffffn;
 /** "_STA" as a C string, and what it says of a device that is there, enabled, shown and works. @source ACPI 6.5, 6.3.7 */
 const STA = new TextEncoder().encode("_STA\0");
 const STA_PRESENT = 0x0f;
-/** Names of a DIMM's slots in the tables of QEMU: MP00, MP01 ... @source QEMU hw/acpi/memory_hotplug.c */
-const SLOT_NAME = /^MP[0-9A-F]{2}$/;
 
 const ALLOCATION = "alloc_pages";
 
@@ -239,12 +236,8 @@ export class FaultHooks {
     };
   }
 
-  /** @param handle of an ACPI device: the address of its struct acpi_namespace_node */
   private async isSlot({ cpu }: Call, handle: bigint): Promise<boolean> {
-    // ACPI_ROOT_OBJECT is no pointer, nor is NULL.
-    if (handle < KERNEL_SPACE || handle === ROOT_OBJECT) return false;
-    const name = await cpu.gdb.readMemory(handle + BigInt(nodeNameOffset(this.parts.types())), 4);
-    return SLOT_NAME.test(String.fromCharCode(...name));
+    return (await slotOfHandle(cpu, handle, this.parts.types())) >= 0;
   }
 
   private request(): Place {

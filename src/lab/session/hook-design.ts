@@ -1,15 +1,19 @@
 import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
 import { memoryBlockSize } from "../../linux/memory-hotplug/block-size.ts";
 import type { Machine } from "../../machine/machine.ts";
+import { PAGE_SIZE } from "../../units.ts";
 import { DesignHooks } from "../design/design-hooks.ts";
 import type { DesignHost } from "../design/design-host.ts";
+import { EjectHooks } from "../design/eject-hooks.ts";
 import { Call } from "../design/kernel-hooks.ts";
 import type { DeviceMirror } from "../devices/device-mirror.ts";
 import { DRIVER_WORDS, deviceOfDriver } from "../devices/driver-device.ts";
+import { slotOfHandle } from "../faults/acpi-slot.ts";
 import { FaultHooks } from "../faults/fault-hooks.ts";
 import { HookChain } from "../faults/hook-chain.ts";
 import { KernelSleep } from "../faults/kernel-sleep.ts";
 import { readLoadedModule } from "../kernel-image/loaded-module.ts";
+import type { Span } from "../span.ts";
 import type { GuestKernel } from "../td/guest-kernel.ts";
 import type { TdGuest } from "../td/td-guest.ts";
 
@@ -26,6 +30,8 @@ export interface HookedParts {
   readonly sync: () => Promise<void>;
   /** Is told of a virtio-mem request that gets no reply, by an address of its device. */
   readonly onNoReply: (addr: number) => void;
+  /** Is told of a DIMM that the VMM keeps where the kernel ejects it, because the guest has not released its memory. */
+  readonly onHeld: (span: Span) => void;
 }
 
 /** The region of the virtio-mem device that has an address; empty if there is none. */
@@ -78,6 +84,34 @@ const faultHooksOf = (
   });
 };
 
+/** Where the DIMM of a slot lies. */
+const spanOfSlot = ({ vmm }: Machine, slot: number): Span | undefined => {
+  if (slot < 0 || slot >= vmm.dimms.count || !vmm.dimms.isPlugged(slot)) return undefined;
+  const area = vmm.areaOfSlot(slot);
+  return { start: vmm.map.start(area) * PAGE_SIZE, end: vmm.map.end(area) * PAGE_SIZE };
+};
+
+/** What stands between ejects and QEMU, on a machine that may have DIMMs. */
+const ejectHooksOf = (
+  { kernel, td, host, onHeld }: HookedParts,
+  control: HookChain,
+  running: (name: string) => bigint | undefined,
+): EjectHooks | undefined => {
+  const { machine } = td.td;
+  if (machine.vmm.dimms.count === 0) return undefined;
+  return new EjectHooks({
+    control,
+    host,
+    spanOf: (slot) => spanOfSlot(machine, slot),
+    isHeld: ({ start, end }) => td.rights.mustBeReleased(start, end),
+    onHeld,
+    slotOf: (cpu, handle) => slotOfHandle(cpu, handle, kernel.types()),
+    afterHook: () => td.applyPageCalls(),
+    points: machine.injector?.points,
+    sleep: isLate(machine) ? KernelSleep.of(control, running) : undefined,
+  });
+};
+
 /**
  * A design's hooks, and those of a scenario's faults, in a guest that stands at its kernel's entry: those in the kernel
  * now, those in the virtio-mem driver when it is loaded.
@@ -107,8 +141,11 @@ export const hookDesign = async (parts: HookedParts): Promise<void> => {
     sleep: isLate(machine) ? KernelSleep.of(control, running) : undefined,
   });
   const faults = faultHooksOf(parts, control);
+  const ejects = ejectHooksOf(parts, control, running);
   await hooks.installInKernel(running);
+  await ejects?.installGuard(running);
   await faults?.install("kernel", running);
+  await ejects?.installVmm(running);
   const loads = running("do_init_module");
   const several = virtioMem.length > 1;
   const needsDriver = hooks.needsDriver || faults?.needsDriver === true || several;

@@ -190,7 +190,9 @@ export class LabSession {
     const { td, host, mirror, plan } = this;
     const { kernel } = plan;
     const onNoReply = (addr: number): void => void this.unanswered.add(addr);
-    return hookDesign({ kernel, td, host, mirror, sync: () => this.devices.sync(), onNoReply });
+    const onHeld = ({ start }: { start: number }): void =>
+      void this.remarks.push(`eject of 0x${start.toString(16)}: not released, so the VMM keeps the DIMM`);
+    return hookDesign({ kernel, td, host, mirror, sync: () => this.devices.sync(), onNoReply, onHeld });
   }
 
   /** The files behind the memory devices that are there from the start. */
