@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "../lab-error.ts";
 import { type AptSource, debianArchives } from "./apt-sources.ts";
 import { AptWorkspace, privateSources } from "./apt-workspace.ts";
 import { entriesOf, type KernelFiles, kernelsBelow } from "./kernel-files.ts";
+import { makeFolder } from "./make-folder.ts";
 import { chooseKernel, type KernelChoice, kernelSeries } from "./package-choice.ts";
 import { withProcessLock } from "./process-lock.ts";
 import { ProgramMissing, type RunProgram } from "./run-program.ts";
@@ -37,7 +38,7 @@ export const fetchKernel = async (options: FetchOptions): Promise<KernelFiles> =
       `no kernel to run: this machine's apt has no Debian archive to fetch one from; ${INSTEAD}`,
     );
   return naming(cache, async () => {
-    mkdirSync(join(cache, "kernels"), { recursive: true });
+    makeFolder(join(cache, "kernels"));
     return withProcessLock(join(cache, "fetch.lock"), async () => {
       for (const name of entriesOf(cache).filter(isScratch)) remove(join(cache, name));
       const scratch = mkdtempSync(join(cache, SCRATCH));

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { kexecProgram } from "../agent/kexec-program.ts";
+import { LabError } from "../lab-error.ts";
 import { findBusybox, findQemu, qemuVersion } from "./host-programs.ts";
 import type { RunProgram } from "./run-program.ts";
 
@@ -43,6 +44,18 @@ it("a QEMU from 7.2 on will do, an older one is refused with its version", async
   }
   await expect(findQemu(path, saying("nonsense\nmore"))).rejects.toThrow('says "nonsense"');
 });
+
+it.skipIf(process.platform === "win32")(
+  "a QEMU that never says its version is not waited for, nor what it has started (POSIX)",
+  async () => {
+    const path = withProgram("qemu-system-x86_64", "#!/bin/sh\n/bin/sleep 30 &\nwait\n");
+    const silent = findQemu(path, undefined, 200);
+    await expect(silent).rejects.toThrow(LabError);
+    await expect(silent).rejects.toThrow(
+      /^[^\n]*qemu-system-x86_64 --version has said nothing for 0.2 s: [^\n]*apt-get install qemu-system-x86`$/,
+    );
+  },
+);
 
 it("without QEMU the message names the command that installs it", async () => {
   await expect(findQemu({ PATH: scratch })).rejects.toThrow(/^[^\n]*apt-get install qemu-system-x86`$/);

@@ -13,6 +13,8 @@ export interface Qemu {
 
 const OLDEST_QEMU = [7, 2] as const;
 const QEMU = "qemu-system-x86_64";
+/** How long QEMU may take to say its version: seconds on the busiest machine. */
+const PATIENCE_MS = 60_000;
 const SETUP = "run `npm run setup:lab`, or as root `apt-get install";
 
 type Environment = { readonly [name: string]: string | undefined };
@@ -38,24 +40,38 @@ export const qemuVersion = (output: string): Qemu["version"] | undefined => {
   return match === null ? undefined : [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
 };
 
+/** What a program says of its version. @throws LabError if it says nothing for so long */
+const versionText = async (path: string, run: RunProgram, patienceMs: number): Promise<string> => {
+  const patience = AbortSignal.timeout(patienceMs);
+  try {
+    const { stdout, stderr } = await run(path, ["--version"], { signal: patience });
+    return stdout.trim() === "" ? stderr : stdout;
+  } catch (cause) {
+    if (!patience.aborted) throw cause;
+    const why = `${path} --version has said nothing for ${patienceMs / 1000} s`;
+    throw new LabError(`${why}: put another ${QEMU} first on the PATH, or ${SETUP} qemu-system-x86\``, {
+      cause,
+    });
+  }
+};
+
 /**
  * Finds QEMU.
  *
- * @throws LabError if it is not there or too old, with the command that installs it
+ * @throws LabError if it is not there, too old, or says nothing, with the command that installs it
  */
 export const findQemu = async (
   environment: Environment = process.env,
   run: RunProgram = runProgram,
+  patienceMs = PATIENCE_MS,
 ): Promise<Qemu> => {
   const path = onPath(QEMU, environment);
   if (path === undefined) throw new LabError(`${QEMU} is not on the PATH: ${SETUP} qemu-system-x86\``);
-  const { stdout, stderr } = await run(path, ["--version"]);
-  const version = qemuVersion(stdout);
+  const said = await versionText(path, run, patienceMs);
+  const version = qemuVersion(said);
   const wanted = `${QEMU} ${OLDEST_QEMU.join(".")} or newer is needed`;
   if (version === undefined)
-    throw new LabError(
-      `${wanted}, ${path} says "${(stderr || stdout).trim().split("\n")[0]}": ${SETUP} qemu-system-x86\``,
-    );
+    throw new LabError(`${wanted}, ${path} says "${said.trim().split("\n")[0]}": ${SETUP} qemu-system-x86\``);
   const [major, minor] = version;
   const isOld = major < OLDEST_QEMU[0] || (major === OLDEST_QEMU[0] && minor < OLDEST_QEMU[1]);
   if (isOld) throw new LabError(`${wanted}, ${path} is ${version.join(".")}: upgrade QEMU`);

@@ -43,6 +43,12 @@ export const runProgram: RunProgram = (file, args, { folder, signal } = {}) =>
       const stopped = cause.code === "ABORT_ERR";
       failure = stopped ? new LabError(`${file} was stopped`, { cause }) : missing(file, cause);
     });
+    child.on("exit", () => {
+      if (failure === undefined) return;
+      // Whoever it has started may still hold its outputs, which nobody reads any more.
+      child.stdout.destroy();
+      child.stderr.destroy();
+    });
     child.on("close", (code) => {
       if (failure !== undefined) reject(failure);
       else resolve({ status: code ?? 128, stdout: text(stdout), stderr: text(stderr) });
