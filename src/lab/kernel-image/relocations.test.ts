@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { decodeElf } from "./elf.ts";
-import { relocatedPointer } from "./relocations.ts";
+import { relocatedPointer, relocations } from "./relocations.ts";
 import { tinyElf } from "./testing/tiny-elf.ts";
 
 const BASE = 0xffff_ffff_8100_0000n;
@@ -28,4 +28,33 @@ it.each([
   expect(() => relocatedPointer(withLists(...lists))).toThrow(
     "expected a list of 64-bit places at the end, found none",
   );
+});
+
+/** A vmlinux that ends in its section headers, which are none here, has lists behind those. */
+const listsOf = (...lists: readonly number[][]) => {
+  const found = relocations({ ...withLists(...lists), sections: SECTIONS });
+  const low = Number(BigInt.asIntN(32, BASE));
+  const told = (places: Int32Array): number[] => [...places].map((place) => place - low);
+  return found && [told(found.words), told(found.inverse), told(found.halves)];
+};
+const SECTIONS = [{ name: "", index: 0, offset: BigInt(elf.length), bytes: new Uint8Array() }].map(
+  (section) => ({
+    ...section,
+    type: 0,
+    flags: 0n,
+    addr: 0n,
+    size: 0n,
+    link: 0,
+    info: 0,
+    addralign: 0n,
+    entsize: 0n,
+  }),
+);
+
+it("behind the ELF file lie two lists of places, or three before 6.15; other numbers are not known", () => {
+  expect(listsOf([0, 8], [16, 17])).toEqual([[0, 8], [], [16, 17]]);
+  expect(listsOf([0, 8], [4], [16, 17])).toEqual([[0, 8], [4], [16, 17]]);
+  expect(listsOf([8], [], [])).toEqual([[8], [], []]);
+  expect(listsOf([0, 8])).toBeUndefined();
+  expect(listsOf([8], [8], [8], [8])).toBeUndefined();
 });

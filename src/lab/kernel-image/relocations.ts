@@ -1,5 +1,5 @@
 import { DecodeError } from "../../abi/bytes.ts";
-import type { Elf } from "./elf.ts";
+import { ELF_HEADER, type Elf, SECTION_HEADER } from "./elf.ts";
 import { bytesAt } from "./elf-memory.ts";
 
 /** A pointer in the image to which the decompressor adds what it moves the kernel by. */
@@ -48,4 +48,46 @@ export const relocatedPointer = (elf: Elf): RelocatedPointer => {
     end = start - 4;
   }
   throw new DecodeError(WHAT, file.length, "a list of 64-bit places at the end", "none");
+};
+
+/** Places in the image that move with it, as linked, each list in the order of the file. Low halves of virtual addresses. */
+export interface Relocations {
+  /** 64-bit words that hold an address. */
+  readonly words: Int32Array;
+  /** 32-bit words that hold one. */
+  readonly halves: Int32Array;
+  /** 32-bit words from which one was subtracted: none in kernels from 6.15 on. */
+  readonly inverse: Int32Array;
+}
+
+/** Where an ELF file ends that has something appended: behind its last section, or behind their headers. */
+const endOfElf = ({ file, sections }: Elf): number => {
+  const { shoff, shnum } = ELF_HEADER.decode(file);
+  const ends = sections.map(({ offset, bytes }) => Number(offset) + bytes.length);
+  return Math.max(Number(shoff) + shnum * SECTION_HEADER.size, ...ends);
+};
+
+/**
+ * The lists of places that the build appends to the ELF file, each begun by a zero word.
+ *
+ * @returns undefined unless what is appended is two such lists, or three
+ * @source Linux arch/x86/tools/relocs.c, emit_relocs
+ */
+export const relocations = (elf: Elf): Relocations | undefined => {
+  const { file } = elf;
+  const from = endOfElf(elf);
+  if (elf.sections.length === 0 || (file.length - from) % 4 !== 0) return undefined;
+  const places = new Int32Array(file.slice(from).buffer);
+  const lists: Int32Array[] = [];
+  for (let at = 0; at < places.length; ) {
+    const next = places.indexOf(0, at + 1);
+    const end = next < 0 ? places.length : next;
+    if (places[at] !== 0) return undefined;
+    lists.push(places.subarray(at + 1, end));
+    at = end;
+  }
+  const [words, ...others] = lists;
+  const halves = others.at(-1);
+  if (words === undefined || halves === undefined || others.length > 2) return undefined;
+  return { words, halves, inverse: others.length === 2 ? others[0]! : new Int32Array() };
 };

@@ -1,9 +1,11 @@
 import type { Design } from "../../linux/design.ts";
+import type { RegisterBlock } from "../../protocol/gdb-remote/register-block.ts";
 import { MIB, roundDown, roundUp } from "../../units.ts";
 import type { CpuControl } from "../cpu/cpu-control.ts";
 import { populated } from "../enforce/audit.ts";
 import { RangeSet } from "../enforce/range-set.ts";
 import type { GuestRam } from "../guest-ram/guest-ram.ts";
+import type { Unpacking } from "../kernel-image/unpacking.ts";
 import { LabError } from "../lab-error.ts";
 import type { Span } from "../span.ts";
 import type { GdbClient } from "../wire/gdb-client.ts";
@@ -41,25 +43,71 @@ export const neverEntered = (
     : `QEMU ended before kernel ${release} was entered: its decompressor gave up; try more memory, or another kernel`;
 };
 
+/** Lets a guest run until it comes to one of some instructions. Undefined if it ends before. */
+const runTo = async (gdb: GdbClient, addresses: readonly bigint[]): Promise<RegisterBlock | undefined> => {
+  // One write: the guest runs at once, whatever else is done before this goes on.
+  const [stop] = await gdb.batch(() => {
+    const set = addresses.map((address) => gdb.setBreakpoint("hardware", address));
+    return Promise.all([gdb.resume(), ...set]);
+  });
+  if (stop.kind !== "stopped") return undefined;
+  const [registers] = await gdb.batch(() => {
+    const cleared = addresses.map((address) => gdb.clearBreakpoint("hardware", address));
+    return Promise.all([gdb.readRegisters(), ...cleared]);
+  });
+  return registers;
+};
+
+/** Bytes of a payload that tell it from others. */
+const SAMPLE = 65536;
+
+/** Puts the stand-in in the payload's place, where that is what the guest has in memory. @returns whether it is */
+const giveStandIn = (ram: GuestRam, { payloadAt, payload, standIn }: Unpacking): boolean => {
+  if (!ram.has(payloadAt, payload.length)) return false;
+  const sample = payload.subarray(0, SAMPLE);
+  if (Buffer.compare(ram.read(payloadAt, sample.length), sample) !== 0) return false;
+  ram.write(payloadAt, standIn());
+  return true;
+};
+
+/** Writes a kernel to the place that its decompressor has chosen, moved by what it has chosen. */
+const writeKernel = (ram: GuestRam, physical: number, unpacking: Unpacking, kernel: Uint8Array): void => {
+  const witness = ram.read(physical + unpacking.witness, 4);
+  unpacking.relocate(kernel, new DataView(witness.buffer).getUint32(0, true));
+  ram.write(physical, kernel);
+};
+
 /**
- * Lets a fresh guest run up to the decompressor's jump into the kernel.
+ * Lets a fresh guest run up to the decompressor's jump into the kernel, which the lab unpacks where it can.
  *
  * @param memory bytes that the guest has
+ * @throws LabError if the guest does not come so far
  */
 export const runToKernel = async (
   gdb: GdbClient,
+  ram: GuestRam,
   kernel: GuestKernel,
   memory: number,
 ): Promise<KernelEntered> => {
-  // One write: the guest runs at once, whatever else is done before this goes on.
-  const [, stop] = await gdb.batch(() =>
-    Promise.all([gdb.setBreakpoint("hardware", kernel.lastJump), gdb.resume()]),
-  );
-  if (stop.kind !== "stopped") throw new LabError(neverEntered(kernel, memory));
-  const [, registers] = await gdb.batch(() =>
-    Promise.all([gdb.clearBreakpoint("hardware", kernel.lastJump), gdb.readRegisters()]),
-  );
-  return { entry: Number(registers.read("rax")), bootParams: Number(registers.read("r15")) };
+  const { unpacking, lastJump, entryOffset } = kernel;
+  const run = async (...addresses: bigint[]): Promise<RegisterBlock> => {
+    const registers = await runTo(gdb, addresses);
+    if (registers !== undefined) return registers;
+    throw new LabError(neverEntered(kernel, memory));
+  };
+  let registers = unpacking === undefined ? undefined : await run(unpacking.start, lastJump);
+  let unpacked: Uint8Array | undefined;
+  if (registers?.read("rip") !== lastJump) {
+    const isGiven = unpacking !== undefined && giveStandIn(ram, unpacking);
+    const running = run(lastJump);
+    // The guest runs meanwhile.
+    if (isGiven) unpacked = unpacking.unpacked();
+    registers = await running;
+  }
+  const entry = Number(registers.read("rax"));
+  if (unpacking !== undefined && unpacked !== undefined)
+    writeKernel(ram, entry - entryOffset, unpacking, unpacked);
+  return { entry, bootParams: Number(registers.read("r15")) };
 };
 
 /** Where the decompressor put the kernel, read from what it relocated. */

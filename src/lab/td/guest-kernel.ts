@@ -1,6 +1,7 @@
 import type { Btf } from "../kernel-image/btf.ts";
 import type { OrcTable } from "../kernel-image/orc.ts";
 import type { SymbolTable } from "../kernel-image/symbol-table.ts";
+import type { Unpacking } from "../kernel-image/unpacking.ts";
 
 /** What the lab must know of a guest's kernel image. Virtual addresses are as linked, before any relocation. */
 export interface GuestKernel {
@@ -11,6 +12,8 @@ export interface GuestKernel {
   /** Address the kernel is linked for, and what its decompressor rounds its own address up to. Guest-physical bytes. */
   readonly preferred: number;
   readonly alignment: number;
+  /** How the lab unpacks it; undefined if its decompressor has to. */
+  readonly unpacking: Unpacking | undefined;
   /** Bytes from the start of the decompressed kernel to its entry. */
   readonly entryOffset: number;
   /** Bytes that the kernel needs from its start. */

@@ -9,6 +9,7 @@ import { relocatedPointer } from "../kernel-image/relocations.ts";
 import { instructionSites, TDCALL_FUNCTIONS } from "../kernel-image/sites.ts";
 import { stubSpaces } from "../kernel-image/stub-space.ts";
 import { placeText } from "../kernel-image/symbol-table.ts";
+import { unpackingOf } from "../kernel-image/unpacking.ts";
 import { LabError } from "../lab-error.ts";
 import type { GuestKernel } from "./guest-kernel.ts";
 import { STUB_BYTES } from "./mailbox-stub.ts";
@@ -58,6 +59,7 @@ export const readGuestKernel = (image: KernelImage): GuestKernel => {
   return {
     release,
     lastJump: decompressorJump(bzImage),
+    unpacking: unpackingOf(image),
     preferred: Number(header.prefAddress),
     alignment: header.kernelAlignment,
     entryOffset: Number(elf.entry - header.prefAddress),

@@ -107,7 +107,7 @@ export class TdGuest {
   private async bringUp(): Promise<void> {
     const { kernel, design, unaccepted, window, enforcement } = this.options;
     const { ram } = this.qemu;
-    const entered = minded(runToKernel(this.control.gdb, kernel, this.options.config.layout.memory));
+    const entered = minded(runToKernel(this.control.gdb, ram, kernel, this.options.config.layout.memory));
     const parts = { ram, td: this.td, kernel, design, unaccepted };
     // Firmware accepts while the guest unpacks its kernel.
     const accepted = acceptAhead(parts);
