@@ -112,27 +112,18 @@ const ejectHooksOf = (
   });
 };
 
-/**
- * A design's hooks, and those of a scenario's faults, in a guest that stands at its kernel's entry: those in the kernel
- * now, those in the virtio-mem driver when it is loaded.
- *
- * @throws LabError if the kernel lacks a function that the design hooks, or a fault
- */
-export const hookDesign = async (parts: HookedParts): Promise<void> => {
-  const { kernel, td, host, mirror, sync } = parts;
-  const { place } = td;
-  const control = new HookChain(td.control);
+/** The hooks of a design. */
+const designHooksOf = (
+  { td, host, mirror, sync }: HookedParts,
+  control: HookChain,
+  running: (name: string) => bigint | undefined,
+): DesignHooks => {
   const { machine } = td.td;
-  const { layout, virtioMem } = machine.config;
-  const ramEnd = layout.ram.reduce((end, { start, size }) => Math.max(end, start + size), 0);
-  const running = (name: string): bigint | undefined => {
-    const address = kernel.symbol(name);
-    return address === undefined ? undefined : address + place.slide;
-  };
-  const hooks = new DesignHooks({
+  const endOfRam = machine.config.layout.ram.reduce((end, { start, size }) => Math.max(end, start + size), 0);
+  return new DesignHooks({
     control,
     host,
-    blockBytes: memoryBlockSize({ endOfRam: ramEnd, guest: true }),
+    blockBytes: memoryBlockSize({ endOfRam, guest: true }),
     afterHook: () => td.applyPageCalls(),
     // Without an address, the device is meant that an UNPLUG_ALL is about to be sent to.
     regionOf: (addr) => regionOf(machine, addr ?? mirror.unpluggedNext),
@@ -140,6 +131,24 @@ export const hookDesign = async (parts: HookedParts): Promise<void> => {
     points: machine.injector?.points,
     sleep: isLate(machine) ? KernelSleep.of(control, running) : undefined,
   });
+};
+
+/**
+ * A design's hooks, and those of a scenario's faults, in a guest that stands at its kernel's entry: those in the kernel
+ * now, those in the virtio-mem driver when it is loaded.
+ *
+ * @throws LabError if the kernel lacks a function that the design hooks, or a fault
+ */
+export const hookDesign = async (parts: HookedParts): Promise<void> => {
+  const { kernel, td } = parts;
+  const { place } = td;
+  const control = new HookChain(td.control);
+  const { virtioMem } = td.td.machine.config;
+  const running = (name: string): bigint | undefined => {
+    const address = kernel.symbol(name);
+    return address === undefined ? undefined : address + place.slide;
+  };
+  const hooks = designHooksOf(parts, control, running);
   const faults = faultHooksOf(parts, control);
   const ejects = ejectHooksOf(parts, control, running);
   await hooks.installInKernel(running);
