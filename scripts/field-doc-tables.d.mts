@@ -5,7 +5,7 @@ export interface Run {
   readonly scenario: string;
   readonly set: readonly string[];
 }
-export type Report = Pick<RunReport, "cost" | "counters" | "curves">;
+export type Report = Pick<RunReport, "cost" | "counters" | "curves" | "played">;
 export type LookUp = (run: Run) => Report;
 export const FIELD_PATH: string;
 export const keyOf: (run: Run) => string;
@@ -24,6 +24,13 @@ export const eagerOf: (result: LookUp) => readonly {
   readonly size: number;
   readonly lazyNs: number;
   readonly eagerNs: number;
+}[];
+/** A boot that accepts 8 GiB, by vCPUs: virtual nanoseconds as reported, as played, and of a lazy boot. */
+export const parallelOf: (result: LookUp) => readonly {
+  readonly vcpus: number;
+  readonly reportedNs: number;
+  readonly bootNs: number;
+  readonly lazyNs: number;
 }[];
 /** The document with every generated part made anew from the results, by the keys of the runs. */
 export const fieldDocument: (text: string, results: ReadonlyMap<string, Report>) => string;

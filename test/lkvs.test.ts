@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { load, playInModel } from "./model-machine.ts";
+import { bundledScenarios, load, playInModel } from "./model-machine.ts";
 
 /*
- * Every line of intel/lkvs BM/tdx-guest/tests that is about memory, kexec or kdump of a TD, by its own sizes and limits. Left
- * out: ebizzy and the stress-ng lines, which are workloads, the lines for plain VMs, and sockets, which this machine lacks.
+ * Every line of intel/lkvs BM/tdx-guest/tests that is about memory, kexec or kdump of a TD, by its own sizes and limits. docs/bugs.md
+ * has what is left out, and why.
  */
 
 interface Case {
@@ -75,6 +77,22 @@ describe("TD_MEM_ACPT_T: all memory is accepted within the seconds that LKVS gra
   });
 });
 
+describe("TD_STRESS_MEMRATE: workers come by again and again, and accept nothing then", () => {
+  it.each([
+    { vcpus: 1, gib: 16, workers: 8 },
+    { vcpus: 1, gib: 96, workers: 48 },
+  ])("$vcpus vCPU, $gib GiB, $workers workers", { timeout: PATIENCE_MS }, async (row) => {
+    const all = (step: (worker: number) => string): string =>
+      `parallel: [${Array.from({ length: row.workers }, (_, n) => `{${step(n)}}`).join(", ")}]`;
+    const steps = [
+      "boot",
+      all((n) => `allocate: {name: w${n}, size: 1G}`),
+      ...["write", "read", "write"].map((kind) => all((n) => `touch: {name: w${n}, kind: ${kind}}`)),
+    ];
+    expect(await play(row, steps, "change: {Unaccepted: 0}")).toEqual(HELD);
+  });
+});
+
 describe("TD kexec: two cycles, drained before or after", () => {
   const rows = [true, false].flatMap((drained) =>
     [1, 2, 32, 64].flatMap((vcpus) => [1, 4, 96].map((gib) => ({ drained, vcpus, gib }))),
@@ -96,4 +114,11 @@ describe("TD kdump: the crash kernel comes up and reads everything", () => {
   it.each(rows)("$vcpus vCPUs, $gib GiB", { timeout: PATIENCE_MS }, async (row) => {
     expect(await play(row, ["boot", "crash"], "MemTotal: '<= 256M'")).toEqual(HELD);
   });
+});
+
+it("docs/bugs.md names every scenario of LKVS, and no other", () => {
+  const text = readFileSync(join(resolve(import.meta.dirname, ".."), "docs", "bugs.md"), "utf8");
+  const named = [...text.matchAll(/`(td-[a-z0-9-]+)`/g)].map(([, name]) => `lkvs/${name}`);
+  const bundled = bundledScenarios().filter((name) => name.startsWith("lkvs/"));
+  expect([...new Set(named)].sort()).toEqual(bundled.toSorted());
 });
