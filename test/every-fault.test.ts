@@ -27,6 +27,19 @@ const ON_SNP: Place = {
   set: ["platform=snp", "guest.design=tide", "vmm.discard=both"],
 };
 
+const HOST: Place = {
+  machine:
+    "{memory: 512M, host: {memory: [{at: 0, size: 2G}, {at: 4G, size: 4G}], extensions: {pages: 1200}}}",
+  steps: ["host: enable"],
+};
+/** A host that pays for the metadata of small pages when a TD has them. */
+const SMALL_PAGES: Place = {
+  machine:
+    "{memory: 512M, virtioMem: [{id: vm0, size: 1G}], host: {memory: [{at: 0, size: 2G}, {at: 4G, size: 4G}], dynamicPamt: true}}",
+  steps: ["host: enable", "boot", ...GROW, ...SHRINK],
+  set: ["guest.design=tide", "guest.accept=eager", "vmm.augSize=4K", "vmm.discard=both"],
+};
+
 /** Where a call is made that the usual machine does not make. */
 const PLACES: { readonly [call: string]: Place } = {
   MapGPA: {
@@ -55,18 +68,17 @@ const PLACES: { readonly [call: string]: Place } = {
     set: [...ON_SNP.set!, "machine.firmware={unaccepted: [{at: 4G, size: 1M}]}"],
   },
   PSMASH: { ...ON_SNP, before: "PVALIDATE at 5 answers FAIL_SIZEMISMATCH" },
-};
-
-const HOST: Place = {
-  machine:
-    "{memory: 512M, host: {memory: [{at: 0, size: 2G}, {at: 4G, size: 4G}], extensions: {pages: 1200}}}",
-  steps: ["host: enable"],
+  "TDH.PHYMEM.PAMT.ADD": SMALL_PAGES,
+  "TDH.PHYMEM.PAMT.REMOVE": SMALL_PAGES,
+  "host allocation of private memory": { ...HOST, steps: ["host: enable", "host: {privateMemory: 1G}"] },
 };
 
 const placeOf = (call: FaultCall): Place => {
+  const { [call.name]: place } = PLACES;
+  if (place !== undefined) return place;
   if (isHostCall(call)) return HOST;
   if (isCreationCall(call)) return { steps: ["boot"] };
-  return PLACES[call.name] ?? (call.boundary === "snp" ? ON_SNP : EVERYWHERE);
+  return call.boundary === "snp" ? ON_SNP : EVERYWHERE;
 };
 
 const FATES = ["running", "panicked", "killed", "hung", "off"];

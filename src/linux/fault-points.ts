@@ -3,7 +3,7 @@ import type { Kernel } from "./kernel.ts";
 /**
  * Places where the kernel itself lets a failure be injected, or where an allocation behind them may fail.
  *
- * @source Linux mm/fail_page_alloc.c; mm/memory_hotplug.c; drivers/base/memory.c, memory_notify; mm/page_ext.c
+ * @source Linux mm/fail_page_alloc.c; mm/memory_hotplug.c; mm/memblock.c; drivers/base/memory.c, memory_notify; mm/page_ext.c
  */
 export const FAULT_POINT = {
   /** An allocation from the buddy lists, whoever asks. */
@@ -15,6 +15,8 @@ export const FAULT_POINT = {
   /** A listener of the memory notifier chain that comes after all others. */
   MEM_GOING_ONLINE: 5,
   MEM_GOING_OFFLINE: 6,
+  /** An allocation before there are buddy lists. */
+  memblock_alloc: 7,
 } as const;
 export type FaultPoint = keyof typeof FAULT_POINT;
 

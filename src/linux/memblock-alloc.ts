@@ -2,6 +2,7 @@ import { assert } from "../assert.ts";
 import { AGAIN, type Frame, type Next } from "../flat/procedure.ts";
 import { NotModelled } from "../not-modelled.ts";
 import { roundUp } from "../units.ts";
+import { faultAt } from "./fault-points.ts";
 import { KERNEL_PROCEDURES, type Kernel } from "./kernel.ts";
 import { ANY_NODE } from "./memblock.ts";
 import { acceptMemory } from "./unaccepted-memory.ts";
@@ -75,6 +76,7 @@ export const memblockAlloc = define({
     const limit = f.get(v.limit) === 0 ? Number.POSITIVE_INFINITY : f.get(v.limit);
     const node = f.get(v.node);
     assert(size > 0 && align > 0, "a memblock allocation has a size and an alignment");
+    if (faultAt(k, "memblock_alloc") !== 0) return f.returns(-1);
     let address = k.memblock.findTopDown(size, align, limit, node);
     if (address < 0 && node !== ANY_NODE) address = k.memblock.findTopDown(size, align, limit, ANY_NODE);
     if (address < 0) return f.returns(-1);

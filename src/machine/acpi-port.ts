@@ -34,10 +34,13 @@ export const acpiPort = (machine: Machine): AcpiMemoryPort => {
 /** What was read before, and whether the rest of a _CRS has to look empty. */
 const LAST = 0;
 const EMPTY = 1;
+/** What the register says where there is no proximity domain. */
+const NO_PROXIMITY = 0xffff_ffff;
 
 /**
  * The port of a machine on which control methods can fail. The firmware's methods are known by what they access:
- * _CRS reads the size, _STA the flags right behind the proximity, _EJ0 writes the eject bit, _OST its status.
+ * _CRS reads the size, _PXM the proximity, _STA the flags right behind it, MSCN the flags alone, _EJ0 writes the eject bit, _OST its
+ * status.
  */
 const withFaults = (port: AcpiMemoryPort, injector: Injector): AcpiMemoryPort => ({
   slots: port.slots,
@@ -50,8 +53,12 @@ const withFaults = (port: AcpiMemoryPort, injector: Injector): AcpiMemoryPort =>
       words[EMPTY] = injector.acpi(ACPI_METHOD._CRS) === ACPI_ANSWER.EMPTY ? 1 : 0;
     if (offset === MEMORY_HOTPLUG_READ.sizeHigh || offset === MEMORY_HOTPLUG_READ.sizeLow)
       return words[EMPTY] === 0 ? value : 0;
-    if (offset !== MEMORY_HOTPLUG_READ.flags || before !== MEMORY_HOTPLUG_READ.proximity) return value;
-    return flagsAs(value, injector.acpi(ACPI_METHOD._STA));
+    if (offset === MEMORY_HOTPLUG_READ.proximity)
+      return injector.acpi(ACPI_METHOD._PXM) === ACPI_ANSWER.UNKNOWN ? NO_PROXIMITY : value;
+    if (offset !== MEMORY_HOTPLUG_READ.flags) return value;
+    return before === MEMORY_HOTPLUG_READ.proximity
+      ? flagsAs(value, injector.acpi(ACPI_METHOD._STA))
+      : eventsAs(value, injector);
   },
   write: (offset, width, value) => {
     injector.acpiWords[LAST] = 0;
@@ -60,6 +67,13 @@ const withFaults = (port: AcpiMemoryPort, injector: Injector): AcpiMemoryPort =>
     if (!ignored) port.write(offset, width, value);
   },
 });
+
+/** What MSCN sees of a slot that has an event; one that it does not see stays for the next interrupt. */
+const eventsAs = (flags: number, injector: Injector): number => {
+  const events = MEMORY_SLOT_FLAG.INSERT_EVENT | MEMORY_SLOT_FLAG.REMOVE_EVENT;
+  if ((flags & events) === 0) return flags;
+  return injector.acpi(ACPI_METHOD.MSCN) === ACPI_ANSWER.IGNORED ? flags & ~events : flags;
+};
 
 const flagsAs = (flags: number, answer: number): number => {
   if (answer === OWN_ANSWER) return flags;

@@ -102,10 +102,11 @@ const registerBlocks = (machine: Machine): void => {
  */
 export const boot = (machine: Machine): BootOutcome => {
   const stubAccepts: { start: number; end: number }[] = [];
-  const given: HandOver = handOver(machine.config, (start, end) => {
+  const accept = (start: number, end: number): boolean => {
     stubAccepts.push({ start, end });
     return true;
-  });
+  };
+  const given: HandOver = handOver(machine.config, accept, machine.injector);
   machine.setKernel(
     buildKernel(machine, given, (text) => machine.printk(text)),
     given,

@@ -21,6 +21,8 @@ import type { ByteRange, NodeRange, Reservation } from "../linux/boot/boot-layou
 import { UnacceptedTable } from "../linux/unaccepted-table.ts";
 import { GIB, MIB } from "../units.ts";
 import type { MachineConfig } from "./config.ts";
+import { servicesWithFaults } from "./faults/firmware-faults.ts";
+import type { Injector } from "./faults/injector.ts";
 
 /** What the kernel finds when it starts: the stub's product, read back from guest memory. */
 export interface HandOver {
@@ -135,11 +137,13 @@ const DEFAULT_POOL_OFFSET = 24;
  * Runs firmware and EFI stub over fresh guest memory.
  *
  * @param accept is asked for each range that the stub accepts, in order; false ends the boot
+ * @param faults makes boot services fail
  * @throws FirmwareError if there is no accepted memory for the tables
  */
 export const handOver = (
   config: MachineConfig,
   accept: (start: number, end: number) => boolean,
+  faults?: Injector,
 ): HandOver => {
   const memory = sparseGuestBytes();
   const map = firmwareMap(config);
@@ -152,8 +156,9 @@ export const handOver = (
     ...(config.platform === "snp" ? { sevProtocol: "works", acceptsAllAtExit: true } : {}),
     poolOffset: config.poolAddress === undefined ? DEFAULT_POOL_OFFSET : config.poolAddress % 4096,
   });
+  const reached = faults?.points.concerns("firmware") ? servicesWithFaults(services, faults) : services;
   const stub = runStub(
-    { memory, services, systemTable, bootParams, accept },
+    { memory, services: reached, systemTable, bootParams, accept },
     {
       platform: config.platform ?? "tdx",
       tableVersion: config.design.tableVersion,

@@ -108,7 +108,10 @@ const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
     sink,
   });
   vmm.attach(tdrOf(td) / 4096, 0);
-  if (pairs !== undefined) pairs.onCall = (leaf, result) => sink.emit(SEAMCALL_EVENT, leaf, 0, 0, result, 0);
+  if (pairs !== undefined) {
+    pairs.onCall = (leaf, result) => sink.emit(SEAMCALL_EVENT, leaf, 0, 0, result, 0);
+    pairs.beforeCall = injector === undefined ? undefined : (regs) => injector.seamcall(regs);
+  }
   const sharedEpt = {
     at: (frame: number) => sharedFrame(vmm, frame),
     raisesVe: vmm.policy.sharedMiss === "ve",

@@ -34,7 +34,11 @@ it("counts the calls that make a TD of two vCPUs", () => {
     [TDH["TDH.VP.INIT"]]: 2,
     // 4 MiB of flash in two units: a table for each, and one at each of the three levels above.
     [TD_BUILD.IMAGE_TABLE]: 5,
+    [TD_BUILD.IMAGE_TABLE_PAGE]: 5,
+    [TD_BUILD.IMAGE_PAGE]: 1024,
     [TDH["TDH.MEM.PAGE.ADD"]]: 1024,
+    // 3568 KiB behind the variables, 256 bytes at a time.
+    [TDH["TDH.MR.EXTEND"]]: 14_272,
     [TDH["TDH.MR.FINALIZE"]]: 1,
   });
 });
@@ -56,11 +60,19 @@ describe("a refusal ends QEMU, with what KVM makes of it", () => {
     ["TDH.VP.INIT", "OPERAND_BUSY", ERRNO.EIO, "KVM_TDX_INIT_VCPU of vCPU 0"],
     ["TDH.MEM.PAGE.ADD", "OPERAND_BUSY", ERRNO.EBUSY, "KVM_TDX_INIT_MEM_REGION"],
     ["TDH.MEM.PAGE.ADD", "PAGE_METADATA_INCORRECT", ERRNO.EIO, "KVM_TDX_INIT_MEM_REGION"],
+    ["TDH.MR.EXTEND", "OPERAND_BUSY", ERRNO.EIO, "KVM_TDX_INIT_MEM_REGION"],
     ["TDH.MR.FINALIZE", "OPERAND_BUSY", ERRNO.EBUSY, "KVM_TDX_FINALIZE_VM"],
     ["TDH.MR.FINALIZE", "NO_VCPUS", ERRNO.EIO, "KVM_TDX_FINALIZE_VM"],
   ] as const)("%s answers %s", (leaf, kind, errno, ioctl) => {
     const answer = status(kind);
     expect(make(TDH[leaf], answer).failed).toEqual({ errno, ioctl, code: TDH[leaf], answer });
+  });
+  it.each([
+    ["a page of the image", TD_BUILD.IMAGE_PAGE, 1024],
+    ["a page of a table", TD_BUILD.IMAGE_TABLE_PAGE, 5],
+  ])("memory for %s", (_what, code, from) => {
+    const { failed } = make(code, ERRNO.ENOMEM, from);
+    expect([failed?.errno, failed?.ioctl]).toEqual([ERRNO.ENOMEM, "KVM_TDX_INIT_MEM_REGION"]);
   });
   it("memory for the second vCPU's third page", () => {
     const { failed } = make(TD_BUILD.CONTROL_PAGE, ERRNO.ENOMEM, 7 + 6 + 3);

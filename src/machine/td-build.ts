@@ -2,10 +2,16 @@ import { TDH } from "../abi/tdx/leaves.ts";
 import { type Status, status, withoutDetails } from "../abi/tdx/status.ts";
 import { ERRNO } from "../linux/errno.ts";
 import { TDCS_PAGES, TDVPS_PAGES } from "../tdx-module/operands.ts";
-import { GIB, MIB, PAGE_SIZE } from "../units.ts";
+import { GIB, KIB, MIB, PAGE_SIZE } from "../units.ts";
 
 /** What is asked for while a TD is made and is no SEAMCALL of a leaf that is made at no other time. Behind the numbers of leaves. */
-export const TD_BUILD = { KEY_ID: 0x1000, CONTROL_PAGE: 0x1001, IMAGE_TABLE: 0x1002 } as const;
+export const TD_BUILD = {
+  KEY_ID: 0x1000,
+  CONTROL_PAGE: 0x1001,
+  IMAGE_TABLE: 0x1002,
+  IMAGE_TABLE_PAGE: 0x1003,
+  IMAGE_PAGE: 0x1004,
+} as const;
 
 /** Why a TD was not made: what QEMU's ioctl answers, and the call behind it. */
 export interface UnmadeTd {
@@ -20,6 +26,9 @@ export type BuildAnswer = (code: number, start: number, end: number) => number;
 
 /** Firmware volume and variables: the 4 MiB of flash below 4 GiB. */
 const IMAGE = { start: 4 * GIB - 4 * MIB, end: 4 * GIB } as const;
+/** The variables come first and are not measured; the volume behind them is, in chunks. */
+const MEASURED = IMAGE.start + 528 * KIB;
+const CHUNK = 256;
 const UNIT = 2 * MIB;
 /** seamcall() of Linux calls again so often while there is no entropy, QEMU its ioctl. */
 const KVM_TRIES = 10;
@@ -31,6 +40,7 @@ const INVALID = status("OPERAND_INVALID");
 const CREATE = TDH["TDH.MNG.CREATE"];
 const INIT = TDH["TDH.MNG.INIT"];
 const PAGE_ADD = TDH["TDH.MEM.PAGE.ADD"];
+const EXTEND = TDH["TDH.MR.EXTEND"];
 const FINALIZE = TDH["TDH.MR.FINALIZE"];
 
 interface Call {
@@ -55,13 +65,18 @@ const INIT_VCPU: readonly Call[] = [
   call(TDH["TDH.VP.INIT"]),
 ];
 
-/** Page by page, the tables that one needs before it. @param levels of the secure EPT */
+/** Page by page: the host's page, the tables that one needs before it, and its measurement. @param levels of the secure EPT */
 const initMemRegion = (levels: number): Call[] => {
   const calls: Call[] = [];
   for (let start: number = IMAGE.start; start < IMAGE.end; start += PAGE_SIZE) {
     const tables = start === IMAGE.start ? levels - 1 : start % UNIT === 0 ? 1 : 0;
+    calls.push({ code: TD_BUILD.IMAGE_PAGE, start });
+    // The pages of all tables that may be wanted are taken before the first is hung in.
+    for (let table = 0; table < tables; table++) calls.push({ code: TD_BUILD.IMAGE_TABLE_PAGE, start });
     for (let table = 0; table < tables; table++) calls.push({ code: TD_BUILD.IMAGE_TABLE, start });
     calls.push({ code: PAGE_ADD, start });
+    if (start < MEASURED) continue;
+    for (let at = start; at < start + PAGE_SIZE; at += CHUNK) calls.push({ code: EXTEND, start: at });
   }
   return calls;
 };
@@ -77,7 +92,8 @@ const errnoOf = (code: number, answer: number): number => {
 
 /** One call, made again where KVM makes it again. @returns what it answers in the end */
 const settled = ({ code, start }: Call, answerOf: BuildAnswer): number => {
-  const end = start === 0 ? 0 : start + PAGE_SIZE;
+  const bytes = code === EXTEND ? CHUNK : PAGE_SIZE;
+  const end = start === 0 ? 0 : start + bytes;
   for (let left = KVM_TRIES; ; left--) {
     const answer = answerOf(code, start, end);
     if (answer <= 0) return answer;
@@ -102,9 +118,10 @@ const play = (ioctl: string, calls: readonly Call[], answerOf: BuildAnswer): Unm
  *
  * @returns undefined if the TD is made
  * @source Linux arch/x86/kvm/vmx/tdx.c: __tdx_td_init, tdx_td_vcpu_init, tdx_gmem_post_populate, tdx_td_finalize; arch/x86/include/asm/tdx.h,
- *   sc_retry; QEMU target/i386/kvm/tdx.c, tdx_pre_create_vcpu; OVMF with 4 MiB of flash
- * @missing TDH.MR.EXTEND, and pages of the image beside the flash (TD HOB, temporary memory); key configuration on several packages;
- *   what the calls that went well did is not seen, nor is the image itself: nobody reads it
+ *   sc_retry; QEMU target/i386/kvm/tdx.c, tdx_pre_create_vcpu; OVMF with 4 MiB of flash, of which 528 KiB are
+ *   variables that its metadata does not have measured
+ * @missing pages of the image beside the flash (TD HOB, temporary memory); key configuration on several packages; what the calls that
+ *   went well did is not seen, nor are the image and its measurement: nobody reads them
  */
 export const unmadeTd = (vcpus: number, levels: number, answerOf: BuildAnswer): UnmadeTd | undefined => {
   let failed = play("KVM_TDX_INIT_VM", INIT_VM, answerOf);

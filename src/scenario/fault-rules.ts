@@ -91,8 +91,13 @@ const wrongWith = (fault: Fault, call: FaultCall, answer: number | undefined): R
       formatDuration(fault.late),
       isHostCall(call) ? "the host takes no virtual time" : "virtual time begins when the TD is made",
     );
-  if (fault.after !== null && fault.answer !== "INTERRUPTED")
-    return refused("after", "`after` beside the answer INTERRUPTED", describe(fault.answer), "remove it");
+  if (fault.after !== null && fault.answer !== "INTERRUPTED" && !(name === "MapGPA" && fault.answer !== null))
+    return refused(
+      "after",
+      "`after` beside the answer INTERRUPTED, or an answer of MapGPA",
+      describe(fault.answer),
+      "remove it",
+    );
   if (fault.range !== null && !ABOUT_MEMORY.test(name))
     return refused("range", "a range for a call about memory", `\`${name}\``, "remove it");
   return undefined;

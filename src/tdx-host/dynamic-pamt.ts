@@ -1,5 +1,5 @@
 import { TDH } from "../abi/tdx/leaves.ts";
-import { getNumber, newRegs, R8, RAX, RCX, RDX, setNumber } from "../abi/tdx/regs.ts";
+import { getNumber, newRegs, R8, RAX, RCX, RDX, type Regs, setNumber } from "../abi/tdx/regs.ts";
 import { type Status, status, withoutDetails } from "../abi/tdx/status.ts";
 import { assert } from "../assert.ts";
 import type { TdxModule } from "../tdx-module/module.ts";
@@ -10,7 +10,7 @@ import type { TdMemory } from "./td-memory.ts";
 const BLOCK = 512;
 const LEVEL_2M = 1;
 const ADD = TDH["TDH.PHYMEM.PAMT.ADD"];
-const OUTSIDE = status("OPERAND_ADDR_RANGE_ERROR");
+const IN_USE = status("HPA_RANGE_NOT_FREE");
 const REMOVE = TDH["TDH.PHYMEM.PAMT.REMOVE"];
 
 /**
@@ -18,10 +18,13 @@ const REMOVE = TDH["TDH.PHYMEM.PAMT.REMOVE"];
  * with the first and takes it back with the last.
  *
  * @source Linux "Dynamic PAMT" patch series, 2025 and 2026, tdx_pamt_get and tdx_pamt_put
+ * @missing a pair that the module did not give back outlives its TD there; here the end of the TD takes it all the same
  */
 export class DynamicPamt {
   /** Hears of each SEAMCALL. */
   onCall: (leaf: number, status: Status) => void = () => {};
+  /** Is told of each SEAMCALL before it is made, but for those at the end of the TD. */
+  beforeCall: ((regs: Regs) => void) | undefined;
   private readonly module: TdxModule;
   private readonly memory: TdMemory;
   /** By block: 4 KiB pages that TDX uses in it. */
@@ -45,8 +48,8 @@ export class DynamicPamt {
   /**
    * TDX is about to get a page of 4 KiB.
    *
-   * @returns false, and nothing done, if the host has no two pages for its metadata, or if the page or one of those two lies where the
-   *   module has none at all
+   * @returns false, and nothing done, if the host has no two pages for its metadata, or the module refuses them, as it does where a page
+   *   lies in memory that it has no metadata for
    */
   get(frame: number): boolean {
     const block = Math.floor(frame / BLOCK);
@@ -56,12 +59,10 @@ export class DynamicPamt {
       const pages = this.takePages();
       if (pages === undefined) return false;
       const [first, second] = pages;
-      const result = this.call(ADD, block, first, second);
-      if (result !== 0) {
-        assert(withoutDetails(result) === OUTSIDE, "a block without 4 KiB pages takes a pair");
-        for (const page of pages) this.memory.giveFrame(page);
-        return false;
-      }
+      const result = this.call(ADD, block, first, second, this.beforeCall);
+      if (result !== 0) for (const page of pages) this.memory.giveFrame(page);
+      // Whoever has the block already is taken for another thread that was quicker.
+      if (result !== 0 && withoutDetails(result) !== IN_USE) return false;
     }
     this.used.set(block, used + 1);
     return true;
@@ -74,7 +75,8 @@ export class DynamicPamt {
     const used = this.used.get(block);
     assert(used !== undefined, "a page that goes had a pair");
     if (used > 1) this.used.set(block, used - 1);
-    else this.removePair(block);
+    // A pair that does not come back stays, counted for a page that is not there.
+    else this.removePair(block, this.beforeCall);
   }
 
   /** Whether the block of a frame has its pair. */
@@ -108,20 +110,31 @@ export class DynamicPamt {
     for (const block of [...this.used.keys()]) this.removePair(block);
   }
 
-  private removePair(block: number): void {
-    const result = this.call(REMOVE, block, 0, 0);
-    assert(result === 0, "a block that TDX has no 4 KiB page of gives its pair back");
+  /** @returns whether the module gave it back */
+  private removePair(block: number, before?: (regs: Regs) => void): boolean {
+    if (this.call(REMOVE, block, 0, 0, before) !== 0) {
+      assert(this.beforeCall !== undefined, "a block that TDX has no 4 KiB page of gives its pair back");
+      return false;
+    }
     for (const register of [RDX, R8]) this.memory.giveFrame(getNumber(this.regs, register) / PAGE_SIZE);
     this.used.delete(block);
+    return true;
   }
 
-  private call(leaf: number, block: number, first: number, second: number): Status {
+  private call(
+    leaf: number,
+    block: number,
+    first: number,
+    second: number,
+    before: ((regs: Regs) => void) | undefined,
+  ): Status {
     const { regs } = this;
     regs.fill(0);
     setNumber(regs, RAX, leaf);
     setNumber(regs, RCX, block * BLOCK * PAGE_SIZE + LEVEL_2M);
     setNumber(regs, RDX, first * PAGE_SIZE);
     setNumber(regs, R8, second * PAGE_SIZE);
+    before?.(regs);
     const result = seamcall(this.module, regs);
     this.onCall(leaf, result);
     return result;

@@ -5,7 +5,7 @@ import type { Frame } from "../flat/procedure.ts";
 import { MIB, PAGE_SIZE } from "../units.ts";
 import { ERRNO } from "./errno.ts";
 import { ExtensionPool } from "./extension-pool.ts";
-import { HOST_PROCEDURES, type TdxHost } from "./host-kernel.ts";
+import { HOST_KERNEL_ALLOCATION, HOST_PROCEDURES, type TdxHost } from "./host-kernel.ts";
 
 const BLOCK_BYTES = 2 * MIB;
 const LEVEL_2M = 1;
@@ -39,6 +39,7 @@ export const addExtensions = define({
     return pages === 0 ? at["start-init"] : at.allocate;
   },
   allocate: (host, f) => {
+    if (host.allocationFails(HOST_KERNEL_ALLOCATION.EXTENSION_POOL)) return f.returns(ERRNO.ENOMEM);
     host.pool = ExtensionPool.take(f.get(v.required), host.policy.extensionPages, host.pages);
     if (host.pool === undefined) return f.returns(ERRNO.ENOMEM);
     for (const page of host.pool.pages) host.caches.wrote(page);
@@ -105,6 +106,7 @@ const addPair = (host: TdxHost, block: number): boolean => {
   }
   const result = host.seamcall("TDH.PHYMEM.PAMT.ADD", { RCX: block + LEVEL_2M, RDX: first, R8: second });
   if (result === SUCCESS) host.pairedForGood.add(block / BLOCK_BYTES);
+  else for (const page of [first, second]) host.pages.give(page, page + PAGE_SIZE);
   return result === SUCCESS;
 };
 

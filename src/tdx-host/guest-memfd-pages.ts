@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from "../units.ts";
 import { ERRNO } from "./errno.ts";
-import type { TdxHost } from "./host-kernel.ts";
+import { HOST_KERNEL_ALLOCATION, type TdxHost } from "./host-kernel.ts";
 
 /**
  * Private memory of a TD. guest_memfd takes it from the page allocator and from nowhere else, so memory that the host could not
@@ -19,6 +19,7 @@ export class GuestMemfdPages {
   /** Allocates `bytes` of private memory. @returns 0, or -ENOMEM with nothing taken */
   allocate(bytes: number): number {
     const pages = Math.ceil(bytes / PAGE_SIZE);
+    if (this.host.allocationFails(HOST_KERNEL_ALLOCATION.PRIVATE_MEMORY)) return ERRNO.ENOMEM;
     if (pages * PAGE_SIZE > this.host.pages.freeBytes) return ERRNO.ENOMEM;
     this.host.pages.takeAny(pages * PAGE_SIZE);
     this.taken += pages * PAGE_SIZE;

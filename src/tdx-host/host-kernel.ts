@@ -79,7 +79,13 @@ export interface HostFaults {
   concerns(leaf: number): boolean;
   /** Such a call is about to be made. @returns the status that it answers, or -1 */
   strike(leaf: number): number;
+  /** The kernel is about to allocate. @returns whether it gets nothing */
+  allocationFails(what: HostKernelAllocation): boolean;
 }
+
+/** What the host's kernel allocates: tables of a TDMR, what it hands to the module, the pool of the extensions, a TD's memory. */
+export const HOST_KERNEL_ALLOCATION = { PAMT: 0, TDMR_INFO: 1, EXTENSION_POOL: 2, PRIVATE_MEMORY: 3 } as const;
+export type HostKernelAllocation = (typeof HOST_KERNEL_ALLOCATION)[keyof typeof HOST_KERNEL_ALLOCATION];
 
 /** A SEAMCALL that the module is made to refuse: the `at`-th call of the leaf, from 1. */
 export interface RefusedSeamcall {
@@ -175,6 +181,11 @@ export class TdxHost {
     const due = this.refused.find((one) => TDH[one.leaf] === leaf && one.at === made + 1);
     if (due !== undefined) this.module.faults.nextSeamcall(leaf, due.status);
   }
+  /** The kernel is about to allocate. @returns whether it gets nothing, because a fault says so */
+  allocationFails(what: HostKernelAllocation): boolean {
+    return this.faults?.allocationFails(what) === true;
+  }
+
   /** Whether calls of a leaf have to be made one by one, because one of them is to be refused. */
   countsCalls(leaf: TdhLeaf): boolean {
     return this.made.has(TDH[leaf]) || this.faults?.concerns(TDH[leaf]) === true;

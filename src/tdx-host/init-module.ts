@@ -8,7 +8,7 @@ import { seamcallsUpTo } from "../tdx-module/seamcall.ts";
 import { PAGE_SIZE } from "../units.ts";
 import { ERRNO } from "./errno.ts";
 import { addExtensions } from "./extension-procedures.ts";
-import { HOST_PROCEDURES, HOST_WORD, hostTask, type TdxHost } from "./host-kernel.ts";
+import { HOST_KERNEL_ALLOCATION, HOST_PROCEDURES, HOST_WORD, hostTask, type TdxHost } from "./host-kernel.ts";
 import { readSysInfo } from "./sys-info.ts";
 import { fillTdmrs, freePamts, reserveAreas, setUpPamts, tdmrInfoOf, tdxMemlist } from "./tdmr-list.ts";
 
@@ -149,7 +149,8 @@ const constructTdmrs = (host: TdxHost): number => {
   host.memlist = tdxMemlist(all);
   const spans = fillTdmrs(host.memlist, host.limits, host.log);
   if (typeof spans === "number") return spans;
-  const built = setUpPamts(spans, host.memlist, host.limits, host.pages);
+  const noPamt = (): boolean => host.allocationFails(HOST_KERNEL_ALLOCATION.PAMT);
+  const built = setUpPamts(spans, host.memlist, host.limits, host.pages, noPamt);
   if (typeof built === "number") return built;
   const usable = host.policy.holes === "memory" ? host.memlist : host.cmrs;
   const reserved = reserveAreas(built, usable, host.limits, host.log);
@@ -159,6 +160,7 @@ const constructTdmrs = (host: TdxHost): number => {
 
 /** config_tdx_module(). */
 const configModule = (host: TdxHost): number => {
+  if (host.allocationFails(HOST_KERNEL_ALLOCATION.TDMR_INFO)) return ERRNO.ENOMEM;
   const base = host.pages.takeContiguous(INFO_PAGES, 0);
   if (base < 0) return ERRNO.ENOMEM;
   host.infoPages = base;

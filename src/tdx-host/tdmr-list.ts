@@ -84,6 +84,7 @@ export const totalBytes = (bytes: Readonly<Record<PamtSize, number>>): number =>
 /**
  * Gives each TDMR its metadata, near its memory.
  *
+ * @param fails whether the allocation that is made now is to fail
  * @returns the TDMRs, no area reserved yet, or -ENOMEM with every table given back
  * @source Linux arch/x86/virt/vmx/tdx/tdx.c, tdmrs_set_up_pamt_all
  */
@@ -92,12 +93,13 @@ export const setUpPamts = (
   memlist: readonly MemoryRange[],
   limits: TdmrLimits,
   pages: HostPages,
+  fails: () => boolean = () => false,
 ): BuiltTdmr[] | number => {
   const built: BuiltTdmr[] = [];
   for (const span of spans) {
     const pamtBytes = pamtBytesOf(span, limits);
     const node = memlist.find(({ end }) => end > span.start)?.node ?? 0;
-    const pamt = pages.takeContiguous(totalBytes(pamtBytes) / PAGE_SIZE, node);
+    const pamt = fails() ? -1 : pages.takeContiguous(totalBytes(pamtBytes) / PAGE_SIZE, node);
     if (pamt < 0) {
       freePamts(built, pages);
       return ERRNO.ENOMEM;

@@ -21,9 +21,11 @@ const SUBFUNC_UNSUPPORTED = [3, 0x8000_0000] as const;
 export const MAP_GPA_INJECTION = 0;
 export const INJECT_RETRY = 1;
 export const INJECT_FAILURE = 2;
+/** A piece is converted as ever. */
+export const INJECT_NOTHING = 3;
 
 /** KVM hands a long MapGPA to user space in pieces of this size. */
-const PIECE = 2 * MIB;
+export const MAP_GPA_PIECE = 2 * MIB;
 
 const v = VMM_PROCEDURES.declare("handle a TDVMCALL", {
   args: ["vcpu"],
@@ -70,14 +72,14 @@ export const vmcall = v.define({
     const arranged = k.injection.take(MAP_GPA_INJECTION);
     if (arranged === INJECT_RETRY) return stop(k, f, RETRY);
     if (arranged === INJECT_FAILURE) return stop(k, f, INVALID_OPERAND);
-    const to = Math.min(end, next + PIECE);
+    const to = Math.min(end, next + MAP_GPA_PIECE);
     const frames = [next / PAGE_SIZE, to / PAGE_SIZE] as const;
     return f.call(convert, v.at.converted, f.get(v.v.vcpu), ...frames, f.get(v.v.toPrivate));
   },
   converted: (k, f) => {
     if (f.result === DEAD) return f.returns(DEAD);
     if (f.result !== DONE) return stop(k, f, INVALID_OPERAND);
-    f.set(v.v.next, f.get(v.v.next) + PIECE);
+    f.set(v.v.next, f.get(v.v.next) + MAP_GPA_PIECE);
     if (f.get(v.v.next) >= f.get(v.v.end)) return answer(k, f, SUCCESS);
     return k.hasEvent(f.get(v.v.vcpu)) ? stop(k, f, RETRY) : v.at.piece;
   },

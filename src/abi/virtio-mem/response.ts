@@ -1,8 +1,21 @@
 import { type FieldsOf, struct } from "../bytes.ts";
+import type { VirtioMemRequestType } from "./request.ts";
 
 /** Response types. @source virtio 1.3, "Memory Device", device operation */
 export const VIRTIO_MEM_RESPONSE = { ACK: 0, NACK: 1, BUSY: 2, ERROR: 3 } as const;
 export type VirtioMemResponseType = keyof typeof VIRTIO_MEM_RESPONSE;
+
+/**
+ * What a device may answer to each request. NACK is about plugging alone; UNPLUG_ALL has no operand that could be in error.
+ *
+ * @source virtio 1.3, "Memory Device", device requirements of each request; Linux include/uapi/linux/virtio_mem.h
+ */
+export const VIRTIO_MEM_ANSWERS = {
+  PLUG: ["ACK", "NACK", "BUSY", "ERROR"],
+  UNPLUG: ["ACK", "BUSY", "ERROR"],
+  UNPLUG_ALL: ["ACK", "BUSY"],
+  STATE: ["ACK", "ERROR"],
+} as const satisfies { readonly [request in VirtioMemRequestType]: readonly VirtioMemResponseType[] };
 
 /** Answers to STATE, valid with ACK only: all blocks plugged, none, or some. */
 export const VIRTIO_MEM_STATE = { PLUGGED: 0, UNPLUGGED: 1, MIXED: 2 } as const;

@@ -5,12 +5,17 @@ import { NotModelled } from "../../not-modelled.ts";
 /** Calls that a real kernel makes where it cannot be stopped. */
 const BEYOND: { readonly [call: string]: string } = {
   "CPU access": "a kernel loads and stores without being stopped",
+  memblock_alloc: "a kernel allocates from memblock before it can be stopped",
+  "ACPI _PXM": "the firmware of QEMU reads its own registers",
+  "ACPI MSCN": "the firmware of QEMU reads its own registers",
 };
 
 const whyNot = (rule: FaultRule): string | undefined => {
   const { name, boundary } = callOf(rule);
   // Some allocations are made where nobody may sleep.
   if (name === "alloc_pages" && rule.lateNs > 0) return `a late answer of ${name} in the linux world`;
+  if (boundary === "firmware")
+    return `a fault of ${name} in the linux world: its stub runs once the firmware of QEMU has gone`;
   if (boundary === "creation")
     return `a fault of ${name} in the linux world: nobody makes a TD of a plain guest`;
   const reason = BEYOND[name];

@@ -17,13 +17,19 @@ const bind = KERNEL_PROCEDURES.declare("acpi_memory_device_add", {
   steps: ["enter", "added"],
 });
 
+/** memory_add_physaddr_to_nid(): what the SRAT says of the memory, and node 0 where it says nothing. */
+const nodeOfAddress = (k: Kernel, start: number): number =>
+  k.boot.affinity.find((range) => range.start <= start && start < range.end)?.node ?? 0;
+
 /**
  * Binds the driver to a slot's device: (slot). The caller holds device_hotplug_lock. _STA runs for every slot. For an
  * enabled one that is not bound _CRS runs, and then the driver has _STA run for itself. If that says that it is absent, the driver
  * leaves it alone for good. The range gets a static memory group and is added as plain System RAM, its memmap on itself if the kernel was booted so. A
  * range that the kernel has already (-EEXIST) counts as added.
  *
- * Returns 0, also for a slot that is not enabled, or -EINVAL: empty, an impossible node, or not added. A
+ * A proximity domain that is no node leaves it to the SRAT which node it is.
+ *
+ * Returns 0, also for a slot that is not enabled, or -EINVAL: empty, or not added. A
  * DIMM whose add failed stays unbound, and nobody but the log is told.
  *
  * @source Linux drivers/acpi/acpi_memhotplug.c, acpi_memory_device_add
@@ -49,7 +55,8 @@ export const bindMemoryDevice = bind.define({
       print(k, slot, "device is empty");
       return fail(k, slot, f.returns(ERRNO.EINVAL));
     }
-    const group = k.groups.register(GROUP.STATIC, proximity, size / k.geometry.pageSize);
+    const node = k.groups.possible(proximity) ? proximity : nodeOfAddress(k, start);
+    const group = k.groups.register(GROUP.STATIC, node, size / k.geometry.pageSize);
     if (group < 0) return fail(k, slot, f.returns(group));
     acpi.groups[slot] = group;
     const flags = mhpFlags(k, MHP.NID_IS_MGID | MHP.MEMMAP_ON_MEMORY);

@@ -1,3 +1,4 @@
+import { EFI_STATUS } from "../../abi/efi/status.ts";
 import { PSMASH_RESULT, PVALIDATE_RESULT, RMPUPDATE_RESULT } from "../../abi/snp/rmp-entry.ts";
 import {
   LEAF_STATUSES,
@@ -7,10 +8,11 @@ import {
 } from "../../abi/tdx/leaf-statuses.ts";
 import { TDG, TDH } from "../../abi/tdx/leaves.ts";
 import type { StatusName } from "../../abi/tdx/status.ts";
-import { VIRTIO_MEM_REQUEST } from "../../abi/virtio-mem/request.ts";
-import { VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
+import { VIRTIO_MEM_REQUEST, type VirtioMemRequestType } from "../../abi/virtio-mem/request.ts";
+import { VIRTIO_MEM_ANSWERS, VIRTIO_MEM_RESPONSE } from "../../abi/virtio-mem/response.ts";
 import { ERRNO } from "../../linux/errno.ts";
 import { FAULT_POINT, type FaultPoint } from "../../linux/fault-points.ts";
+import { HOST_KERNEL_ALLOCATION } from "../../tdx-host/host-kernel.ts";
 import { INTERRUPTED } from "../../tdx-module/outcome.ts";
 import { HOST_ALLOCATION } from "../../vmm/host-use.ts";
 import { INJECT_BAD_ENTRY, INJECT_BAD_HEADER } from "../../vmm/snp/page-state-change.ts";
@@ -29,7 +31,9 @@ export type FaultBoundary =
   | "snp"
   | "cpu"
   | "vmm"
-  | "creation";
+  | "creation"
+  | "firmware"
+  | "host";
 
 /** A call that can answer something else than it would. */
 export interface FaultCall {
@@ -47,9 +51,18 @@ export interface FaultCall {
 export const OWN_ANSWER = -100;
 
 /** Control methods of a memory device, as the register block sees them. */
-export const ACPI_METHOD = { _STA: 0, _CRS: 1, _EJ0: 2, _OST: 3 } as const;
+export const ACPI_METHOD = { _STA: 0, _CRS: 1, _EJ0: 2, _OST: 3, _PXM: 4, MSCN: 5 } as const;
 /** What an ACPI method does instead: nothing at all, or a lie about the slot. */
-export const ACPI_ANSWER = { IGNORED: 0, ABSENT: 1, PRESENT: 2, EMPTY: 3 } as const;
+export const ACPI_ANSWER = { IGNORED: 0, ABSENT: 1, PRESENT: 2, EMPTY: 3, UNKNOWN: 4 } as const;
+
+/** Boot services that the stub calls. */
+export const EFI_SERVICE = {
+  GetMemoryMap: 0,
+  AllocatePool: 1,
+  InstallConfigurationTable: 2,
+  ExitBootServices: 3,
+  AllowUnacceptedMemory: 4,
+} as const;
 
 /** What an SNP guest and its host ask of the processor and of each other. */
 export const SNP_FAULT = {
@@ -88,8 +101,14 @@ const leaf = (
 const BUSY = ["OPERAND_BUSY"];
 /** Results other than success. */
 const failing = ({ SUCCESS: _, ...results }: { readonly [name: string]: number }) => results;
-const { ACK: _never, ...REFUSALS } = VIRTIO_MEM_RESPONSE;
-const { BUSY: LATER, ERROR } = REFUSALS;
+
+/** What a request may meet instead of its ACK, by the specification; or a device that never answers. */
+const request = (name: VirtioMemRequestType, survivable: readonly string[] = []): FaultCall => {
+  const refusals = VIRTIO_MEM_ANSWERS[name].filter((answer) => answer !== "ACK");
+  const answers = Object.fromEntries(refusals.map((answer) => [answer, VIRTIO_MEM_RESPONSE[answer]]));
+  const { [name]: type } = VIRTIO_MEM_REQUEST;
+  return call(`virtio-mem ${name}`, "virtio-mem", type, { ...answers, NO_REPLY }, survivable);
+};
 
 const guest = (
   point: FaultPoint,
@@ -135,14 +154,34 @@ const CREATION_LEAVES = [
   ["TDH.VP.INIT", []],
   ["TDH.MEM.PAGE.ADD", []],
   ["TDH.MR.FINALIZE", []],
+  ["TDH.MR.EXTEND", []],
 ] as const satisfies readonly (readonly [LeafWithStatuses, readonly StatusName[]])[];
 
-/** Whether a call is made before virtual time begins, for the TD that is to be. */
-export const isCreationCall = ({ boundary }: FaultCall): boolean => boundary === "creation";
+/** Whether a call is made before virtual time begins, for the TD that is to be or by its firmware and stub. */
+export const isCreationCall = ({ boundary }: FaultCall): boolean =>
+  boundary === "creation" || boundary === "firmware";
 
 /** Whether a call is the host's own, which takes no virtual time. */
-export const isHostCall = ({ name }: FaultCall): boolean =>
-  HOST_LEAVES.some(([leafName]) => leafName === name);
+export const isHostCall = ({ name, boundary }: FaultCall): boolean =>
+  boundary === "host" || HOST_LEAVES.some(([leafName]) => leafName === name);
+
+/** Allocations of the host's kernel while it brings TDX up, and of guest_memfd for other TDs. */
+const HOST_MEMORY = [
+  ["host allocation of PAMT", HOST_KERNEL_ALLOCATION.PAMT],
+  ["host allocation of TDMR_INFO", HOST_KERNEL_ALLOCATION.TDMR_INFO],
+  ["host allocation of the extension pool", HOST_KERNEL_ALLOCATION.EXTENSION_POOL],
+  ["host allocation of private memory", HOST_KERNEL_ALLOCATION.PRIVATE_MEMORY],
+] as const;
+
+const { EFI_OUT_OF_RESOURCES, EFI_INVALID_PARAMETER, EFI_UNSUPPORTED } = EFI_STATUS;
+/** What a boot service answers instead. A map that changed since it was read is read again. */
+const EFI_CALLS = [
+  ["GetMemoryMap", { EFI_OUT_OF_RESOURCES }, []],
+  ["AllocatePool", { EFI_OUT_OF_RESOURCES }, []],
+  ["InstallConfigurationTable", { EFI_OUT_OF_RESOURCES, EFI_INVALID_PARAMETER }, []],
+  ["ExitBootServices", { EFI_INVALID_PARAMETER }, ["EFI_INVALID_PARAMETER"]],
+  ["AllowUnacceptedMemory", { EFI_UNSUPPORTED }, ["EFI_UNSUPPORTED"]],
+] as const;
 
 /**
  * Every call that a fault can strike. A leaf answers what its own completion statuses are, a device what its
@@ -150,8 +189,8 @@ export const isHostCall = ({ name }: FaultCall): boolean =>
  *
  * Linux makes no RMPADJUST of memory at VMPL 0, so none can fail.
  *
- * @source virtio 1.3, "Memory Device", responses; ACPI 6.5, 6.3; Linux mm/fail_page_alloc.c, mm/memory_hotplug.c,
- *   mm/page_ext.c; GHCI, TDG.VP.VMCALL<MapGPA>; Intel TDX module base specification, memory integrity: a failure is a machine check, and the TD
+ * @source virtio 1.3, "Memory Device", responses; ACPI 6.5, 6.3; QEMU hw/acpi/memory_hotplug.c (AML); UEFI 2.10, chapter 7; Linux
+ *   mm/fail_page_alloc.c, mm/memory_hotplug.c, mm/memblock.c, mm/page_ext.c; GHCI, TDG.VP.VMCALL<MapGPA>; Intel TDX module base specification, memory integrity: a failure is a machine check, and the TD
  *   runs no more
  */
 export const FAULT_CALLS: readonly FaultCall[] = [
@@ -170,14 +209,10 @@ export const FAULT_CALLS: readonly FaultCall[] = [
   leaf("TDH.MEM.PAGE.REMOVE", "seamcall", TDH["TDH.MEM.PAGE.REMOVE"], BUSY),
   leaf("TDH.MEM.TRACK", "seamcall", TDH["TDH.MEM.TRACK"], [...BUSY, "PREVIOUS_TLB_EPOCH_BUSY"]),
   leaf("TDH.PHYMEM.PAGE.WBINVD", "seamcall", TDH["TDH.PHYMEM.PAGE.WBINVD"], BUSY),
-  call("virtio-mem PLUG", "virtio-mem", VIRTIO_MEM_REQUEST.PLUG, { ...REFUSALS, NO_REPLY }, ["NACK", "BUSY"]),
-  call("virtio-mem UNPLUG", "virtio-mem", VIRTIO_MEM_REQUEST.UNPLUG, { BUSY: LATER, ERROR, NO_REPLY }, [
-    "BUSY",
-  ]),
-  call("virtio-mem UNPLUG_ALL", "virtio-mem", VIRTIO_MEM_REQUEST.UNPLUG_ALL, { BUSY: LATER, NO_REPLY }, [
-    "BUSY",
-  ]),
-  call("virtio-mem STATE", "virtio-mem", VIRTIO_MEM_REQUEST.STATE, { ERROR, NO_REPLY }),
+  request("PLUG", ["NACK", "BUSY"]),
+  request("UNPLUG", ["BUSY"]),
+  request("UNPLUG_ALL", ["BUSY"]),
+  request("STATE"),
   call("ACPI _STA", "acpi", ACPI_METHOD._STA, { ABSENT: ACPI_ANSWER.ABSENT, PRESENT: ACPI_ANSWER.PRESENT }),
   call("ACPI _CRS", "acpi", ACPI_METHOD._CRS, { EMPTY: ACPI_ANSWER.EMPTY }),
   call("ACPI _EJ0", "acpi", ACPI_METHOD._EJ0, { IGNORED: ACPI_ANSWER.IGNORED }),
@@ -209,6 +244,19 @@ export const FAULT_CALLS: readonly FaultCall[] = [
   ),
   call("host allocation of control pages", "creation", TD_BUILD.CONTROL_PAGE, { "-ENOMEM": ERRNO.ENOMEM }),
   call("host allocation of a key id", "creation", TD_BUILD.KEY_ID, { "-ENOSPC": ERRNO.ENOSPC }),
+  call("host allocation of image pages", "creation", TD_BUILD.IMAGE_PAGE, { "-ENOMEM": ERRNO.ENOMEM }),
+  call("host allocation of image tables", "creation", TD_BUILD.IMAGE_TABLE_PAGE, {
+    "-ENOMEM": ERRNO.ENOMEM,
+  }),
+  leaf("TDH.PHYMEM.PAMT.ADD", "seamcall", TDH["TDH.PHYMEM.PAMT.ADD"]),
+  leaf("TDH.PHYMEM.PAMT.REMOVE", "seamcall", TDH["TDH.PHYMEM.PAMT.REMOVE"]),
+  ...HOST_MEMORY.map(([name, code]) => call(name, "host", code, { "-ENOMEM": ERRNO.ENOMEM })),
+  ...EFI_CALLS.map(([name, answers, survivable]) =>
+    call(`EFI ${name}`, "firmware", EFI_SERVICE[name], answers, survivable),
+  ),
+  call("ACPI _PXM", "acpi", ACPI_METHOD._PXM, { UNKNOWN: ACPI_ANSWER.UNKNOWN }),
+  call("ACPI MSCN", "acpi", ACPI_METHOD.MSCN, { IGNORED: ACPI_ANSWER.IGNORED }),
+  guest("memblock_alloc", ["ENOMEM"]),
 ];
 
 export const FAULT_CALL_NAMES: readonly string[] = FAULT_CALLS.map(({ name }) => name);

@@ -19,7 +19,10 @@ export interface FaultRule {
   readonly answer: number;
   /** Virtual nanoseconds that the answer is late. */
   readonly lateNs: number;
-  /** 4 KiB chunks that an interrupted accept of a 2 MiB page still zeroes; 0: drawn at each strike. */
+  /**
+   * 4 KiB chunks that an interrupted accept of a 2 MiB page still zeroes, 0: drawn at each strike; pieces of 2 MiB that MapGPA still
+   * converts.
+   */
   readonly after: number;
 }
 
@@ -48,6 +51,8 @@ const BY_CODE: { readonly [boundary in FaultBoundary]: ReadonlyMap<number, numbe
   vmm: callsByCode("vmm"),
   cpu: callsByCode("cpu"),
   creation: callsByCode("creation"),
+  firmware: callsByCode("firmware"),
+  host: callsByCode("host"),
 };
 
 /**

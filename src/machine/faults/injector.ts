@@ -7,7 +7,7 @@ import { INTERRUPTED } from "../../tdx-module/outcome.ts";
 import { VCPU_WORD } from "../../tdx-module/td.ts";
 import { VM_END } from "../../vmm/events.ts";
 import type { HostAllocation } from "../../vmm/host-use.ts";
-import { MAP_GPA_INJECTION } from "../../vmm/vmcall.ts";
+import { INJECT_NOTHING, MAP_GPA_INJECTION, MAP_GPA_PIECE } from "../../vmm/vmcall.ts";
 import type { Machine } from "../machine.ts";
 import { answerText } from "./fault-answer.ts";
 import { CPU_ACCESS, OWN_ANSWER } from "./fault-calls.ts";
@@ -18,9 +18,14 @@ const RELEASE = TDG["TDG.MEM.PAGE.RELEASE"];
 const ATTR_RD = TDG["TDG.MEM.PAGE.ATTR.RD"];
 const VMCALL = TDG["TDG.VP.VMCALL"];
 const MAP_GPA = 0x10001;
-const TRACK = TDH["TDH.MEM.TRACK"];
-const WBINVD = TDH["TDH.PHYMEM.PAGE.WBINVD"];
-const ENTER = TDH["TDH.VP.ENTER"];
+/** SEAMCALLs that are about no guest-physical memory. */
+const PLACELESS: ReadonlySet<number> = new Set([
+  TDH["TDH.MEM.TRACK"],
+  TDH["TDH.PHYMEM.PAGE.WBINVD"],
+  TDH["TDH.VP.ENTER"],
+  TDH["TDH.PHYMEM.PAMT.ADD"],
+  TDH["TDH.PHYMEM.PAMT.REMOVE"],
+]);
 const CHUNKS = 512;
 const UNIT = 2 ** 21;
 const LEVEL_BYTES = [2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39, 2 ** 48];
@@ -84,10 +89,12 @@ export class Injector implements GuestFaults {
     if (call === undefined || getNumber(regs, R11) !== MAP_GPA) return;
     const { injection, sharedBit } = this.machine.vmm;
     const gpa = getNumber(regs, R12) % sharedBit;
-    const rule = this.strike(call, vcpu, gpa, gpa + getNumber(regs, R13));
+    const size = getNumber(regs, R13);
+    const rule = this.strike(call, vcpu, gpa, gpa + size, ({ after }) => after * MAP_GPA_PIECE < size);
     injection.clear();
-    if (rule !== undefined && rule.answer !== OWN_ANSWER)
-      injection.arrange(MAP_GPA_INJECTION, rule.answer, 1);
+    if (rule === undefined || rule.answer === OWN_ANSWER) return;
+    if (rule.after > 0) injection.arrange(MAP_GPA_INJECTION, INJECT_NOTHING, rule.after);
+    injection.arrange(MAP_GPA_INJECTION, rule.answer, 1);
   }
 
   /** The host is about to execute SEAMCALL. */
@@ -96,7 +103,7 @@ export class Injector implements GuestFaults {
     const leaf = lo(regs, RAX) & 0xffff;
     const call = this.points.find("seamcall", leaf);
     if (call === undefined) return;
-    const placeless = leaf === TRACK || leaf === WBINVD || leaf === ENTER;
+    const placeless = PLACELESS.has(leaf);
     const size = LEVEL_BYTES[lo(regs, RCX) & 7] ?? 0;
     const gpa = getNumber(regs, RCX);
     const start = placeless ? 0 : gpa - (gpa % size);
@@ -143,6 +150,18 @@ export class Injector implements GuestFaults {
     return rule === undefined || rule.answer === OWN_ANSWER ? -1 : rule.answer;
   }
 
+  /** The host's kernel is about to allocate. @returns whether it gets nothing */
+  hostKernelAllocationFails(what: number): boolean {
+    const call = this.points.find("host", what);
+    return call !== undefined && this.strike(call, -1, 0, 0) !== undefined;
+  }
+
+  /** The stub is about to call a boot service. @returns the number of the EFI status that it gets instead of its answer, or 0 */
+  bootService(service: number): number {
+    const call = this.points.find("firmware", service);
+    return call === undefined ? 0 : (this.strike(call, -1, 0, 0)?.answer ?? 0);
+  }
+
   /** The VMM makes the TD. @returns what the call answers instead of going well, a status or a negative error number; 0 */
   creation(code: number, start: number, end: number): number {
     const call = this.points.find("creation", code);
@@ -178,7 +197,7 @@ export class Injector implements GuestFaults {
     injection.clear();
   }
 
-  /** An ACPI control method of a slot is about to do its work. @returns what it does instead, or OWN_ANSWER */
+  /** An ACPI control method of a slot, or the firmware's look at it, is about to do its work. @returns what it does instead, or OWN_ANSWER */
   acpi(method: number): number {
     if (!this.points.on) return OWN_ANSWER;
     const call = this.points.find("acpi", method);

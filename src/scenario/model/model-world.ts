@@ -86,6 +86,7 @@ export class ModelWorld implements World {
     return {
       concerns: (leaf) => points.find("seamcall", leaf) !== undefined,
       strike: (leaf) => this.machine!.injector!.hostSeamcall(leaf),
+      allocationFails: (what) => this.machine!.injector!.hostKernelAllocationFails(what),
     };
   }
 
