@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { DESIGN_NAMES } from "../src/designs/designs.ts";
-import { FAULT_CALLS, isCreationCall } from "../src/machine/faults/fault-calls.ts";
+import { FAULT_CALLS, isCreationCall, isHostCall } from "../src/machine/faults/fault-calls.ts";
 import { NotModelled } from "../src/not-modelled.ts";
 import { load, playInModel } from "./model-machine.ts";
 
@@ -22,8 +22,10 @@ steps:
 
 /** A machine whose TD is not made stays off. */
 const MAKES_A_TD = new Set(FAULT_CALLS.filter(isCreationCall).map(({ name }) => name));
-/** What comes before virtual time does cannot be late. */
-const isTimeless = (name: string): boolean => /^TDH\.(SYS|EXT)/.test(name) || MAKES_A_TD.has(name);
+/** What comes before virtual time does cannot be late, nor can a host that takes none. */
+const TIMELESS = new Set(
+  FAULT_CALLS.filter((call) => isCreationCall(call) || isHostCall(call)).map(({ name }) => name),
+);
 
 const LATE = fc.constantFrom("0ns", "1ms", "3s");
 const fault = fc
@@ -34,7 +36,7 @@ const fault = fc
       answer: fc.constantFrom(...answers.keys()),
       at: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 300 })),
       times: fc.integer({ min: 1, max: 6 }),
-      late: isTimeless(name) ? fc.constant("0ns") : LATE,
+      late: TIMELESS.has(name) ? fc.constant("0ns") : LATE,
       optional: fc.constant(true),
     }),
   );

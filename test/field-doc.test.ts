@@ -17,7 +17,7 @@ import { loadBundled, playInModel } from "./model-machine.ts";
 
 const GIB = 2 ** 30;
 /** Millions of exits, on a machine that may be busy. */
-const PATIENCE_MS = 900_000;
+const PATIENCE_MS = 1_800_000;
 const doc = readFileSync(join(resolve(import.meta.dirname, ".."), FIELD_PATH), "utf8");
 
 const results = new Map<string, Report>();

@@ -84,7 +84,12 @@ export interface HostFaults {
 }
 
 /** What the host's kernel allocates: tables of a TDMR, what it hands to the module, the pool of the extensions, a TD's memory. */
-export const HOST_KERNEL_ALLOCATION = { PAMT: 0, TDMR_INFO: 1, EXTENSION_POOL: 2, PRIVATE_MEMORY: 3 } as const;
+export const HOST_KERNEL_ALLOCATION = {
+  PAMT: 0,
+  TDMR_INFO: 1,
+  EXTENSION_POOL: 2,
+  PRIVATE_MEMORY: 3,
+} as const;
 export type HostKernelAllocation = (typeof HOST_KERNEL_ALLOCATION)[keyof typeof HOST_KERNEL_ALLOCATION];
 
 /** A SEAMCALL that the module is made to refuse: the `at`-th call of the leaf, from 1. */

@@ -88,6 +88,9 @@ const WRITTEN: readonly (readonly [number, Leaf])[] = [
 for (const [leaf, run] of WRITTEN) LEAVES[leaf] = run;
 for (let leaf = 0; leaf < LEAVES.length; leaf++) LEAVES[leaf] ??= undefined;
 
+/** Numbers of the leaves that a host can call here. */
+export const SEAMCALL_LEAVES: readonly number[] = WRITTEN.map(([leaf]) => leaf);
+
 /** Leaves that take a version above 0. */
 const VERSIONED: ReadonlySet<number> = new Set([
   TDH["TDH.MEM.PAGE.PROMOTE"],

@@ -36,6 +36,9 @@ const LEAVES = new Map<number, Leaf>([
   [TDG["TDG.MEM.PAGE.RELEASE"], tdgMemPageRelease],
 ]);
 
+/** Numbers of the leaves that a guest can call here. */
+export const TDCALL_LEAVES: readonly number[] = [...LEAVES.keys()];
+
 /** Leaves that no module in this range of versions has: they answer as an unknown number does. */
 const ABSENT: ReadonlySet<number> = new Set([13, 14, 15, 16, 17, 19, 21, 28, 29, 71]);
 /** The only leaves that take a version above 0. */

@@ -28,7 +28,11 @@ const map = z
       .default(null)
       .meta({ description: "What it answers instead" }),
     late: timeSpan("Virtual time that the answer is late").default(0),
-    after: whole("Chunks of 4 KiB that an interrupted accept of 2 MiB still zeroes; pieces of 2 MiB that MapGPA still converts", 1, 511)
+    after: whole(
+      "Chunks of 4 KiB that an interrupted accept of 2 MiB still zeroes; pieces of 2 MiB that MapGPA still converts",
+      1,
+      511,
+    )
       .nullable()
       .default(null),
     range: range.nullable().default(null),
