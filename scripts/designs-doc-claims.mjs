@@ -1,16 +1,7 @@
 // What authors and reviewers say of the designs, and the scenario that shows what comes out. Only data.
 
-const claim = (design, by, text, scenario, shown, set = []) => ({
-  design,
-  by,
-  claim: text,
-  scenario,
-  set,
-  shown,
-});
-
-const YES = "reproduced";
-const NO = "contradicted";
+import { claim, NO, YES } from "./designs-doc-claim.mjs";
+import { RFC_CLAIMS } from "./designs-doc-claims-rfc.mjs";
 
 /** What authors and reviewers say of the designs, and where to see it. */
 export const CLAIMS = [
@@ -35,158 +26,16 @@ export const CLAIMS = [
     "notifier-stale",
     YES,
   ),
+  claim(
+    "notifier",
+    "its author",
+    "a VMM that punches what it takes back needs no help of the guest",
+    "virtio-mem-memory",
+    YES,
+    ["vmm.discard=both", "vmm.pageRelease=false"],
+  ),
   claim("notifier-strict", "its review", "a second accept is an error", "notifier-strict-reonline", YES),
-  claim(
-    "callbacks",
-    "its author",
-    "virtio-mem memory comes, goes and comes back on a VMM that keeps private pages",
-    "callbacks-replug",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "its author",
-    "an accept that fails after the plug breaks the device and leaks the host's memory",
-    "callbacks-accept-fails",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "its author",
-    "without PAGE_RELEASE the release succeeds and does nothing",
-    "callbacks-broken",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "its author",
-    "on a start-shared VMM an accept converts implicitly, 4 KiB at a time",
-    "implicit-conversion",
-    YES,
-  ),
-  claim("callbacks", "its review", "ACPI memory is not covered", "dimm-memory", YES),
-  claim(
-    "callbacks",
-    "its review",
-    "nothing is lazy: what is plugged is accepted at once",
-    "virtio-mem-memory",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "this project",
-    "UNPLUG_ALL after a kexec gives nothing back",
-    "kexec/callbacks-leftover",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "its author",
-    "an accept that fails half way is not undone",
-    "bugs/P18-partial-accept",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "its author",
-    "a release that fails half way is taken back, and nothing is sent",
-    "bugs/P18-partial-release",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "its author",
-    "memory whose unplug the host refuses is accepted again",
-    "callbacks-refused",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "its author",
-    "if that fails the device is broken and asks for nothing any more",
-    "callbacks-refused-broken",
-    YES,
-  ),
-  claim(
-    "callbacks",
-    "this project",
-    "and then memory that is not accepted goes back to the allocator",
-    "callbacks-refused-broken",
-    YES,
-  ),
-  claim("bitmaps", "its author", "a DIMM is plugged, used, unplugged and plugged again", "dimm-replug", YES),
-  claim(
-    "bitmaps",
-    "its author",
-    "so is memory of a virtio-mem device, lazily, while little is used",
-    "virtio-mem-replug",
-    YES,
-  ),
-  claim(
-    "bitmaps",
-    "its author",
-    "the same when all of it is used, and RAM below it",
-    "virtio-mem-memory",
-    NO,
-  ),
-  claim("bitmaps", "its author", "so is memory of a virtio-mem device, eagerly", "virtio-mem-replug", NO, [
-    "guest.accept=eager",
-  ]),
-  claim("bitmaps", "its author", "kexec works with hot-added memory", "kexec/device-full", YES),
-  claim("bitmaps", "its author", "kdump works with hot-added memory", "kexec/kdump-dimm", YES),
-  claim(
-    "bitmaps",
-    "its author",
-    "that adding a block marks all of it plugged is redundant but harmless",
-    "zeropad-stray-accept",
-    NO,
-  ),
-  claim(
-    "bitmaps",
-    "its author",
-    "a second kernel of another table version does not start",
-    "kexec/v1-after-v2",
-    YES,
-  ),
-  claim(
-    "bitmaps",
-    "its author",
-    "memory that is free is never shared when it is unplugged",
-    "hazards/H17-leaked-conversion",
-    YES,
-  ),
-  claim(
-    "bitmaps",
-    "its review",
-    "an SRAT range below a unit corrupts the bitmap",
-    "bugs/B22-srat-entry-below-a-unit",
-    YES,
-  ),
-  claim(
-    "bitmaps",
-    "its code",
-    "without PAGE_RELEASE giving memory back does nothing and succeeds",
-    "bugs/B19-replug-fails",
-    YES,
-  ),
-  claim("bitmaps", "this project", "the worked example of the review of its hazards", "worked-example", YES),
-  claim(
-    "bitmaps",
-    "its author",
-    "a busy device keeps memory plugged and unaccepted, and it comes back lazily",
-    "virtio-mem-replug",
-    YES,
-    ["faults=[vm0 UNPLUG at 1 answers BUSY]"],
-  ),
-  claim(
-    "bitmaps",
-    "its review",
-    "giving memory back holds the lock that everybody who accepts needs",
-    "bugs/B23-release-under-lock",
-    YES,
-  ),
-  claim("bitmaps", "its code", "a release that fails is the end of the machine", "tide-busy", YES),
-  claim("bitmaps", "its code", "on SEV-SNP giving memory back panics", "hazards/H12-snp-unaccept", YES),
+  ...RFC_CLAIMS,
   claim("shared", "its author", "start-shared works where the VMM backs shared memory", "shared-replug", YES),
   claim(
     "shared",
@@ -197,6 +46,17 @@ export const CLAIMS = [
   ),
   claim("shared", "its author", "a conversion that fails keeps its memory from use", "shared-replug", YES, [
     "faults=[MapGPA at 5 answers INVALID_OPERAND]",
+  ]),
+  claim(
+    "shared",
+    "its author",
+    "memory whose unplug is refused is converted to private again",
+    "shared-replug",
+    YES,
+    ["faults=[vm0 UNPLUG at 1 answers BUSY]"],
+  ),
+  claim("shared", "its author", "what cannot be converted back is leaked", "shared-replug", YES, [
+    "faults=[MapGPA at 33 (20 times) answers INVALID_OPERAND]",
   ]),
   claim(
     "snp-hotplug",

@@ -91,10 +91,11 @@ const costs = (result) => {
 
 const claims = (result) =>
   table(
-    ["design", "who says", "what", "scenario", "comes out", "so it is"],
-    CLAIMS.map(({ design, by, claim: text, scenario, set, shown }) => {
+    ["no.", "design", "who says", "what", "scenario", "comes out", "so it is"],
+    CLAIMS.map(({ design, by, claim: text, scenario, set, shown }, index) => {
       const run = [`\`${scenario.split("/").at(-1)}\``, ...set.map((value) => `\`${value}\``)].join(" ");
       return [
+        index + 1,
         `\`${design}\``,
         by,
         text,

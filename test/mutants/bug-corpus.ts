@@ -132,8 +132,16 @@ export const PLAYED_BUGS: readonly Bug<Play>[] = [
   scenario("P18", "P18-partial-release", "faults=[]", "device: {id: vm0, plugged: 0}"),
 ];
 
-/** Hazards of RFC v2 that take one order of steps among many, and the design without them. */
+/** Hazards of RFC v2 that are no bugs of the list above, and the design without them. */
 export const PLAYED_HAZARDS: readonly Bug<Play>[] = [
+  scenario("H1", "../zeropad-stray-accept", "guest.design=tide"),
+  scenario("H1", "../worked-example", "guest.design=tide"),
+  scenario("H3", "../hazards/H03-guard-gap-at-unplug", "guest.design=tide"),
+  scenario("H4", "../hazards/H04-guard-left-accepted", "guest.design=tide"),
+  scenario("H6", "../hazards/H06-outside-table", "guest.design=tide"),
+  scenario("H10", "../hazards/H10-big-block", "guest.design=tide"),
+  scenario("H12", "../hazards/H12-snp-unaccept", "guest.design=tide"),
+  scenario("H16", "../kexec/device-full", "guest.design=tide"),
   scenario("H14", "../hazards/H14-guard-released-too-early", "guest.design=tide"),
   scenario("H15", "../hazards/H15-unplugged-under-an-accept", "guest.design=tide"),
 ];
