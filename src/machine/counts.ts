@@ -14,8 +14,8 @@ export class Counts {
     this.tdcalls[leaf & (LEAVES - 1)]!++;
   }
 
-  seamcall(leaf: number): void {
-    this.seamcalls[leaf & (LEAVES - 1)]!++;
+  seamcall(leaf: number, times = 1): void {
+    this.seamcalls[leaf & (LEAVES - 1)]! += times;
   }
 
   exit(): void {

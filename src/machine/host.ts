@@ -3,6 +3,7 @@ import { SnpGuest } from "../snp/snp-guest.ts";
 import { createTd, tdrOf } from "../tdx-module/create-td.ts";
 import { TdxModule } from "../tdx-module/module.ts";
 import { TagStore } from "../tdx-module/page-store.ts";
+import { removePages } from "../tdx-module/remove-run.ts";
 import { seamcall } from "../tdx-module/seamcall.ts";
 import { VCPU_STATE, VCPU_WORD } from "../tdx-module/td.ts";
 import { GIB, TIB } from "../units.ts";
@@ -103,6 +104,12 @@ const tdxHost = (config: MachineConfig, { sink, observer, injector }: HostWatche
     ...hostFaults(injector),
     ...(pairs === undefined ? {} : { pairs }),
     seamcall: seamcallPort(module, injector),
+    removePages: (frame, count) => {
+      if (injector !== undefined || sink.isUnseen !== true) return 0;
+      const pages = removePages(module, td, frame, count);
+      sink.removed?.(pages);
+      return pages;
+    },
     exitRegs: (vcpu) => platform.exitRegs(vcpu),
     inGuest: (vcpu) => td.vcpu(vcpu, VCPU_WORD.STATE) === VCPU_STATE.ACTIVE,
     sink,

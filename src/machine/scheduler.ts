@@ -83,6 +83,12 @@ export class Scheduler {
     this.words[1]! += steps;
   }
 
+  /** The running step did what so many more would have, each of which changed something. */
+  skippedSteps(steps: number): void {
+    this.words[0]! += steps;
+    this.words[1]! += steps;
+  }
+
   /** Adds to a clock from outside any step. */
   chargeClock(clock: number, ns: number): void {
     this.clocks[clock]! += ns;

@@ -4,6 +4,7 @@ import { TDH, tdhName } from "../abi/tdx/leaves.ts";
 import { type Status, statusText } from "../abi/tdx/status.ts";
 import { virtioMemRequestName } from "../abi/virtio-mem/request.ts";
 import { virtioMemResponseName } from "../abi/virtio-mem/response.ts";
+import { REMOVAL } from "../tdx-module/remove-run.ts";
 import {
   CONFIG_INTERRUPT_EVENT,
   DEVICE_DELETED_EVENT,
@@ -37,6 +38,9 @@ const PLACELESS: ReadonlySet<number> = new Set([
   TDH["TDH.PHYMEM.PAMT.REMOVE"],
 ]);
 
+/** Steps that the VMM takes to remove a page: block; track, kick; blocked, remove, write back. */
+const STEPS_OF_REMOVAL = 6;
+
 const names: (string | undefined)[] = [];
 
 /** Name of a SEAMCALL on a page of a level, made once: equal names are then one string, which compares at once. */
@@ -64,6 +68,18 @@ export class VmmEvents implements VmmSink {
     else if (event === CONFIG_INTERRUPT_EVENT) this.machine.interrupts.configChanged(a);
     else if (event === GPE_EVENT) this.machine.interrupts.gpe();
     if (event !== SEAMCALL_EVENT && this.machine.trace.on) this.row(event, a, b, c, d, e);
+  }
+
+  get isUnseen(): boolean {
+    const { trace, scheduler, booted } = this.machine;
+    return !trace.on && !booted && scheduler.activeCount[0] === 1;
+  }
+
+  removed(pages: number): void {
+    const { counts, scheduler } = this.machine;
+    for (const leaf of REMOVAL) counts.seamcall(leaf, pages);
+    if (!this.machine.inFault) scheduler.charge(REMOVAL.length * pages * COST.seamcall.ns);
+    scheduler.skippedSteps(pages * STEPS_OF_REMOVAL);
   }
 
   private seamcall(leaf: number, gpa: number, level: number, result: number): void {

@@ -163,13 +163,40 @@ export class Pamt implements Flat {
     if (--this.inUse[block]! === 0) this.freeChunk(block);
   }
 
+  /** 4 KiB pages in use in the 2 MiB block of a frame. */
+  usedIn(frame: number): number {
+    const block = (frame >>> 9) - this.firstBlock;
+    return block < this.inUse.length ? this.inUse[block]! : 0;
+  }
+
+  /** Makes 4 KiB pages free again that lie in one 2 MiB block, of which some stay in use. */
+  freeRun(frame: number, pages: number): void {
+    const block = (frame >>> 9) - this.firstBlock;
+    assert(pages < this.inUse[block]!, "pages of the block stay in use");
+    const at = ((this.chunk[block]! - 1) << 9) | (frame & 511);
+    this.type4k.fill(NDA, at, at + pages);
+    this.owner4k.fill(NO_OWNER, at, at + pages);
+    this.bepoch4k.fill(0, at, at + pages);
+    this.inUse[block]! -= pages;
+  }
+
   /** Splits the entry of a REG page into 512 entries of the next smaller size, same owner, BEPOCH 0. */
   split(frame: number, size: number): void {
     const block = (frame >>> 9) - this.firstBlock;
     const owner = this.owner[block]!;
     this.free(frame, size);
     if (size === SIZE_1G) for (let i = 0; i < 512; i++) this.take(frame + i * 512, SIZE_2M, REG, owner);
-    else for (let i = 0; i < 512; i++) this.take(frame + i, SIZE_4K, REG, owner);
+    else this.takeWhole(block, owner);
+  }
+
+  /** Gives the 512 pages of 4 KiB of a free block to `owner`. */
+  private takeWhole(block: number, owner: number): void {
+    this.giveChunk(block);
+    const at = (this.chunk[block]! - 1) << 9;
+    this.type4k.fill(REG, at, at + 512);
+    this.owner4k.fill(owner, at, at + 512);
+    this.bepoch4k.fill(0, at, at + 512);
+    this.inUse[block] = 512;
   }
 
   /** Merges 512 entries of REG pages, which the caller has checked, into one of size class `size`, BEPOCH 0. */

@@ -184,6 +184,23 @@ export class Sept extends SeptPool {
     return at - this.at;
   }
 
+  /** Pages of 4 KiB from the last walk's on, in its table, that have its state and follow one another in host memory too. */
+  runHere(): number {
+    const { at, payload } = this;
+    const most = this.equalEntries();
+    let run = 1;
+    while (run < most && payload[at + run] === payload[at]! + run) run++;
+    return run;
+  }
+  /** So many pages of such a run become FREE. */
+  freeRun(pages: number): void {
+    const at = this.at;
+    this.usedCount[at >>> 9]! -= pages;
+    (this.state[at] === SEPT_MAPPED ? this.mappedCount : this.pendingCount)[at >>> 9]! -= pages;
+    for (const entries of [this.state, this.payload]) entries.fill(0, at, at + pages);
+    this.changed.add(this.unit);
+  }
+
   /** Stores the progress of an interrupted 2 MiB accept in the PENDING entry where the last walk ended. */
   setAcceptCounter(chunks: number): void {
     this.payload[this.at] = (this.payload[this.at]! & ~511) | chunks;

@@ -74,6 +74,10 @@ export const KILLED_EVENT = numberOf("KILLED");
 /** Takes events. The numbers are those that VMM_EVENT names; the ones an event does not have are 0. */
 export interface VmmSink {
   emit(event: number, a: number, b: number, c: number, d: number, e: number): void;
+  /** Whether nobody looks at, or comes between, the SEAMCALLs that remove pages. Left out: somebody does. */
+  readonly isUnseen?: boolean;
+  /** So many pages of 4 KiB were removed unseen, by steps that were not taken one by one. */
+  removed?(pages: number): void;
 }
 
 /** Why a VM ended. */

@@ -48,6 +48,13 @@ export interface VmmConfig {
   readonly rmpFaults?: RmpFaults;
   /** Executes a SEAMCALL on the host's registers. */
   readonly seamcall?: SeamcallPort;
+  /**
+   * Does what the SEAMCALLs do by which pages of 4 KiB from a guest frame on are removed one by one, for as many of them as nobody
+   * can tell the difference of. Default: none.
+   *
+   * @returns how many were removed, the first ones
+   */
+  readonly removePages?: (frame: number, count: number) => number;
   /** On a host with dynamic PAMT: its count of the pages that TDX has. */
   readonly pairs?: PamtPairs;
   /** What TDH.VP.ENTER gave the host at a vCPU's last TD exit. A TDVMCALL's results are written back there. */

@@ -68,6 +68,7 @@ export class Vmm {
   readonly maxMemslots: number;
   /** The lowest shared address. */
   readonly sharedBit: number;
+  readonly removePages: (frame: number, count: number) => number;
   readonly exitRegs: (vcpu: number) => Regs;
   readonly inGuest: (vcpu: number) => boolean;
   readonly hasEvent: (vcpu: number) => boolean;
@@ -97,6 +98,7 @@ export class Vmm {
     this.snp = config.snp === undefined ? undefined : new SnpHost(config.snp, config.sink, config.rmpFaults);
     this.pairs = config.pairs;
     this.seam = new Seam(config.seamcall ?? noTdx, config.sink);
+    this.removePages = config.removePages ?? (() => 0);
     this.exitRegs = config.exitRegs ?? noTdx;
     this.inGuest = config.inGuest ?? (() => false);
     this.hasEvent = config.hasEvent ?? (() => false);
