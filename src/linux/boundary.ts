@@ -18,12 +18,12 @@ export interface Boundary {
    */
   tdcall(vcpu: number): number;
   /**
-   * Accepts whole units of 2 MiB from `start` on at once, where each call alone would be seen by nobody. Absent where it
-   * would.
+   * Accepts pages of 4 KiB or 2 MiB from `start` on at once, where each call alone would be seen by nobody. Absent where
+   * it would.
    *
-   * @param start guest-physical bytes, a multiple of 2 MiB @returns where it ended, at most `end`; `start` if it did nothing
+   * @param start guest-physical bytes, a multiple of 4 KiB @returns where it ended, at most `end`; `start` if it did nothing
    */
-  acceptUnits?(vcpu: number, start: number, end: number): number;
+  acceptAtOnce?(vcpu: number, start: number, end: number): number;
   /**
    * Loads or stores by the CPU through a private or shared mapping, from `gpa` upward.
    *

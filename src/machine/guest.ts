@@ -19,11 +19,11 @@ import { ResourceTree } from "../linux/resource.ts";
 import { VirtioMemDriver } from "../linux/virtio-mem/driver.ts";
 import { virtioMemLayout } from "../linux/virtio-mem/probe.ts";
 import { roundUp } from "../units.ts";
+import { acceptAtOnce } from "./accept-at-once.ts";
 import { acpiPort } from "./acpi-port.ts";
 import type { MachineConfig } from "./config.ts";
 import { type HandOver, ramOf } from "./hand-over.ts";
 import type { Machine } from "./machine.ts";
-import { acceptWholeUnits } from "./whole-units.ts";
 
 /** The devices as the guest reaches them: each request and each eject wakes the VMM. */
 const boundaryOf = (machine: Machine, handOver: HandOver): Boundary => {
@@ -32,8 +32,8 @@ const boundaryOf = (machine: Machine, handOver: HandOver): Boundary => {
     regs: (vcpu) => cpus.regs(vcpu),
     tdcall: (vcpu) => cpus.tdcall(vcpu),
     ...(cpus.snp === undefined ? {} : { snp: cpus.snp }),
-    acceptUnits: (vcpu, start, end) =>
-      machine.trace.muted ? acceptWholeUnits(machine, vcpu, start, end) : start,
+    acceptAtOnce: (vcpu, start, end) =>
+      machine.trace.muted ? acceptAtOnce(machine, vcpu, start, end) : start,
     access: (vcpu, gpa, length, write, shared) =>
       machine.injector?.accessFails(vcpu, gpa, length) === true
         ? -1

@@ -48,7 +48,7 @@ const acceptLoop = (name: string, warningsPass: boolean) => {
       if (at >= end) return f.returns(1);
       const level = fittingLevel(at, end, 2 - f.get(v.refused));
       if (level < 0) return f.returns(platformResult(PLATFORM_OUTCOME.FAILED, at));
-      const ahead = level === 1 ? (k.hw.acceptUnits?.(f.vcpu, at, end) ?? at) : at;
+      const ahead = level < 2 ? (k.hw.acceptAtOnce?.(f.vcpu, at, end) ?? at) : at;
       if (ahead > at) {
         f.set(v.at, ahead);
         f.set(v.refused, 0);
