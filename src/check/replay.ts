@@ -13,6 +13,8 @@ export interface Replayed {
   /** The first violation, after the last step taken; TAKEN if there is none. */
   readonly violation: number;
   readonly atRest: boolean;
+  /** Steps after which it goes round for ever; absent: it ends. */
+  readonly roundFrom?: number;
 }
 
 /** Tokens of the choices of a path. */

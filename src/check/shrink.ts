@@ -11,6 +11,8 @@ export interface Story<Configuration> {
   readonly path: readonly number[];
   readonly violation: number;
   readonly atRest: boolean;
+  /** Steps after which it goes round for ever; absent: it ends. */
+  readonly roundFrom?: number;
 }
 
 export interface ShrinkOptions<Configuration> {
@@ -23,6 +25,10 @@ export interface ShrinkOptions<Configuration> {
   readonly tries?: number;
   /** It is known that no story of the configuration has fewer steps. */
   readonly shortest?: boolean;
+  /** Takes the steps of a story and judges it, where its violation is not one of a state; as the system says if absent. */
+  readonly replay?: (system: System, tokens: Tokens) => Replayed;
+  /** Looks for a shorter story in another way, once no step can be left out. */
+  readonly again?: (system: System, best: Replayed) => Tokens | undefined;
   /** Looks for a path to a violation in a smaller configuration, where the story as it is comes to nothing; breadth first if absent. */
   readonly find?: (system: System, violation: number) => readonly number[] | undefined;
 }
@@ -33,16 +39,21 @@ const USUAL_LIMITS: Limits = { states: 200_000, bytes: 2 ** 28 };
 export const switchesOf = (actors: readonly number[]): number =>
   actors.reduce((count, actor, step) => (step > 0 && actor !== actors[step - 1] ? count + 1 : count), 0);
 
+/** How a story is judged, and looked for anew. */
+type Judge = Pick<ShrinkOptions<never>, "again"> & Required<Pick<ShrinkOptions<never>, "replay">>;
+
 /** Tries stories against one system and keeps the best: fewest steps, then fewest switches. */
 class Shortening {
   best: Replayed;
   private readonly system: System;
+  private readonly judge: Judge;
   private left: number;
 
-  constructor(system: System, tokens: Tokens, violation: number, tries: number) {
+  constructor(system: System, tokens: Tokens, violation: number, tries: number, judge: Judge) {
     this.system = system;
     this.left = tries;
-    this.best = replay(system, tokens);
+    this.judge = judge;
+    this.best = judge.replay(system, tokens);
     assert(this.best.violation === violation, "a story that is shrunk ends in its violation");
   }
 
@@ -50,7 +61,7 @@ class Shortening {
   try(tokens: Tokens): boolean {
     const { best } = this;
     if (this.left-- <= 0) return false;
-    const other = replay(this.system, tokens);
+    const other = this.judge.replay(this.system, tokens);
     if (other.violation !== best.violation || other.taken.length > best.taken.length) return false;
     const fewer = other.taken.length < best.taken.length;
     if (!fewer && switchesOf(other.actors) >= switchesOf(best.actors)) return false;
@@ -103,6 +114,8 @@ class Shortening {
       before = this.best.taken.length;
       this.dropActors();
       this.dropSteps();
+      const other = this.judge.again?.(this.system, this.best);
+      if (other !== undefined) this.try(other);
       this.joinRuns();
     }
   }
@@ -124,11 +137,13 @@ const shorten = <C>(
   system: System,
   { tokens, violation }: Pick<Story<C>, "tokens" | "violation">,
   tries: number,
+  judge: Judge,
 ): Shortened<C> => {
-  const shortening = new Shortening(system, tokens, violation, tries);
+  const shortening = new Shortening(system, tokens, violation, tries, judge);
   shortening.shorten();
-  const { taken, path, atRest, actors } = shortening.best;
-  return { configuration, tokens: taken, path, violation, atRest, switches: switchesOf(actors) };
+  const { taken, path, atRest, actors, roundFrom } = shortening.best;
+  const round = roundFrom === undefined ? {} : { roundFrom };
+  return { configuration, tokens: taken, path, violation, atRest, ...round, switches: switchesOf(actors) };
 };
 
 /** A story as it becomes smaller. */
@@ -137,13 +152,15 @@ class Shrinking<C> {
   private readonly options: ShrinkOptions<C>;
   private readonly tries: number;
   private readonly limits: Limits;
+  private readonly judge: Judge;
 
   constructor(story: Story<C>, options: ShrinkOptions<C>) {
     this.options = options;
     this.tries = options.tries ?? Number.POSITIVE_INFINITY;
     this.limits = options.limits ?? USUAL_LIMITS;
+    this.judge = { replay, ...options };
     const { configuration, violation } = story;
-    this.best = shorten(configuration, options.open(configuration), story, this.tries);
+    this.best = shorten(configuration, options.open(configuration), story, this.tries, this.judge);
     if (options.shortest === true) return;
     const system = options.open(configuration);
     const path = shortest(system, violation, { ...this.limits, depth: this.best.tokens.length - 1 });
@@ -162,18 +179,19 @@ class Shrinking<C> {
   ): Shortened<C> | undefined {
     const { violation } = this.best;
     if (path === undefined) return undefined;
-    return shorten(configuration, system, { tokens: tokensOf(system, path), violation }, this.tries);
+    const tokens = tokensOf(system, path);
+    return shorten(configuration, system, { tokens, violation }, this.tries, this.judge);
   }
 
   /** @returns whether the violation is met in another configuration in no more steps and switches: that is the best now */
   tryIn(configuration: C): boolean {
-    const { best, limits, tries, options } = this;
+    const { best, limits, tries, options, judge } = this;
     const { violation, tokens } = best;
     const system = options.open(configuration);
     const find = options.find ?? (() => shortest(system, violation, { ...limits, depth: tokens.length }));
     const other =
-      replay(system, tokens).violation === violation
-        ? shorten(configuration, system, best, tries)
+      judge.replay(system, tokens).violation === violation
+        ? shorten(configuration, system, best, tries, judge)
         : this.found(configuration, system, find(system, violation));
     const [steps, most] = [other?.tokens.length ?? Number.POSITIVE_INFINITY, tokens.length];
     if (other === undefined || steps > most || (steps === most && other.switches > best.switches))

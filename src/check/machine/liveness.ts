@@ -2,7 +2,7 @@ import { fairCycles, lassoOf } from "../fair-cycles.ts";
 import { StateGraph } from "../state-graph.ts";
 import { confirmedStory, type Story } from "../story/story.ts";
 import type { MachineConfiguration } from "./configuration.ts";
-import { endOf, isEndless, PROGRESS } from "./progress.ts";
+import { endOf, isEndless, isFair, PROGRESS } from "./progress.ts";
 import { NO_REDUCTIONS } from "./reductions.ts";
 import { searchMachine } from "./search-machine.ts";
 import type { MachineSystem } from "./system.ts";
@@ -30,12 +30,6 @@ export interface LivenessOptions {
 
 /** States between two looks at what happens outside. */
 const TURN = 500;
-
-/** Tasks and timers are given turns. People act if they like. */
-const isFair =
-  ({ machine: { tasks }, programs }: MachineSystem) =>
-  (actor: number): boolean =>
-    actor < tasks.actors.length || actor >= tasks.actors.length + programs.all.length;
 
 const whole = async (graph: StateGraph, { states, between }: LivenessOptions): Promise<void> => {
   while (!graph.complete && graph.states < states && graph.wrong.size === 0) {

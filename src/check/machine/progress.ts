@@ -31,16 +31,19 @@ export const isMet = ({ configuration, machine: { vmm } }: MachineSystem): boole
 /** In place of invariants: what is looked at is whether all that is begun ends, and how the machine does. */
 export const PROGRESS = "progress";
 
-const looksAtEnds = ({ configuration: { rules } }: MachineSystem): boolean =>
+export const looksAtEnds = ({ configuration: { rules } }: MachineSystem): boolean =>
   rules.length === 0 || rules.includes(PROGRESS);
 
 /** _OST: a DIMM that cannot leave is told so, and that is an answer. */
 const isRefused = ({ machine: { vmm } }: MachineSystem): boolean =>
   vmm.dimms.count > 0 && vmm.dimms.isPlugged(0) && vmm.dimms.ostStatus(0) !== 0;
 
-/** What is wrong where nobody has anything left to do. What the operator asked for has to be done unless something failed. */
-export const endOf = (system: MachineSystem): number => {
-  const result = system.atRest();
+/**
+ * What is wrong where nobody has anything left to do. What the operator asked for has to be done unless something failed.
+ *
+ * @param result what the system itself says of it
+ */
+export const endOf = (system: MachineSystem, result = system.atRest()): number => {
   const { configuration, programs, machine } = system;
   if (result !== TAKEN || !looksAtEnds(system) || configuration.fault !== null || !programs.done)
     return result;
@@ -67,6 +70,12 @@ export const isEndless = (
 ): boolean =>
   tasks.deviceLoops.some(({ index }) => actors.includes(index)) ||
   actors.every((actor) => actor < tasks.actors.length + programs.all.length);
+
+/** Tasks and timers are given turns. People act if they like. */
+export const isFair =
+  ({ machine: { tasks }, programs }: MachineSystem) =>
+  (actor: number): boolean =>
+    actor < tasks.actors.length || actor >= tasks.actors.length + programs.all.length;
 
 /**
  * Goes on from the current state until nothing is left to do, or a state comes back: then it comes back for ever.

@@ -6,17 +6,19 @@ import { confirmedStory, type Story } from "../story/story.ts";
 import type { System } from "../system.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import type { Knowledge } from "./footprint.ts";
+import { RoundSystem, shrinkingRounds, UnmetSystem } from "./shrink-ends.ts";
 import { smallerConfigurations } from "./smaller.ts";
 import { MachineSystem } from "./system.ts";
 import { FootprintError } from "./untouched.ts";
 import { numberOfText, VIOLATION } from "./violations.ts";
 
-/** States that a search for a smaller configuration may meet. */
-const MOST_STATES = 20_000;
-const MOST_BYTES = 2 ** 28;
+/** How far a smaller configuration is searched. */
+const LIMITS = { states: 20_000, bytes: 2 ** 28 };
 
 /** Stories that are tried in each machine. */
 const MOST_STORIES = 200;
+/** The same of stories that go round: no search says what is shortest. */
+const MOST_ROUNDS = 2000;
 /** Walks of each kind through a smaller machine. */
 const WALKS = 3;
 /** Smaller machines that are tried, unless told otherwise. */
@@ -24,14 +26,25 @@ const MOST_MACHINES = 100;
 /** How often more is found out of the memory that changes before a story is left as it is. */
 const MOST_TRIES = 20;
 
+/** How a machine is opened in which a violation is looked for. */
+const KINDS: ReadonlyMap<number, typeof MachineSystem> = new Map([
+  [VIOLATION.UNMET, UnmetSystem],
+  [VIOLATION.ENDLESS, RoundSystem],
+]);
+
 /** Opens machines, with all that was found out of each so far. */
 class Machines {
   private readonly known = new Map<string, Knowledge>();
+  private readonly Kind: typeof MachineSystem;
   private last = "";
+
+  constructor(violation: number) {
+    this.Kind = KINDS.get(violation) ?? MachineSystem;
+  }
 
   open(configuration: MachineConfiguration): MachineSystem {
     this.last = JSON.stringify(configuration);
-    const system = new MachineSystem(configuration, this.known.get(this.last));
+    const system = new this.Kind(configuration, this.known.get(this.last));
     this.known.set(this.last, system.knowledge);
     return system;
   }
@@ -78,18 +91,18 @@ const shrinkIn = async (
     {
       open: (smaller) => machines.open(smaller),
       smaller: smallerConfigurations,
-      limits: { states: MOST_STATES, bytes: MOST_BYTES },
+      limits: LIMITS,
       ...{ tries: MOST_STORIES, shortest },
       ...(walks && { find: walking(walks) }),
+      ...(violation === VIOLATION.ENDLESS && { ...shrinkingRounds(LIMITS), tries: MOST_ROUNDS }),
     },
   );
   for (let tried = 0; ; tried++) {
     const { done, value: best } = stories.next();
     if (done !== true && tried < most && (await between(tried))) continue;
     return confirmedStory(machines.open(best.configuration), {
-      path: best.path,
-      atRest: best.atRest,
-      violation,
+      ...{ path: best.path, atRest: best.atRest, violation },
+      ...(best.roundFrom !== undefined && { roundFrom: best.roundFrom }),
     });
   }
 };
@@ -97,14 +110,13 @@ const shrinkIn = async (
 /**
  * The story of a rule's violation with the fewest steps, then the fewest switches of actor, then in the smallest machine,
  * as far as a bounded number of attempts finds them; the same each time, unless it is stopped. A story of something that
- * never comes about is left as it is: no step of it is wrong.
+ * never comes about is shrunk to a shorter one of the same: a run that goes round for ever although everybody is given turns, or one
+ * after which nobody has anything left to do.
  *
  * @missing a promise that no smaller machine has it, and that no story is shorter, once a bound was met
  */
 export const shrinkStory = async (story: Story, options: ShrinkStoryOptions): Promise<Story> => {
-  const machines = new Machines();
-  const violation = numberOfText(story.violation);
-  if (violation === VIOLATION.ENDLESS || violation === VIOLATION.UNMET) return story;
+  const machines = new Machines(numberOfText(story.violation));
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     try {
       return await shrinkIn(machines, story, options);
