@@ -31,6 +31,9 @@ const main = async () => {
     let document = before;
     for (const design of ["bitmaps", "callbacks", "notifier"])
       document = placed(document, design, (await tidemark(root, ["check", design, "--hazards"])).trim());
+    const amid = (await tidemark(root, ["check", "tide", "--hazards"])).trim().split("\n");
+    const isAmid = (row, line) => line < 2 || row.startsWith("| K");
+    document = placed(document, "tide amid", amid.filter(isAmid).join("\n"));
     const held = await tidemark(root, ["check", "tide", "--json", "--max-states", String(MOST_STATES)]);
     return placed(document, "tide", heldTable(held));
   });

@@ -129,5 +129,27 @@ export const HAZARDS: readonly Hazard[] = [
   },
 ];
 
-/** What is searched for in a design: its own limits, or else the hazards of `bitmaps`. */
-export const hazardsOf = (design: string): readonly Hazard[] => LIMITS.get(design) ?? HAZARDS;
+/** What another kernel finds that is started in the midst of something. Any design may be asked. */
+export const AMID: readonly Hazard[] = [
+  {
+    id: "K1",
+    says: "a kexec amid an accept finds memory accepted whose bit says that it is not",
+    config: "accepts-meet",
+    rules: ["kexec"],
+  },
+  {
+    id: "K2",
+    says: "a kexec amid a plug or an unplug finds bits that hardware belies",
+    config: "replug",
+    rules: ["kexec"],
+  },
+  {
+    id: "K3",
+    says: "the dump of a kernel that crashed amid a plug or an unplug reads what is not accepted",
+    config: "sub-blocks",
+    rules: ["crash"],
+  },
+];
+
+/** What is searched for in a design: its own limits, or else the hazards of `bitmaps`; and kernels that are started amid them. */
+export const hazardsOf = (design: string): readonly Hazard[] => [...(LIMITS.get(design) ?? HAZARDS), ...AMID];

@@ -60,6 +60,23 @@ it.each([
 });
 
 it.each([
+  ["bitmaps", "K1", "absent"],
+  ["bitmaps", "K2", "absent"],
+  ["bitmaps", "K3", "crash"],
+  ["tide", "K1", "absent"],
+  ["tide", "K2", "kexec"],
+  ["tide", "K3", "crash"],
+  ["callbacks", "K2", "kexec"],
+])(
+  "%s: another kernel started amid something, %s, comes to %s",
+  { timeout: 600_000 },
+  async (design, id, expected) => {
+    const limit = hazardsOf(design).find((one) => one.id === id)!;
+    expect(await found(limit, design)).toBe(expected);
+  },
+);
+
+it.each([
   ["H8", "odd-half"],
   ["H11", "grow-shrink"],
 ])("tide does not show %s in %s", { timeout: 600_000 }, async (id, config) => {

@@ -1,8 +1,12 @@
+import { systemRam } from "../../linux/kexec/system-ram.ts";
 import { USE } from "../../linux/mem-map.ts";
+import { BLOCK } from "../../linux/memory-block.ts";
 import { UNACCEPTED_MEMORY_LOCK } from "../../linux/unaccepted-memory.ts";
 import { VM } from "../../linux/virtio-mem/driver.ts";
-import { useBit } from "../../machine/facts.ts";
+import { ACCEPTED, acceptedOf, pluggedBit, unacceptedBit, useBit } from "../../machine/facts.ts";
+import { lieOfBits } from "../../machine/invariants/jump-rules.ts";
 import type { Machine } from "../../machine/machine.ts";
+import { memoryOf } from "../../machine/watched.ts";
 import { UNIT } from "./placement.ts";
 
 /** Something that breaks no rule, and is looked for where a configuration names it among its rules. */
@@ -31,6 +35,45 @@ const isUsed = ({ kernel, uses, vmm }: Machine, device: number): boolean => {
   return false;
 };
 
+/**
+ * Whether the kernel that reads /proc/vmcore after a crash takes a unit for RAM: its bits do not say that it waits for its accept, and the
+ * VMM has it plugged, which virtio-mem asks and of a DIMM nobody has to. It has the table, and nothing else of the kernel that crashed:
+ * not which units were about to leave.
+ *
+ * @source Linux drivers/firmware/efi/unaccepted_memory.c, drivers/virtio/virtio_mem.c: their pfn_is_ram callbacks
+ */
+const isDumped = ({ kernel, vmm }: Machine, unit: number): boolean =>
+  (!kernel.variant.readersAskForUnaccepted ||
+    unacceptedBit(kernel, unit) !== 1 ||
+    pluggedBit(kernel, unit) === 0) &&
+  vmm.pluggedAt(unit);
+
+/**
+ * Whether a dump of [start, end) bytes touches private memory that hardware has not accepted. The ELF headers list what was RAM when a
+ * memory block went online or offline last, so memory of an online block is among it.
+ */
+const isReadUnaccepted = (machine: Machine, start: number, end: number): boolean => {
+  const { kernel, platform } = machine;
+  for (let unit = Math.ceil(start / UNIT); (unit + 1) * UNIT <= end; unit++)
+    if (
+      acceptedOf(platform.pages, unit) !== ACCEPTED.ALL &&
+      isDumped(machine, unit) &&
+      kernel.blocks.stateOf(kernel.blocks.blockOf(unit * UNIT)) === BLOCK.ONLINE &&
+      !kernel.shared.has(unit * UNIT)
+    )
+      return true;
+  return false;
+};
+
+/** A CPU that has interrupts off hears that it is to stop once it has them on again. An NMI comes only after a second. */
+const stopsAnywhere = ({ kernel }: Machine): boolean => kernel.cpus.irqsOff.every((task) => task === 0);
+
+const tellsLies = (machine: Machine): boolean => {
+  for (const { start, end } of memoryOf(machine.vmm))
+    for (let unit = start; unit < end; unit++) if (lieOfBits(machine, unit) !== undefined) return true;
+  return false;
+};
+
 /** @source RFCv2 "Support memory hotplug/unplug for TDX CoCo guests", 2026-06-23, and its review; Linux mm/page_isolation.c */
 export const SIGNS = [
   {
@@ -53,6 +96,17 @@ export const SIGNS = [
     shows: (machine: Machine) =>
       !machine.kernel.locks.isFree(UNACCEPTED_MEMORY_LOCK) &&
       isInside(machine, "tdx_release_memory", "tdx_release_memory"),
+  },
+  {
+    id: "kexec",
+    says: "a kernel that is started at this moment finds bits that hardware belies",
+    shows: (machine: Machine) => stopsAnywhere(machine) && tellsLies(machine),
+  },
+  {
+    id: "crash",
+    says: "a kernel that dumps memory after a crash at this moment reads what is not accepted",
+    shows: (machine: Machine) =>
+      systemRam(machine.kernel.iomem).some(({ start, end }) => isReadUnaccepted(machine, start, end)),
   },
 ] as const satisfies readonly Sign[];
 

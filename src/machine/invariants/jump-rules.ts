@@ -31,7 +31,7 @@ export const sharedBootMemory = (vmm: Vmm): { start: number; end: number }[] =>
   });
 
 /** Why a unit's bits do not tell hardware's truth to whoever reads them next; undefined if they do. */
-const lie = ({ platform, kernel, vmm }: Machine, unit: number): string | undefined => {
+export const lieOfBits = ({ platform, kernel, vmm }: Machine, unit: number): string | undefined => {
   const bit = unacceptedBit(kernel, unit);
   if (bit < 0) return undefined;
   const accepted = acceptedOf(platform.pages, unit);
@@ -51,7 +51,7 @@ const judgeTruth = (machine: Machine): void => {
       watch.report("I40", start, end, "still shared with the host when another kernel is started");
   for (const { start, end } of memoryOf(machine.vmm))
     for (let unit = start; unit < end; unit++) {
-      const why = lie(machine, unit);
+      const why = lieOfBits(machine, unit);
       if (why !== undefined) watch.report("I40", unit * UNIT, (unit + 1) * UNIT, why);
     }
 };
