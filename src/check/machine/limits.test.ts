@@ -64,7 +64,7 @@ it.each([
   ["bitmaps", "K2", "absent"],
   ["bitmaps", "K3", "crash"],
   ["tide", "K1", "absent"],
-  ["tide", "K2", "kexec"],
+  ["tide", "K2", "absent"],
   ["tide", "K3", "crash"],
   ["callbacks", "K2", "kexec"],
 ])(

@@ -19,7 +19,8 @@ const { v, at, define } = KERNEL_PROCEDURES.declare("tide_leave", {
  * memory and it is not in the direct map.
  *
  * From the first step on the units are on the list of those that leave, where they stay when this returns: no accept
- * takes one of them as its guard. An accept that has one already is waited for; then only what is accepted is given back.
+ * takes one of them as its guard. An accept that has one already is waited for; then only what is accepted is given back. Interrupts
+ * are off from the call until its bits are set, as they are in an accept: a kexec stops no CPU in between.
  *
  * Returns 0, or -EBUSY when a part could not be given back: it stays accepted, and its bits say so.
  */
@@ -49,12 +50,16 @@ export const leave = define({
     const runEnd = findEndOfOnlyFirst(table.plugged!, table.unaccepted, end, first);
     f.set(v.next, first);
     f.set(v.stop, Math.min(runEnd, first + MOST_UNITS));
+    k.cpus.irqsOff[f.vcpu] = f.task + 1;
+    k.stalls?.irqsOff(f.vcpu);
     const { physBase, unitSize } = table;
     return f.call(giveBack, at.given, physBase + first * unitSize, physBase + f.get(v.stop) * unitSize);
   },
   given: (k, f) => {
+    if (f.result !== 0) k.table!.markUnaccepted(f.get(v.next), f.get(v.stop));
+    k.cpus.irqsOff[f.vcpu] = 0;
+    k.stalls?.irqsOn(f.vcpu, k.variant.touchesWatchdog);
     if (f.result === 0) return f.returns(ERRNO.EBUSY);
-    k.table!.markUnaccepted(f.get(v.next), f.get(v.stop));
     f.set(v.next, f.get(v.stop));
     return at.scan;
   },
