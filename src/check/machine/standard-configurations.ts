@@ -80,6 +80,12 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
     device: { kind: "virtio-mem", units: 4 },
     programs: [operator(resize(2), resize(4)), user(1, heap)],
   },
+  // One run of the driver empties a block and takes from the next.
+  "shrink-two-blocks": {
+    device: { kind: "virtio-mem", units: 4 },
+    before: [resize(4)],
+    programs: [operator(resize(1)), user(1, heap)],
+  },
   replug: { programs: replug },
   "replug-eager": { accept: "eager", programs: replug },
   "replug-kept": { discard: "none", programs: replug },
@@ -107,6 +113,16 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
   "by-hand": {
     before: [resize(2)],
     programs: [operator({ do: "offline", block: 0 }, { do: "online", block: 0 }), user(1, heap)],
+  },
+  // The driver has to ask again: what is to go is free only once it has given up.
+  "unplug-waits": {
+    zone: "kernel",
+    before: [{ do: "allocate", units: 2, as: "rest", pinned: true }, resize(2), ring],
+    programs: [operator(resize(0)), { ...user(1, { do: "free", as: "ring" }), when: "at rest" }],
+  },
+  "plug-add-fails": {
+    fault: { call: "arch_add_memory", answer: "-ENOMEM" },
+    programs: [operator(resize(2), resize(0), resize(2))],
   },
   "plug-busy": {
     fault: { call: "virtio-mem PLUG", answer: "BUSY" },
