@@ -3,6 +3,7 @@ import { Call } from "../design/kernel-hooks.ts";
 import { CpuForTest } from "../testing/cpu-for-test.ts";
 import { ALLOCATOR, AllocationHooks } from "./allocation-hooks.ts";
 import { HookChain } from "./hook-chain.ts";
+import { KernelSleep } from "./kernel-sleep.ts";
 
 const KERNEL = new Map([
   ["add_memory_resource", 0x1000n],
@@ -14,10 +15,20 @@ const [ADD, ONLINE, ALLOC, DEATH] = [0x1000n, 0x1100n, 0x1200n, 0x1300n] as cons
 const CALLER = 0x2000n;
 const STACK = 0xc000n + 0x3000n;
 
-const made = async (fails: () => boolean, isOver = () => false) => {
+const [MSLEEP, UDELAY] = [0x5000n, 0x6000n] as const;
+
+const made = async (fails: () => boolean, isOver = () => false, lateNs = 0) => {
   const cpu = new CpuForTest();
   const control = new HookChain(cpu);
-  const hooks = new AllocationHooks({ control, callAt: (at) => new Call(at, control), fails, isOver });
+  const answer = () => ({ fails: fails(), lateNs });
+  const sleep = new KernelSleep(control, MSLEEP, UDELAY);
+  const hooks = new AllocationHooks({
+    control,
+    callAt: (at) => new Call(at, control),
+    answer,
+    isOver,
+    sleep,
+  });
   expect(await hooks.install((name) => KERNEL.get(name))).toBeUndefined();
   return cpu;
 };
@@ -88,11 +99,47 @@ it("the kernel is stopped at no allocation any more once the last that can fail 
   expect(cpu.hooked).not.toContain(ALLOC);
 });
 
+it("a late page is slept for where the allocation may sleep, and then allocated", async () => {
+  const cpu = await made(
+    () => false,
+    () => false,
+    30e6,
+  );
+  cpu.words.set(STACK, CALLER);
+  await cpu.at(ADD, { rsp: STACK });
+  const asked = { rdi: 0xcc0n, rsi: 9n, rsp: STACK };
+  expect(await cpu.at(ALLOC, asked)).toEqual({ rip: MSLEEP, rsp: STACK - 8n, rdi: 30n });
+  expect(await cpu.at(MSLEEP, { rsp: STACK })).toMatchObject({ rip: ALLOC, rdi: 0xcc0n, rsi: 9n });
+  expect(await cpu.at(ALLOC, asked)).toEqual({});
+  // The next one is late again.
+  expect(await cpu.at(ALLOC, asked)).toMatchObject({ rip: MSLEEP });
+});
+
+it("where nobody may sleep the CPU spins, as often as it takes, and then there is no page", async () => {
+  const cpu = await made(
+    () => true,
+    () => false,
+    250e6,
+  );
+  cpu.words.set(STACK, CALLER);
+  await cpu.at(ADD, { rsp: STACK });
+  const spin = (rdi: bigint) => ({ rip: UDELAY, rsp: STACK - 8n, rdi });
+  expect(await cpu.at(ALLOC, { rdi: 0x920n, rsp: STACK })).toEqual(spin(100_000n));
+  expect(await cpu.at(UDELAY, { rsp: STACK })).toEqual(spin(100_000n));
+  expect(await cpu.at(UDELAY, { rsp: STACK })).toEqual(spin(50_000n));
+  expect(await cpu.at(UDELAY, { rsp: STACK })).toEqual({ rip: CALLER, rsp: STACK + 8n, rax: 0n });
+  expect(cpu.hooked).not.toContain(UDELAY);
+});
+
 it("a kernel that lacks a function is told by the name that all kernels have had", async () => {
   const cpu = new CpuForTest();
   const control = new HookChain(cpu);
   const parts = { control, callAt: (at: Call["cpu"]) => new Call(at, control) };
-  const hooks = new AllocationHooks({ ...parts, fails: () => false, isOver: () => false });
+  const hooks = new AllocationHooks({
+    ...parts,
+    answer: () => ({ fails: false, lateNs: 0 }),
+    isOver: () => false,
+  });
   expect(await hooks.install(() => undefined)).toBe(ALLOCATOR.at(-1));
   const without = (lacking: string) => (name: string) => (name === lacking ? undefined : KERNEL.get(name));
   expect(await hooks.install(without("online_pages"))).toBe("online_pages");

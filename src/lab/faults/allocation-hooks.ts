@@ -1,6 +1,7 @@
 import type { Call } from "../design/kernel-hooks.ts";
 import type { RegisterValues } from "../wire/gdb-client.ts";
 import type { HookChain } from "./hook-chain.ts";
+import type { KernelSleep } from "./kernel-sleep.ts";
 
 /** Functions that add memory or online it, of which a kernel has some; each calls others of them. */
 const GROWING: readonly (readonly string[])[] = [
@@ -9,6 +10,8 @@ const GROWING: readonly (readonly string[])[] = [
 ];
 /** Where every page allocation of a kernel ends; the innermost comes first. @source Linux mm/page_alloc.c */
 export const ALLOCATOR = ["__alloc_frozen_pages_noprof", "__alloc_pages_noprof", "__alloc_pages"] as const;
+/** Of gfp: whoever allocates may sleep. @source Linux include/linux/gfp_types.h, ___GFP_DIRECT_RECLAIM */
+const GFP_DIRECT_RECLAIM = 0x400n;
 /** Where a thread ends that an oops has struck. Its stack is another's then. @source Linux kernel/exit.c */
 const DEATH = "make_task_dead";
 /** Bytes that a kernel stack is aligned to. @source Linux arch/x86/include/asm/page_64_types.h, THREAD_SIZE */
@@ -18,8 +21,10 @@ export interface AllocationParts {
   readonly control: Pick<HookChain, "hook" | "unhook" | "back" | "again">;
   /** Makes the stop at a function a call. */
   readonly callAt: (cpu: Call["cpu"]) => Call;
-  /** An allocation is made. @returns whether it is to fail */
-  readonly fails: () => boolean;
+  /** An allocation is made. @returns whether it is to fail, and by how many nanoseconds its answer is to be late */
+  readonly answer: () => { readonly fails: boolean; readonly lateNs: number };
+  /** How a thread waits for what is late. Needed if anything can be. */
+  readonly sleep?: KernelSleep | undefined;
   /** Whether any allocation to come may fail. */
   readonly isOver: () => boolean;
 }
@@ -88,10 +93,16 @@ export class AllocationHooks {
     if (this.growing.size === 0) await this.parts.control.unhook(allocator);
   }
 
+  /** struct page *alloc_pages(gfp, ...): there is none, or late. */
   private async allocate(call: Call): Promise<RegisterValues> {
-    if (!this.growing.has(stackOf(call)) || !this.parts.fails()) return {};
-    // struct page *: there is none.
-    return call.skip(0);
+    if (!this.growing.has(stackOf(call))) return {};
+    const { fails, lateNs } = this.parts.answer();
+    const none = fails ? await call.skip(0) : undefined;
+    if (lateNs === 0) return none ?? {};
+    const { cpu } = call;
+    const sleep = this.parts.sleep!;
+    if ((call.argument(0) & GFP_DIRECT_RECLAIM) === 0n) return sleep.spin(cpu, lateNs, none);
+    return none === undefined ? sleep.before(cpu, lateNs) : sleep.first(cpu, lateNs, none);
   }
 }
 

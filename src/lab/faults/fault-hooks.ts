@@ -114,8 +114,8 @@ export class FaultHooks {
    * @throws LabError if it lacks one that a fault needs
    */
   async install(where: Place["in"], symbol: (name: string) => bigint | undefined): Promise<void> {
-    if (where === "kernel" && this.calls.has(ALLOCATION)) await this.hookAllocations(symbol);
     if (where === "kernel" && this.needsSleep) this.sleep = KernelSleep.of(this.parts.control, symbol);
+    if (where === "kernel" && this.calls.has(ALLOCATION)) await this.hookAllocations(symbol);
     const places = new Map([...this.calls].map((name) => [this.places.get(name), name]));
     for (const [place, name] of places) {
       if (place?.in !== where) continue;
@@ -130,9 +130,11 @@ export class FaultHooks {
 
   /** Whether an answer is late, or never comes, that a kernel thread waits for. */
   private get needsSleep(): boolean {
-    return this.parts.plan.rules.some(
-      (rule) => this.places.has(callOf(rule).name) && (rule.lateNs > 0 || rule.answer === NO_REPLY),
-    );
+    return this.parts.plan.rules.some((rule) => {
+      const { name } = callOf(rule);
+      const isMade = name === ALLOCATION || this.places.has(name);
+      return isMade && (rule.lateNs > 0 || rule.answer === NO_REPLY);
+    });
   }
 
   private async hookAllocations(symbol: (name: string) => bigint | undefined): Promise<void> {
@@ -141,7 +143,11 @@ export class FaultHooks {
     const hooks = new AllocationHooks({
       control,
       callAt: (cpu) => new Call(cpu, control),
-      fails: () => injector.at(FAULT_POINT[ALLOCATION]) !== 0,
+      answer: () => {
+        const { result, lateNs } = withLateness(injector.points, () => injector.at(FAULT_POINT[ALLOCATION]));
+        return { fails: result !== 0, lateNs };
+      },
+      sleep: this.sleep,
       isOver: () =>
         plan.rules.every(
           (rule, n) =>

@@ -38,6 +38,7 @@ export class HookChain implements Hooking {
 
   /** Takes all hooks of an instruction away. The guest must stand still. */
   async unhook(address: bigint): Promise<void> {
+    for (const thread of this.away.keys()) if (thread.startsWith(`${address} `)) this.away.delete(thread);
     if (this.chains.delete(address)) await this.control.unhook(address);
   }
 

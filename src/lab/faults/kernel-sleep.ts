@@ -8,6 +8,14 @@ const NS_PER_MS = 1e6;
 /** Milliseconds that no guest sees the end of: the longest that msleep() takes for a signed int. */
 export const FOR_EVER_NS = 0x7fff_ffff * NS_PER_MS;
 
+/**
+ * What waits without sleeping, and the longest that it is asked for at once: its argument times 4 * 4295 has 32 bits.
+ *
+ * @source Linux arch/x86/lib/delay.c, __udelay
+ */
+const SPIN = { name: "__udelay", mostUs: 100_000 } as const;
+const NS_PER_US = 1e3;
+
 /** What a function may change that its caller still needs. @source System V ABI, x86-64 */
 const SCRATCH = ["rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11"] as const;
 
@@ -20,11 +28,16 @@ const SCRATCH = ["rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11"] as
 export class KernelSleep {
   private readonly control: Hooking;
   private readonly msleep: bigint;
+  private readonly udelay: bigint | undefined;
 
-  /** @param msleep address of the function in the running kernel */
-  constructor(control: Hooking, msleep: bigint) {
+  /**
+   * @param msleep address of the function in the running kernel
+   * @param udelay address of what waits where nobody may sleep
+   */
+  constructor(control: Hooking, msleep: bigint, udelay?: bigint) {
     this.control = control;
     this.msleep = msleep;
+    this.udelay = udelay;
   }
 
   /**
@@ -33,7 +46,7 @@ export class KernelSleep {
    */
   static of(control: Hooking, symbol: (name: string) => bigint | undefined): KernelSleep {
     const msleep = symbol("msleep");
-    if (msleep !== undefined) return new KernelSleep(control, msleep);
+    if (msleep !== undefined) return new KernelSleep(control, msleep, symbol(SPIN.name));
     throw new LabError(
       "fault of late answers: expected a function msleep in the kernel to stop at, found none; use the model world or another kernel",
     );
@@ -51,9 +64,32 @@ export class KernelSleep {
 
   /** Leads a CPU that stands at a hooked instruction to sleep before it is executed. Hooks behind this one are asked then. */
   before(cpu: StoppedCpu, lateNs: number): Promise<RegisterValues> {
-    const kept = SCRATCH.map((name) => [name, cpu.registers.read(name)] as const);
+    return this.first(cpu, lateNs, this.backHere(cpu));
+  }
+
+  /**
+   * As `before`, or with `then` as `first`, for a CPU that may not sleep: it spins.
+   *
+   * @throws LabError if the kernel has no function for that
+   */
+  spin(cpu: StoppedCpu, lateNs: number, then = this.backHere(cpu)): Promise<RegisterValues> {
+    const { udelay } = this;
+    if (udelay === undefined)
+      throw new LabError(
+        `fault of late answers: expected a function ${SPIN.name} in the kernel to stop at, found none; use the model world or another kernel`,
+      );
+    const leftUs = Math.max(1, Math.round(lateNs / NS_PER_US));
+    const us = Math.min(leftUs, SPIN.mostUs);
+    const after = async (): Promise<RegisterValues> =>
+      leftUs > us ? this.spin(cpu, (leftUs - us) * NS_PER_US, then) : then;
+    return this.lead(cpu, udelay, BigInt(us), after);
+  }
+
+  /** Registers of a CPU that comes back to where it stands. */
+  private backHere({ registers }: StoppedCpu): RegisterValues {
+    const kept = SCRATCH.map((name) => [name, registers.read(name)] as const);
     this.control.again();
-    return this.first(cpu, lateNs, { ...Object.fromEntries(kept), rip: cpu.registers.read("rip") });
+    return { ...Object.fromEntries(kept), rip: registers.read("rip") };
   }
 
   /**
@@ -61,14 +97,24 @@ export class KernelSleep {
    *
    * @param then registers that it goes on with, RIP among them
    */
-  async first(cpu: StoppedCpu, lateNs: number, then: RegisterValues): Promise<RegisterValues> {
+  first(cpu: StoppedCpu, lateNs: number, then: RegisterValues): Promise<RegisterValues> {
+    const ms = BigInt(Math.max(1, Math.round(lateNs / NS_PER_MS)));
+    return this.lead(cpu, this.msleep, ms, async () => then);
+  }
+
+  /** Leads a CPU into a function with one argument. */
+  private async lead(
+    cpu: StoppedCpu,
+    wait: bigint,
+    rdi: bigint,
+    then: () => Promise<RegisterValues>,
+  ): Promise<RegisterValues> {
     const rsp = cpu.registers.read("rsp");
     // It comes back to where it went: nobody else is there with this stack. What lies below it belongs to nobody.
     const word = new Uint8Array(Number(WORD));
-    new DataView(word.buffer).setBigUint64(0, this.msleep, true);
+    new DataView(word.buffer).setBigUint64(0, wait, true);
     await cpu.gdb.writeMemory(rsp - WORD, word);
-    await this.control.back(this.msleep, rsp, async () => then);
-    const ms = BigInt(Math.max(1, Math.round(lateNs / NS_PER_MS)));
-    return { rip: this.msleep, rsp: rsp - WORD, rdi: ms };
+    await this.control.back(wait, rsp, then);
+    return { rip: wait, rsp: rsp - WORD, rdi };
   }
 }

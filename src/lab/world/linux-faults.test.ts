@@ -32,13 +32,13 @@ it.each([
   "ACPI _EJ0 at 1 answers IGNORED",
   "ACPI _STA at 1 answers ABSENT",
   "{call: arch_add_memory, answer: -ENOMEM}",
+  "{call: alloc_pages, late: 1ms}",
   "{call: MEM_GOING_ONLINE, answer: -ENOMEM}",
 ])("%s can be made", (fault) => {
   expect(configWith(fault).faults?.rules).toHaveLength(1);
 });
 
 it.each([
-  ["{call: alloc_pages, late: 1ms}", ONE, "none", "a late answer of alloc_pages in the linux world"],
   ["CPU access at 1 answers MACHINE_CHECK", ONE, "none", "a kernel loads and stores without being stopped"],
 ])("%s of %s under %s cannot, and the line says why", (fault, devices, design, line) => {
   expect(() => configWith(fault, devices, design)).toThrow(NotModelled);

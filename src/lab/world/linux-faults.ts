@@ -12,8 +12,6 @@ const BEYOND: { readonly [call: string]: string } = {
 
 const whyNot = (rule: FaultRule): string | undefined => {
   const { name, boundary } = callOf(rule);
-  // Some allocations are made where nobody may sleep.
-  if (name === "alloc_pages" && rule.lateNs > 0) return `a late answer of ${name} in the linux world`;
   if (boundary === "firmware")
     return `a fault of ${name} in the linux world: its stub runs once the firmware of QEMU has gone`;
   if (boundary === "creation")
@@ -28,7 +26,7 @@ const whyNot = (rule: FaultRule): string | undefined => {
  * clock for the former, unless a design makes them, and by the guest's for the latter.
  *
  * @throws NotModelled that names the first that cannot
- * @missing faults of CPU accesses, late answers of alloc_pages
+ * @missing faults of CPU accesses
  */
 export const checkLinuxFaults = (config: MachineConfig): void => {
   for (const rule of config.faults?.rules ?? []) {
