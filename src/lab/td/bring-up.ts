@@ -220,13 +220,13 @@ const CPUID_BYTES = 2n;
  */
 export const announceTdx = async (control: CpuControl, kernel: GuestKernel, slide: bigint): Promise<void> => {
   const sites = kernel.cpuidSites.map((site) => site + slide);
-  for (const site of sites) {
-    await control.hook(site, async ({ registers, gdb }) => {
+  const hookAt = (site: bigint): Promise<void> =>
+    control.hook(site, async ({ registers, gdb }) => {
       if (registers.low("rax") !== TDX_LEAF) return {};
       await gdb.batch(() => Promise.all(sites.map((each) => control.unhook(each))));
       return { ...TDX_ANSWER, rip: site + CPUID_BYTES };
     });
-  }
+  await control.gdb.batch(() => Promise.all(sites.map(hookAt)));
 };
 
 /**

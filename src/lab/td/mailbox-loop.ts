@@ -6,8 +6,11 @@ export type Serve = (regs: Regs, caller: Caller) => void | Promise<void>;
 
 /** Looks without a pause for so long after a call: calls come in runs. */
 const HOT_MS = 3;
-/** Pause between two looks when none came lately. */
+/** Pause between two looks when none came lately, and when none came for long: looking takes part of a CPU. */
 const COLD_MS = 0.1;
+const IDLE_MS = 0.3;
+/** How long is long. */
+const IDLE_AFTER_MS = 50;
 
 /** Waits without giving the thread away; a timer of the event loop waits ten times as long. */
 const nap = (ms: number): void => {
@@ -49,7 +52,10 @@ export class MailboxLoop {
       if (this.mailbox.poll()) {
         await this.handle();
         hotUntil = performance.now() + HOT_MS;
-      } else if (performance.now() > hotUntil) nap(COLD_MS);
+      } else {
+        const quiet = performance.now() - hotUntil;
+        if (quiet > 0) nap(quiet < IDLE_AFTER_MS ? COLD_MS : IDLE_MS);
+      }
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

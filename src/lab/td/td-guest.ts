@@ -99,17 +99,18 @@ export class TdGuest {
       GdbClient.connect(qemu.files.gdb, { patienceMs: 120_000, signal }),
     );
     qemu.onClose(() => gdb.close());
+    const { kernel, config } = options;
+    const entered = minded(runToKernel(gdb, qemu.ram, kernel, config.layout.memory));
+    // The guest runs meanwhile: the TD is made, and its firmware accepts.
     const guest = new TdGuest(qemu, gdb, options);
-    await guest.bringUp();
+    await guest.bringUp(entered);
     return guest;
   }
 
-  private async bringUp(): Promise<void> {
+  private async bringUp(entered: Promise<KernelEntered>): Promise<void> {
     const { kernel, design, unaccepted, window, enforcement } = this.options;
     const { ram } = this.qemu;
-    const entered = minded(runToKernel(this.control.gdb, ram, kernel, this.options.config.layout.memory));
     const parts = { ram, td: this.td, kernel, design, unaccepted };
-    // Firmware accepts while the guest unpacks its kernel.
     const accepted = acceptAhead(parts);
     const at = await entered;
     const { place, handOver } = await makeTd(parts, accepted, at);
