@@ -62,7 +62,7 @@ describe("faults", () => {
     ],
     [
       "[{call: alloc_pages, answer: -ENOMEM, after: 3}]",
-      'faults[0].after: expected `after` beside the answer INTERRUPTED, found "-ENOMEM"; remove it',
+      'faults[0].after: expected `after` beside the answer INTERRUPTED, or an answer of MapGPA, found "-ENOMEM"; remove it',
     ],
     [
       "[TDG.MEM.PAGE.ACCEPT fails]",

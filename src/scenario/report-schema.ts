@@ -176,6 +176,7 @@ const setup = z.strictObject({
     start: z.enum(["private", "shared"]),
     unpluggedAccess: z.enum(["allocate", "kill", "spin"]),
     sharedMiss: z.enum(["exit", "ve"]),
+    moduleBusy: z.enum(["again", "bug"]),
     implicitConversion: z.boolean(),
     pscEntries: count.nullable(),
   }),

@@ -153,6 +153,8 @@ export interface VmmPolicy {
   readonly sharedMiss: "exit" | "ve";
   /** An access through the wrong kind of mapping converts the page. */
   readonly implicitConversion: boolean;
+  /** A leaf that takes private pages back is busy a second time: it is asked again, or that is a bug and the end of the VM. */
+  readonly moduleBusy: "again" | "bug";
   /** SEV-SNP: entries of a page state change that one call does at most; null: all. */
   readonly pscEntries: number | null;
 }

@@ -30,6 +30,11 @@ export interface VmmPolicy {
   readonly discard: "none" | "shared-only" | "both" | "set-aside";
   /** A page that the guest did not release cannot be taken back: refuse the unplug, or end the VM. */
   readonly pinned: "busy" | "kill";
+  /**
+   * TDH.MEM.RANGE.BLOCK or TDH.MEM.PAGE.REMOVE is busy a second time. KVM up to 6.18 has taken its vCPUs out of the TD by then and
+   * calls that a bug of its own, which ends the VM; with the locks that it takes since, whoever is in the way has to let go.
+   */
+  readonly moduleBusy: "again" | "bug";
   /** Entries of a page state change that one call does at most; the guest asks again for the rest. */
   readonly pscEntries: number;
   /** Unresolved exits in a row after which a spinning vCPU ends the VM. */
@@ -46,6 +51,7 @@ export const DEFAULT_POLICY: VmmPolicy = {
   smallAccept: "demote",
   discard: "shared-only",
   pinned: "busy",
+  moduleBusy: "again",
   pscEntries: Number.POSITIVE_INFINITY,
   spinLimit: 64,
 };

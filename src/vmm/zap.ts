@@ -1,4 +1,4 @@
-import { status, withoutDetails } from "../abi/tdx/status.ts";
+import { type Status, status, withoutDetails } from "../abi/tdx/status.ts";
 import { AGAIN, BLOCKED, type Frame, type Next } from "../flat/procedure.ts";
 import { PAGE_SIZE } from "../units.ts";
 import { DISCARD_EVENT, VM_END } from "./events.ts";
@@ -26,7 +26,7 @@ export const REMOVE_AREA = 8;
 
 const z = VMM_PROCEDURES.declare("remove private mappings", {
   args: ["from", "to", "mode"],
-  locals: ["area", "page", "end", "host"],
+  locals: ["area", "page", "end", "host", "asked"],
   steps: ["lock", "block", "blocked", "remove", "unpair", "writeBack", "splitFirst"],
 });
 
@@ -34,6 +34,14 @@ const z = VMM_PROCEDURES.declare("remove private mappings", {
 const firstOf = (piece: GuestMemfd, page: number): number =>
   piece.isHuge(page >>> 9) ? (page >>> 9) * UNIT_PAGES : page;
 const levelOf = (piece: GuestMemfd, page: number): number => (piece.isHuge(page >>> 9) ? 1 : 0);
+
+/** The module is busy with a leaf: asked again, as often as it takes or once more and no further. */
+const again = (k: Vmm, f: Frame<Vmm>, result: Status): Next => {
+  if (k.policy.moduleBusy === "bug" && f.get(z.v.asked) !== 0)
+    return fails(k, f, VM_END.MODULE_REFUSED, result);
+  f.set(z.v.asked, 1);
+  return AGAIN;
+};
 
 /**
  * Removes the mappings of guest frames [from, to), which lie in one area, leaf by leaf: BLOCK, TRACK, kick, REMOVE,
@@ -71,7 +79,8 @@ export const zap = z.define({
     }
     if (k.snp !== undefined) return unmapSnp(k, f, k.snp, piece, first);
     const result = k.seam.block(k.map.start(area) + first, levelOf(piece, page));
-    if (isBusy(result)) return AGAIN;
+    if (isBusy(result)) return again(k, f, result);
+    f.set(z.v.asked, 0);
     const kind = withoutDetails(result);
     if (result === 0 || kind === ALREADY_BLOCKED) return f.call(retire, z.at.blocked);
     if (kind !== WRONG_STATE) return fails(k, f, VM_END.MODULE_REFUSED, result);
@@ -86,12 +95,13 @@ export const zap = z.define({
     const first = firstOf(piece, page);
     const result = k.seam.remove(k.map.start(area) + first, levelOf(piece, page));
     if (result === 0) {
+      f.set(z.v.asked, 0);
       const host = piece.frameOf(first);
       f.set(z.v.host, host);
       const wasSmall = levelOf(piece, page) === 0;
       return k.pairs !== undefined && wasSmall ? z.at.unpair : z.at.writeBack;
     }
-    if (isBusy(result)) return AGAIN;
+    if (isBusy(result)) return again(k, f, result);
     if (withoutDetails(result) === NOT_TRACKED) return f.call(retire, z.at.blocked);
     return fails(k, f, VM_END.MODULE_REFUSED, result);
   },

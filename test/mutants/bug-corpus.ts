@@ -122,6 +122,7 @@ export const PLAYED_BUGS: readonly Bug<Play>[] = [
   scenario("P10", "P10-freed-while-shared", "faults=[]"),
   scenario("B20", "../notifier-sub-blocks", "guest.design=callbacks"),
   scenario("P16", "../notifier-stale", "guest.design=tide"),
+  scenario("P12", "P12-contended-removal", "vmm.moduleBusy=again", "device: {id: vm0, plugged: 0}"),
   scenario("P14", "P14-wbinvd-after-remove", "faults=[]", "device: {id: vm0, plugged: 0}"),
   scenario(
     "P18",

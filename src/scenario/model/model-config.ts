@@ -95,6 +95,7 @@ const policyOf = ({ vmm }: Scenario): Partial<VmmPolicy> => ({
   start: vmm.start,
   unplugged: vmm.unpluggedAccess,
   sharedMiss: vmm.sharedMiss,
+  moduleBusy: vmm.moduleBusy,
   implicitConversion: vmm.implicitConversion ? "convert" : "kill",
   ...(vmm.pscEntries === null ? {} : { pscEntries: vmm.pscEntries }),
 });

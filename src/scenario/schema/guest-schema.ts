@@ -82,6 +82,10 @@ export const vmmSchema = z
       "exit",
       "ve",
     ]).default("exit"),
+    moduleBusy: oneOf("What a VMM does whose module is busy a second time while private pages go", [
+      "again",
+      "bug",
+    ]).default("again"),
     implicitConversion: flag("An access through the wrong kind of mapping converts the page").default(true),
   })
   .meta({ description: "Choices that specifications leave to the VMM" });
