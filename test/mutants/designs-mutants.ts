@@ -37,6 +37,13 @@ export const DESIGNS_MUTANTS = [
   ]),
   ...mutantsOf("designs/tide/leave.ts", [
     [
+      "tide-interrupts-on-in-a-release",
+      "lock",
+      "k.cpus.irqsOff[f.vcpu] = f.task + 1;",
+      "",
+      { config: "replug", rules: ["kexec"] },
+    ],
+    [
       "tide-leaves-under-accept",
       "guard dropped",
       "if (k.accepting.overlaps(f.get(v.next), f.get(v.end))) {",

@@ -2,6 +2,14 @@ import { mutantsOf, on } from "./mutant.ts";
 
 export const HOTPLUG_MUTANTS = [
   ...mutantsOf("linux/virtio-mem/online-page.ts", [
+    ["mixed-chunk-counts-as-plugged", "wrong condition", ": MIXED;", ": FULL;", on("odd-half")],
+    [
+      "last-sub-block-of-a-chunk-missed",
+      "off by one",
+      "const count = last - first + 1;",
+      "const count = last - first + (last > first ? 0 : 1);",
+      on("sub-blocks"),
+    ],
     [
       "onlines-unplugged-sub-block",
       "wrong condition",
@@ -65,6 +73,38 @@ export const HOTPLUG_MUTANTS = [
       "dropMutex(k, f, f.get(unplug.v.device));\n  return f.returns(answer);",
       "return f.returns(answer);",
       on("grow-shrink"),
+    ],
+    [
+      "unplug-holds-mutex-between-blocks",
+      "lock",
+      "dropMutex(k, f, f.get(v.device));\n    return at.lock;",
+      "return at.lock;",
+      on("shrink-two-blocks"),
+    ],
+  ]),
+  ...mutantsOf("linux/virtio-mem/sbm-plug.ts", [
+    [
+      "mutex-kept-after-plug",
+      "lock",
+      "dropMutex(k, f, f.get(v.device));\n    return at.unused;",
+      "return at.unused;",
+      on("grow-shrink"),
+    ],
+  ]),
+  ...mutantsOf("linux/virtio-mem/work.ts", [
+    [
+      "config-change-is-not-read",
+      "step left out",
+      "vm.words[VM.CONFIG_CHANGED] = 0;\n      refreshConfig(k, vm);",
+      "vm.words[VM.CONFIG_CHANGED] = 0;",
+      on("replug"),
+    ],
+    [
+      "busy-arms-no-timer",
+      "step left out",
+      "vm.words[VM.TIMER_MS] = vm.words[VM.RETRY_MS]!;\n      vm.words[VM.TIMER_ARMINGS]!++;",
+      "",
+      on("unplug-waits"),
     ],
   ]),
   ...mutantsOf("linux/memory-hotplug/add-memory.ts", [

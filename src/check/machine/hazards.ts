@@ -58,7 +58,13 @@ export const HAZARDS: readonly Hazard[] = [
     id: "H6",
     says: "memory lies outside the table's window, and what is plugged counts as accepted",
     config: "outside-table",
-    rules: ["I8", "I18"],
+    rules: ["I1", "I8", "I18"],
+  },
+  {
+    id: "H6b",
+    says: "memory lies where the table's last byte has bits that nobody has set, and counts as accepted",
+    config: "table-end",
+    rules: ["I1", "I8", "I18"],
   },
   {
     id: "H7",

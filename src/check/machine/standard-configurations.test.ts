@@ -30,7 +30,7 @@ it(
 const HELD = [
   ...["dimm-refused", "snp-dimm", "kexec-dimm", "kexec-dimm-as-ram", "convert-refused"],
   ...["accept-below-offline", "accept-below-offline-no-release"],
-  ...["outside-table", "outside-table-dimm", "kexec-odd-region"],
+  ...["outside-table", "table-end", "outside-table-dimm", "kexec-odd-region"],
 ];
 
 it.each(HELD)("tide holds every rule in every state of %s", LONG, async (name) => {

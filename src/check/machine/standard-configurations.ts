@@ -201,12 +201,18 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
     device: { kind: "virtio-mem", units: 4 },
     programs: [operator(resize(3), resize(0))],
   },
-  // No table covers the device: nobody can tell what of it is accepted.
+  // No table covers the device: nobody can tell what of it is accepted. A byte of a bitmap is eight units, all of boot memory here.
   "outside-table": {
+    placement: "outside table",
+    staticUnits: 8,
+    programs: [operator(resize(2), resize(0)), user(1, heap)],
+  },
+  // The same, but the rest of the table's last byte lies over the device: bits that nobody has set.
+  "table-end": {
     placement: "outside table",
     programs: [operator(resize(2), resize(0)), user(1, heap)],
   },
-  "outside-table-dimm": { ...DIMM, placement: "outside table" },
+  "outside-table-dimm": { ...DIMM, placement: "outside table", staticUnits: 8 },
   "odd-region": {
     placement: "odd region",
     programs: [operator(resize(2), resize(0), resize(2)), user(1, heap)],
