@@ -1,5 +1,7 @@
+import { assert } from "../assert.ts";
 import type { Tallies } from "./checkpoint.ts";
 import type { FingerprintTable } from "./fingerprint-table.ts";
+import { Foreseen } from "./foreseen.ts";
 import { assertFits, type LinkLog } from "./links.ts";
 import {
   type FrontierWriter,
@@ -11,7 +13,7 @@ import {
   type Segment,
 } from "./segment.ts";
 import { isWorthStaging, Stage } from "./stage.ts";
-import { DISABLED, type System, TAKEN } from "./system.ts";
+import { DISABLED, type System, TAKEN, UNFORESEEN } from "./system.ts";
 import { MOST_CHOICES, type VisitedSet } from "./visited-set.ts";
 
 /**
@@ -59,7 +61,7 @@ export class Expander {
   /** Absent where states are looked up one by one. */
   private readonly stage: Stage | undefined;
   /** Absent where no state is known before its choice is taken. */
-  private readonly known: FingerprintTable | undefined;
+  private readonly foreseen: Foreseen | undefined;
   private segment: Segment | undefined;
   private at = 0;
   private number = 0;
@@ -73,8 +75,8 @@ export class Expander {
     const looked = partialOrder || system.meet !== undefined;
     const staged = !looked && "touch" in visited && isWorthStaging(system.stateBytes);
     this.stage = staged ? new Stage(system.stateBytes, visited, links, frontier) : undefined;
-    const foresees = !partialOrder && system.foresee !== undefined && "touch" in visited;
-    this.known = foresees ? visited : undefined;
+    const foresees = !partialOrder && system.foresee !== undefined && system.saveNext !== undefined;
+    this.foreseen = foresees && "touch" in visited ? new Foreseen(visited, MOST_CHAINED_CHOICES) : undefined;
     this.marks = new Uint8Array(partialOrder ? 2 ** 16 : 0);
   }
 
@@ -122,6 +124,7 @@ export class Expander {
     this.taken = 0;
     this.moved = false;
     if (partialOrder && this.expandAmple(count, length)) return;
+    this.foreseen?.ask(system, count);
     if (!partialOrder) for (let choice = 0; choice < count; choice++) this.take(choice, length);
     if (this.taken === 0) this.rest(length);
   }
@@ -144,8 +147,8 @@ export class Expander {
   }
 
   private take(choice: number, length: number): void {
-    if (this.known !== undefined && this.isForeseen(choice, this.known)) return;
-    const { system, visited, links, frontier, partialOrder } = this.parts;
+    if (this.foreseen !== undefined && this.isForeseen(choice, length, this.foreseen)) return;
+    const { system, visited, partialOrder } = this.parts;
     this.goBack(length);
     this.moved = true;
     const result = system.choose(choice);
@@ -158,23 +161,37 @@ export class Expander {
       return;
     }
     if (visited.add(system, this.level)) {
-      this.deepest = this.level;
       system.meet?.();
-      const number = links.add(this.number, choice);
-      if (goesOn) frontier.append(system, number);
+      this.isNew(choice, goesOn);
       this.freshAhead ||= goesOn;
     } else if (partialOrder && visited.lastLevel === this.level) this.freshAhead = true;
   }
 
-  /** Whether a choice need not be taken, for it leads to a state that was met, or nowhere. It counts as if it were. */
-  private isForeseen(choice: number, known: FingerprintTable): boolean {
-    const { fingerprinter } = known;
-    const result = fingerprinter.foresee(this.parts.system, choice);
+  /** The system is in a new state. */
+  private isNew(choice: number, goesOn: boolean): void {
+    const { system, links, frontier } = this.parts;
+    this.deepest = this.level;
+    const number = links.add(this.number, choice);
+    if (goesOn) frontier.append(system, number);
+  }
+
+  /** Whether it is known what a choice comes to. It counts as if it were taken. */
+  private isForeseen(choice: number, length: number, foreseen: Foreseen): boolean {
+    const { system } = this.parts;
+    const result = foreseen.results[choice]!;
+    if (result === UNFORESEEN) return false;
     if (result === DISABLED) return true;
-    const { halves } = fingerprinter;
-    if (result !== TAKEN || !known.has(halves[0]!, halves[1]!)) return false;
     this.taken++;
     this.transitions++;
+    if (!foreseen.put(choice, this.level)) return true;
+    this.goBack(length);
+    this.moved = true;
+    if (!system.takeForeseen!(choice)) {
+      const taken = system.choose(choice);
+      assert(taken === TAKEN, "a choice comes to what was foreseen");
+      system.meet?.();
+    }
+    this.isNew(choice, true);
     return true;
   }
 

@@ -6,8 +6,6 @@ export interface FingerprintTable extends VisitedSet {
   readonly fingerprinter: Fingerprinter;
   /** Reads where these fingerprints belong, so that their lines are in the cache. */
   touch(firsts: Uint32Array, count: number): void;
-  /** Whether a fingerprint is there. */
-  has(first: number, second: number): boolean;
   /** `add` of a fingerprint that was taken before. */
   put(first: number, second: number, level: number): boolean;
 }

@@ -1,5 +1,5 @@
 import { hashWords } from "./fingerprint.ts";
-import { type System, TAKEN, UNFORESEEN } from "./system.ts";
+import type { System } from "./system.ts";
 
 /**
  * Takes the fingerprint of a system's current state: the system's own, or the hash of its key.
@@ -27,11 +27,19 @@ export class Fingerprinter {
     this.makeWhole();
   }
 
-  /** Asks a system what a choice comes to. @returns as System.foresee; if it is TAKEN, the fingerprint is that of the state after it */
-  foresee(system: System, choice: number): number {
-    const result = system.foresee?.(choice, this.halves) ?? UNFORESEEN;
-    if (result === TAKEN) this.makeWhole();
-    return result;
+  /** Asks a system what the choices of its state come to, as System.foresee. */
+  foresee(
+    system: System,
+    count: number,
+    results: Int8Array,
+    firsts: Uint32Array,
+    seconds: Uint32Array,
+  ): void {
+    system.foresee!(count, results, firsts, seconds);
+    for (let at = 0; at < count; at++) {
+      if (firsts[at] === 0) firsts[at] = 1;
+      if (seconds[at] === 0) seconds[at] = 1;
+    }
   }
 
   private makeWhole(): void {

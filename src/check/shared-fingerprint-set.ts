@@ -98,15 +98,6 @@ export class SharedFingerprintSet implements FingerprintTable {
     this.touched = sum;
   }
 
-  /** What another thread has just put in may be missed. */
-  has(first: number, second: number): boolean {
-    const { table } = this;
-    const end = table.length;
-    for (let at = 2 * Math.floor(first * this.scale); table[at] !== 0; at = at + 2 === end ? 0 : at + 2)
-      if (table[at] === first && table[at + 1] === second) return true;
-    return false;
-  }
-
   put(first: number, second: number, level: number): boolean {
     const { table } = this;
     const end = table.length;

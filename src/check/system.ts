@@ -67,12 +67,17 @@ export interface System {
   choose(index: number): number;
   /**
    * Tells what `choose` would come to in the state that was restored last, for a system that remembers what choices did. It is asked
-   * about all choices of a state in turn, and about each before it is taken.
+   * once, before any is taken.
    *
-   * @param halves are made the fingerprint of the state after it, if there is one
-   * @returns TAKEN or DISABLED, as `choose` would; or UNFORESEEN: it has to be taken
+   * @param count choices() @param results by choice: made TAKEN or DISABLED, as `choose` would; or UNFORESEEN: it has to be taken
+   * @param firsts and seconds by choice: made the halves of the fingerprint of the state after it, if it is TAKEN
    */
-  foresee?(index: number, halves: Uint32Array): number;
+  foresee?(count: number, results: Int8Array, firsts: Uint32Array, seconds: Uint32Array): void;
+  /**
+   * Goes from the state that was restored last to the one after a choice that was foreseen to be TAKEN, so that it can be saved. What
+   * `meet` would note of it is noted already. A system that has `foresee` has this too. @returns false if it has to be taken after all
+   */
+  takeForeseen?(index: number): boolean;
   /**
    * Called in a state in which no choice could be taken: the machine is at rest, or stuck.
    *

@@ -1,5 +1,7 @@
 import { assert } from "../../assert.ts";
 import type { Arena } from "./arena.ts";
+import { writeKey } from "./cell-key.ts";
+import { takeChange, writeChange } from "./changes.ts";
 import { GatedCompare } from "./gated-compare.ts";
 import { type Gates, openGates } from "./gates.ts";
 import { LINE_WORDS } from "./line.ts";
@@ -8,6 +10,7 @@ import { BlockWriter, blockWords, MOST_SAVED_LINES, SAVED_HEADER, takeBlock } fr
 import { StackHashes } from "./stack-hashes.ts";
 import { Tail } from "./tail.ts";
 import { Tellers } from "./tellers.ts";
+import { WordsOf } from "./words-of.ts";
 
 /** Lines of the machine's memory: what of it is saved, and what of that tells states from one another. */
 export interface CellLines {
@@ -51,7 +54,7 @@ export class Cells {
   /** Fingerprint of the origin, and of what the machine holds now if it is hashed. */
   readonly originHalves = new Uint32Array(2);
   private readonly halves = new Uint32Array(2);
-  private view: Uint32Array = new Uint32Array(0);
+  private readonly views = new WordsOf();
 
   /** The base is what the lines hold now. */
   constructor(arena: Arena, { lines, inKey, apart = [], gates = openGates(lines) }: CellLines) {
@@ -61,7 +64,7 @@ export class Cells {
     this.keyed = Uint8Array.from(inKey, Number);
     this.apart = [...lines.keys()].filter((line) => inKey[line] === true && (apart[line] ?? 0) !== 0);
     this.tellers = new Tellers(lines.map((_, line) => apart[line] ?? 0));
-    this.stacks = new StackHashes(gates.actors);
+    this.stacks = new StackHashes(gates);
     this.base = new Mirror(arena, lines, undefined, inKey);
     this.origin = new Mirror(arena, lines, gates.groups, inKey);
     this.gate = new GatedCompare(this.origin, gates);
@@ -74,7 +77,7 @@ export class Cells {
     return this.count * 8;
   }
 
-  /** Bytes of the longest saved state. */
+  /** Bytes of the longest saved state, and of the longest change. */
   get stateBytes(): number {
     return this.saved.length * 4;
   }
@@ -126,7 +129,7 @@ export class Cells {
     this.compare();
     base.compare();
     originHalves.fill(0);
-    this.stacks.sums.fill(0);
+    this.stacks.clear();
     for (const mirror of [base, origin]) {
       mirror.hash(originHalves);
       this.stacks.take(mirror);
@@ -147,10 +150,10 @@ export class Cells {
     return this.tellers.takeMoved();
   }
 
-  /** Whether the machine differs from the origin in no stacks but those of some actors. */
-  changesOnly(actors: Uint8Array): boolean {
+  /** Whether nothing that is owned differs from the origin but what those own that are marked with 1. */
+  changesOnly(marked: Uint8Array): boolean {
     this.compare();
-    return this.stacks.areOnly(this.origin, actors);
+    return this.stacks.areOnly(this.origin, marked);
   }
 
   /** Machine and copy are an old and a new origin, and it is known where they differ. */
@@ -199,13 +202,13 @@ export class Cells {
       return bytes;
     }
     const start = this.beginSave(into, at);
-    return (this.tail.next(this.view, start + SAVED_HEADER) - start) * 4;
+    return (this.tail.next(this.views.of(into), start + SAVED_HEADER) - start) * 4;
   }
 
   /** Writes the fingerprint; blocks go behind it. @returns the first word */
   private beginSave(into: Uint8Array, at: number): number {
     this.hash();
-    const to = this.wordsOf(into);
+    const to = this.views.of(into);
     const start = (into.byteOffset + at) >>> 2;
     to[start] = this.halves[0]!;
     to[start + 1] = this.halves[1]!;
@@ -215,35 +218,28 @@ export class Cells {
 
   /** Writes each cell of the key that differs from the base, and its value. @returns bytes written */
   key(into: Uint8Array, at: number): number {
-    const to = this.wordsOf(into);
     const start = (into.byteOffset + at) >>> 2;
-    const { words, keyed, base } = this;
-    const { differing, firsts, copy } = base;
-    const lines = base.compare();
-    let used = start;
-    for (let place = 0; place < lines; place++) {
-      const line = differing[place]!;
-      if (keyed[line] === 0) continue;
-      for (let word = 0; word < LINE_WORDS; word++) {
-        const cell = line * LINE_WORDS + word;
-        const value = words[firsts[line]! + word]!;
-        if (value === copy[cell]) continue;
-        to[used++] = cell;
-        to[used++] = value;
-      }
-    }
-    return (used - start) * 4;
+    return (writeKey(this.base, this.keyed, this.words, this.views.of(into), start) - start) * 4;
   }
 
-  /** The words of the memory in which some bytes lie, from its start on. */
-  private wordsOf(bytes: Uint8Array): Uint32Array {
-    if (bytes.buffer !== this.view.buffer) this.view = new Uint32Array(bytes.buffer);
-    return this.view;
+  /** Writes in what the machine differs from the origin. @returns the end of what was written */
+  writeChange(to: Uint32Array, at: number): number {
+    this.compare();
+    return writeChange(this.origin, this.words, to, at);
+  }
+
+  /** Makes the machine, which is at the origin, what `writeChange` wrote once. @param halves its fingerprint */
+  takeChange(from: Uint32Array, begin: number, end: number, halves: Uint32Array): void {
+    takeChange(this.origin, this.words, from, begin, end);
+    this.gate.leaps();
+    this.halves.set(halves);
+    this.compared = true;
+    this.hashed = true;
   }
 
   /** Goes to a saved state, which is the origin then. */
   restore(from: Uint8Array, at: number, length: number): void {
-    const words = this.wordsOf(from);
+    const words = this.views.of(from);
     const start = (from.byteOffset + at) >>> 2;
     const count = length >>> 2;
     this.goBack();
@@ -283,7 +279,7 @@ export class Cells {
 
   /** Goes from the state that was restored last to the one saved behind it in its chain. */
   restoreNext(from: Uint8Array, at: number, length: number): void {
-    const words = this.wordsOf(from);
+    const words = this.views.of(from);
     const start = (from.byteOffset + at) >>> 2;
     const end = start + (length >>> 2);
     const { origin, tail } = this;

@@ -1,157 +1,168 @@
-import type { Machine } from "../../machine/machine.ts";
-import { hashWords } from "../fingerprint.ts";
 import { DISABLED, TAKEN, UNFORESEEN } from "../system.ts";
 import type { Cells } from "./cells.ts";
+import type { RuleCalls } from "./rule-calls.ts";
+import type { StepKeys } from "./step-keys.ts";
+import { KNOWN, StepMemory } from "./step-memory.ts";
 
-/** Steps that are remembered; one drives out another. */
-const SLOTS = 2 ** 18;
-/** What a slot holds of a step: nothing, in what the fingerprint changes, or that there is no such step. */
-const KIND = { EMPTY: 0, TAKEN: 1, DISABLED: 2 } as const;
 /** One of so many steps that are foreseen is taken all the same, and held against what was foreseen. */
 const TRIED = 64;
+/** So are the first of each kind, and then one whenever their count has doubled. */
+const CLOSELY = 32;
 
 /**
- * Remembers what steps did. What a step does depends on the stack of who takes it and on what all share, and not on the stacks
- * of others who have work: nobody reads or writes these. So a step that was taken before, with the same of the former, makes
- * the same difference to the fingerprint now, whatever the latter are.
+ * Remembers what steps did. A step that was taken before, with the same of all that it depends on (see StepKeys), makes the same
+ * difference now, to the fingerprint and to memory, whatever all else is.
  *
- * What was foreseen is held against what comes out for each state that is new, and now and then for others. Where a
- * machine's parts do look at the stacks of others, that shows so, and the search is made again without foresight.
+ * Now and then a step is taken all the same, and what comes out held against what was foreseen. Where a machine's parts do look
+ * at more, that shows so, and the search is made again without foresight.
  */
 export class Foresight {
-  private readonly machine: Machine;
   private readonly cells: Cells;
+  private readonly keys: StepKeys;
+  private readonly rules: RuleCalls;
   private readonly surprised: () => never;
-  /** By slot: two halves of what a step depends on, two of what it makes of the fingerprint. */
-  private readonly steps = new Uint32Array(4 * SLOTS);
-  private readonly kinds = new Uint8Array(SLOTS);
-  /** By actor, at the origin: 1 if it has no work. And whether that is known, with all else that steps depend on. */
-  private readonly idle: Uint8Array;
-  private looked = false;
-  /** What steps depend on, but for the stack of who takes them. */
-  private readonly shared = new Uint32Array(2);
-  /** What no key has and rules look at: bytes, and words of them and of who is idle. */
-  private readonly watched: readonly Uint8Array[];
-  private readonly words: Uint32Array;
-  private readonly bytes: Uint8Array;
-  /** The step that was asked about last, and where it is remembered; -1: none was. */
-  private slot = -1;
-  private readonly asked = new Uint32Array(2);
+  private readonly memory: StepMemory;
+  /** Choices of the origin that were asked about. */
+  private asked = 0;
+  /** The choice that was taken last and whose fingerprint is awaited, its actor and its kind; -1: none is. */
+  private awaited = -1;
   private actor = 0;
-  private known = false;
-  private awaits = false;
+  private kind = 0;
   private foreseen = 0;
+  /** By kind of step: how often one was foreseen. */
+  private readonly times: Uint32Array;
+  /** What a step changed, where that is held against what is remembered. */
+  private readonly change: Uint32Array;
+  private readonly halves = new Uint32Array(2);
 
-  /** @param surprised what to do when a step comes to something else than it came to before: all that was foreseen is doubtful */
-  constructor(machine: Machine, cells: Cells, surprised: () => never) {
-    this.machine = machine;
+  /**
+   * @param kinds of steps: numbers below this
+   * @param surprised what to do when a step comes to something else than it came to before: all that was foreseen is doubtful
+   */
+  constructor(cells: Cells, keys: StepKeys, rules: RuleCalls, kinds: number, surprised: () => never) {
     this.cells = cells;
+    this.keys = keys;
+    this.rules = rules;
     this.surprised = surprised;
-    this.idle = new Uint8Array(machine.tasks.actors.length);
-    const views = [...machine.cpus.observer.views(), ...(machine.watch?.views() ?? [])];
-    this.watched = views.map((view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
-    const length = this.watched.reduce((sum, bytes) => sum + bytes.length, this.idle.length);
-    this.words = new Uint32Array(Math.ceil(length / 4));
-    this.bytes = new Uint8Array(this.words.buffer);
+    this.change = new Uint32Array(cells.stateBytes / 4);
+    this.memory = new StepMemory(this.change.length);
+    this.times = new Uint32Array(kinds);
+  }
+
+  get bytes(): number {
+    return this.memory.bytes + this.times.byteLength;
   }
 
   /** The origin is another state. */
   moved(): void {
-    this.looked = false;
-    this.slot = -1;
-    this.awaits = false;
+    this.asked = 0;
+    this.awaited = -1;
   }
 
-  /**
-   * Tells what a choice of the origin comes to. Before the machine first leaves the origin, one has to be asked about.
-   *
-   * @param choice its number among all there ever are @param halves are made the fingerprint of the state after it
-   * @returns as System.foresee
-   */
-  foresee(choice: number, actor: number, halves: Uint32Array): number {
-    if (!this.looked) this.look();
-    const { asked, shared, cells, steps, kinds } = this;
-    const { sums } = cells.stacks;
-    const own = 2 * actor;
-    asked[0] = shared[0]! ^ (own < sums.length ? sums[own]! : 0) ^ Math.imul(choice + 1, 0x9e3779b1);
-    asked[1] = shared[1]! ^ (own < sums.length ? sums[own + 1]! : 0) ^ Math.imul(choice + 1, 0x85ebca6b);
-    const slot = asked[0]! % SLOTS;
-    const kind = kinds[slot]!;
-    this.slot = slot;
-    this.actor = actor;
-    this.awaits = false;
-    this.known = kind !== KIND.EMPTY && steps[4 * slot] === asked[0] && steps[4 * slot + 1] === asked[1];
-    if (!this.known || ++this.foreseen % TRIED === 0) return UNFORESEEN;
-    if (kind === KIND.DISABLED) return DISABLED;
-    halves[0] = cells.originHalves[0]! ^ steps[4 * slot + 2]!;
-    halves[1] = cells.originHalves[1]! ^ steps[4 * slot + 3]!;
-    return TAKEN;
-  }
-
-  private look(): void {
-    const { machine, idle, shared, cells, bytes, words } = this;
-    const { actors } = machine.tasks;
-    const { sums } = cells.stacks;
-    let low = cells.originHalves[0]!;
-    let high = cells.originHalves[1]!;
-    for (let actor = 0; actor < idle.length; actor++) {
-      idle[actor] = actors[actor]!.idle ? 1 : 0;
-      bytes[actor] = idle[actor]!;
-      if (idle[actor] === 1 || 2 * actor >= sums.length) continue;
-      low ^= sums[2 * actor]!;
-      high ^= sums[2 * actor + 1]!;
+  /** Tells what the choices of the origin come to, at which the machine is. As System.foresee. */
+  foresee(
+    choices: Int32Array,
+    count: number,
+    results: Int8Array,
+    firsts: Uint32Array,
+    seconds: Uint32Array,
+  ): void {
+    const { keys, memory, cells } = this;
+    keys.take(choices, count);
+    memory.touch(keys.lows, count);
+    this.asked = count;
+    for (let at = 0; at < count; at++) {
+      const slot = this.slotOf(at);
+      if (slot < 0 || this.isTried(memory.kind(slot))) results[at] = UNFORESEEN;
+      else if (memory.what(slot) === KNOWN.DISABLED) results[at] = DISABLED;
+      else {
+        results[at] = TAKEN;
+        firsts[at] = cells.originHalves[0]! ^ memory.changeLow(slot);
+        seconds[at] = cells.originHalves[1]! ^ memory.changeHigh(slot);
+      }
     }
-    let at = idle.length;
-    for (const watched of this.watched)
-      for (let byte = 0; byte < watched.length; byte++) bytes[at++] = watched[byte]!;
-    hashWords(words, words.length, 0, shared);
-    shared[0]! ^= low;
-    shared[1]! ^= high;
-    this.looked = true;
   }
 
-  /** The choice that was asked about was taken. @param result as System.choose */
-  took(result: number): void {
-    if (this.slot < 0) return;
-    const { kinds, slot } = this;
-    if (this.known) {
-      const expected = kinds[slot] === KIND.DISABLED ? DISABLED : TAKEN;
-      if (result !== expected) this.surprised();
-    } else if (result === DISABLED) this.remember(KIND.DISABLED);
-    this.awaits = result === TAKEN;
+  /** Where it is remembered what a choice came to; -1 if it is not. */
+  private slotOf(at: number): number {
+    const { memory } = this;
+    const { lows, highs, ruled } = this.keys;
+    const slot = memory.find(lows[at]!, highs[at]!);
+    if (slot < 0 || memory.what(slot) !== KNOWN.MORE) return slot;
+    return memory.find((lows[at]! ^ ruled[0]!) >>> 0, (highs[at]! ^ ruled[1]!) >>> 0);
+  }
+
+  private isTried(kind: number): boolean {
+    const times = ++this.times[kind]!;
+    return times <= CLOSELY || (times & (times - 1)) === 0 || ++this.foreseen % TRIED === 0;
+  }
+
+  /** Makes the machine, which is at the origin, what it is after a choice. @returns false if that is remembered no more */
+  take(at: number): boolean {
+    const { cells, memory, halves } = this;
+    const slot = this.slotOf(at);
+    if (slot < 0) return false;
+    halves[0] = cells.originHalves[0]! ^ memory.changeLow(slot);
+    halves[1] = cells.originHalves[1]! ^ memory.changeHigh(slot);
+    cells.takeChange(memory.log, memory.begin(slot), memory.end(slot), halves);
+    return true;
+  }
+
+  /** The machine is about to take a choice of the origin. */
+  takes(): void {
+    this.rules.called = false;
+  }
+
+  /** It was taken. @param result as System.choose @param kind what kind of step it was */
+  took(at: number, actor: number, result: number, kind: number): void {
+    if (at >= this.asked) return;
+    const { memory } = this;
+    this.actor = actor;
+    this.kind = kind;
+    this.awaited = result === TAKEN ? at : -1;
+    const slot = this.slotOf(at);
+    if (slot >= 0) {
+      if (result !== (memory.what(slot) === KNOWN.DISABLED ? DISABLED : TAKEN)) this.surprised();
+    } else if (result === DISABLED) this.note(at, KNOWN.DISABLED);
+  }
+
+  private note(at: number, what: number): void {
+    const { lows, highs } = this.keys;
+    this.memory.note(lows[at]!, highs[at]!, what, this.kind);
   }
 
   /** The fingerprint of the state after it was taken. */
   came(halves: Uint32Array): void {
-    if (!this.awaits) return;
-    this.awaits = false;
-    const { cells, steps, slot } = this;
+    const at = this.awaited;
+    if (at < 0) return;
+    this.awaited = -1;
+    const { cells, memory, keys, rules } = this;
     const low = (halves[0]! ^ cells.originHalves[0]!) >>> 0;
     const high = (halves[1]! ^ cells.originHalves[1]!) >>> 0;
-    if (this.known) {
-      if (steps[4 * slot + 2] !== low || steps[4 * slot + 3] !== high) this.surprised();
+    const slot = this.slotOf(at);
+    if (slot >= 0) {
+      if (!this.isForeseen(slot, low, high)) this.surprised();
       return;
     }
-    if (!this.keepsToItself()) return;
-    this.remember(KIND.TAKEN);
-    steps[4 * slot + 2] = low;
-    steps[4 * slot + 3] = high;
+    if (!keys.keepsToItself(this.actor)) return;
+    const more = rules.called;
+    if (more) this.note(at, KNOWN.MORE);
+    const end = cells.writeChange(memory.log, memory.room());
+    const { lows, highs, ruled } = keys;
+    const keyLow = (more ? lows[at]! ^ ruled[0]! : lows[at]!) >>> 0;
+    const keyHigh = (more ? highs[at]! ^ ruled[1]! : highs[at]!) >>> 0;
+    memory.keep(keyLow, keyHigh, this.kind, low, high, end);
   }
 
-  /** Whether the step changed no stack of another actor that has work. */
-  private keepsToItself(): boolean {
-    const { idle, actor } = this;
-    const was = idle[actor];
-    if (actor < idle.length) idle[actor] = 1;
-    const keeps = this.cells.changesOnly(idle);
-    if (actor < idle.length) idle[actor] = was!;
-    return keeps;
-  }
-
-  private remember(kind: number): void {
-    const { slot, steps, asked } = this;
-    this.kinds[slot] = kind;
-    steps[4 * slot] = asked[0]!;
-    steps[4 * slot + 1] = asked[1]!;
+  /** Whether what the machine changed is what is remembered. */
+  private isForeseen(slot: number, low: number, high: number): boolean {
+    const { memory, change } = this;
+    const { log } = memory;
+    const begin = memory.begin(slot);
+    const words = this.cells.writeChange(change, 0);
+    if (memory.changeLow(slot) !== low || memory.changeHigh(slot) !== high) return false;
+    if (memory.end(slot) - begin !== words) return false;
+    for (let at = 0; at < words; at++) if (log[begin + at] !== change[at]) return false;
+    return true;
   }
 }

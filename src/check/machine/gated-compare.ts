@@ -16,6 +16,8 @@ export class GatedCompare {
   private count = 0;
   /** Whether the machine moved since it was at the origin. */
   private left = false;
+  /** Whether memory was written in lines that nothing told of. */
+  private leapt = false;
 
   constructor(origin: Mirror, { groups, opens, tellers }: Gates) {
     const most = [...groups, ...opens, ...tellers.map(({ group }) => group)].reduce(
@@ -38,6 +40,11 @@ export class GatedCompare {
     if (group < this.isOpen.length) this.open(group);
   }
 
+  /** The machine was made another state: any group may have changed. */
+  leaps(): void {
+    this.leapt = true;
+  }
+
   private leave(): void {
     const { tellers, told } = this;
     this.left = true;
@@ -50,6 +57,7 @@ export class GatedCompare {
     for (let at = 0; at < this.count; at++) isOpen[list[at]!] = 0;
     this.count = 0;
     this.left = false;
+    this.leapt = false;
   }
 
   private open(group: number): void {
@@ -61,6 +69,10 @@ export class GatedCompare {
   /** Leaves the lines that differ in the origin's list. */
   compare(): void {
     const { origin, opens, tellers, told, list } = this;
+    if (this.leapt) {
+      origin.compare();
+      return;
+    }
     origin.compareGroups(0, 1);
     if (!this.left) return;
     for (let at = 0; at < origin.count; at++) this.open(opens[origin.differing[at]!]!);

@@ -19,8 +19,10 @@ export interface Gates {
   /** By line: the group that is compared as well where this line differs; 0: none. */
   readonly opens: readonly number[];
   readonly tellers: readonly Teller[];
-  /** By line: number of the actor in whose stack it is, plus 1; 0: nobody's. */
-  readonly actors: readonly number[];
+  /** By line: number of the actor in whose stack it is, plus 1; behind the actors, of what is hashed apart beside them; 0: nobody's. */
+  readonly owners: readonly number[];
+  /** How many owners there are. */
+  readonly owning: number;
 }
 
 /** All lines are always compared. */
@@ -28,7 +30,8 @@ export const openGates = (lines: readonly number[]): Gates => ({
   groups: lines.map(() => 0),
   opens: lines.map(() => 0),
   tellers: [],
-  actors: lines.map(() => 0),
+  owners: lines.map(() => 0),
+  owning: 0,
 });
 
 /** The group of an actor's stack. */
@@ -62,11 +65,16 @@ export const groupsOf = (
   return groups;
 };
 
-/** @param lines in the order of their groups */
+/**
+ * @param lines in the order of their groups
+ * @param aside views whose lines are hashed apart, as stacks are
+ */
 export const gatesOf = (
   machine: Machine,
+  arena: Arena,
   lines: readonly number[],
   groupOf: ReadonlyMap<number, number>,
+  aside: readonly ArrayBufferView[] = [],
 ): Gates => {
   const { tasks, kernel } = machine;
   const { mm } = kernel;
@@ -75,10 +83,17 @@ export const gatesOf = (
   );
   const groups = lines.map((line) => groupOf.get(line)!);
   const opens = lines.map((line) => stacks.get(line) ?? 0);
+  const actors = tasks.actors.length;
+  const pieces = new Map(aside.map((view, number) => [arena.pieceOf(view), actors + number + 1]));
+  // An actor's group has its number, plus 1.
+  const ownerOf = (group: number, place: number): number =>
+    0 < group && group < usesGroup(machine)
+      ? group
+      : opens[place]! || (pieces.get(arena.pieceOfLine(lines[place]!)) ?? 0);
   return {
     ...{ groups, opens },
-    // An actor's group has its number, plus 1.
-    actors: groups.map((group, line) => (0 < group && group < usesGroup(machine) ? group : opens[line]!)),
+    owners: groups.map(ownerOf),
+    owning: actors + aside.length,
     tellers: [
       { group: usesGroup(machine), version: () => mm.version },
       { group: ownersGroup(machine), version: () => mm.owners.version },

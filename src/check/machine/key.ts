@@ -5,7 +5,7 @@ import type { CellLines } from "./cells.ts";
 import { footprintLines, type Knowledge, linesOf } from "./footprint.ts";
 import { gatesOf, groupsOf } from "./gates.ts";
 
-/** Memory that only tells of the past or of time, or that is empty between steps: it is neither saved nor compared. */
+/** Memory that only tells of the past or of time, that is made anew, or that is empty between steps: it is neither saved nor compared. */
 export const historyOf = ({
   scheduler,
   counts,
@@ -20,6 +20,8 @@ export const historyOf = ({
   scheduler.clocks,
   scheduler.blockedAt,
   scheduler.words,
+  scheduler.active,
+  scheduler.activeCount,
   scheduler.prng.state,
   ...counts.views(),
   tally.words,
@@ -35,8 +37,6 @@ export const historyOf = ({
 
 /** Memory that is saved, for the code relies on it, but follows from the rest of the state or is only looked at by rules. */
 const impliedOf = ({ scheduler, cpus, watch }: Machine): readonly ArrayBufferView[] => [
-  scheduler.active,
-  scheduler.activeCount,
   scheduler.timers,
   ...cpus.observer.views(),
   ...(watch?.views() ?? []),
@@ -59,12 +59,14 @@ export interface Places extends CellLines {
  * What of a machine is saved, and what of that tells states from one another.
  *
  * @param apart by line of the arena that can be told in a way of its own, and left out of the key then: bits of who tells it
+ * @param aside see gatesOf
  */
 export const placesOf = (
   machine: Machine,
   arena: Arena,
   knowledge: Knowledge,
   apart: ReadonlyMap<number, number> = new Map(),
+  aside: readonly ArrayBufferView[] = [],
 ): Places => {
   const history = piecesOf(arena, historyOf(machine));
   const implied = piecesOf(arena, impliedOf(machine));
@@ -77,7 +79,7 @@ export const placesOf = (
     lines,
     inKey: lines.map((line) => !implied.has(pieceOf[line]!)),
     apart: lines.map((line) => apart.get(line) ?? 0),
-    gates: gatesOf(machine, lines, groupOf),
+    gates: gatesOf(machine, arena, lines, groupOf, aside),
     untouched: linesOf(arena, (piece) => !history.has(piece)).filter((line) => !saved.has(line)),
   };
 };

@@ -89,7 +89,7 @@ const copyOf = (copy: number, number: number): Code => [
 ];
 
 const hash = ((): WasmFunction => {
-  const [LIST, END, ROWS, COPY, SUM, NUMBER, ROW, PLACE, H] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const [LIST, END, ROWS, COPY, SUM, KINDS, NUMBER, ROW, PLACE, H] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   const times = (factor: bigint): Code => [...get(H), ...longConstant(factor), LONG_MULTIPLY, ...set(H)];
   const fold = (bits: number): Code => [
     ...[...get(H), ...get(H), ...longConstant(BigInt(bits)), LONG_SHIFT_RIGHT, LONG_XOR, ...set(H)],
@@ -108,14 +108,14 @@ const hash = ((): WasmFunction => {
   ];
   const body = whileBelow(LIST, END, [
     ...nextRow(LIST, NUMBER, ROWS, ROW),
-    ...load(ROW, 4),
+    ...[...load(ROW, 4), ...get(KINDS), AND],
     ...when([...line(load(ROW, 0)), ...line(copyOf(COPY, NUMBER))]),
   ]);
   const locals = [
     [3, I32],
     [1, I64],
   ] as const;
-  return { name: "hash", parameters: 5, answers: false, locals, body };
+  return { name: "hash", parameters: 6, answers: false, locals, body };
 })();
 
 const putBack = ((): WasmFunction => {

@@ -2,8 +2,11 @@
 export const LINE_BYTES = 32;
 export const LINE_WORDS = LINE_BYTES / 4;
 
-/** Bytes of a line's row, which stand in the order of the lines' numbers. Its words: the line's place, and whether it is hashed. */
+/** Bytes of a line's row, which stand in the order of the lines' numbers. Its words: the line's place, and one of HASHED. */
 export const ROW_BYTES = 8;
+
+/** Which hashes a line is taken into: that of the key, or that of all else. And both. */
+export const HASHED = { KEY: 1, REST: 2, ALL: 3 } as const;
 
 /** @source splitmix64 (Steele, Lea, Flood) and MurmurHash3 (Appleby), public domain: the constants */
 export const HASH = {
@@ -20,8 +23,8 @@ export interface LineFunctions {
    * whose number is given; the others follow it. @returns the end of the list
    */
   compare(rows: number, end: number, copy: number, number: number, list: number): number;
-  /** Takes hashes of the lines of a list into 64 bits by exclusive or: those of memory, and those of the copy. */
-  hash(list: number, end: number, rows: number, copy: number, sum: number): void;
+  /** Takes hashes of those lines of a list that are of some kinds of HASHED into 64 bits by exclusive or: those of memory, and those of the copy. */
+  hash(list: number, end: number, rows: number, copy: number, sum: number, kinds: number): void;
   /** Makes memory hold the copy of the lines of a list. */
   putBack(list: number, end: number, rows: number, copy: number): void;
   /**

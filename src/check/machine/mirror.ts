@@ -1,6 +1,6 @@
 import { assert } from "../../assert.ts";
 import type { Arena } from "./arena.ts";
-import { LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES } from "./line.ts";
+import { HASHED, LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES } from "./line.ts";
 
 /** First line of each group, and the end. */
 const beginsOf = (groups: readonly number[]): number[] => {
@@ -11,6 +11,8 @@ const beginsOf = (groups: readonly number[]): number[] => {
   }
   return [...begins, groups.length];
 };
+
+const hashOf = (inKey: boolean): number => (inKey ? HASHED.KEY : HASHED.REST);
 
 /** A copy of some lines of an arena, and which of them differ from what the arena holds now. */
 export class Mirror {
@@ -37,7 +39,7 @@ export class Mirror {
    * Takes its copy of the lines.
    *
    * @param groups by line: its group, from 0 up, ascending. Left out: all are of group 0
-   * @param hashed by line: whether it is hashed. Left out: none is
+   * @param hashed by line: whether it is hashed with the key. Left out: none is
    */
   constructor(
     arena: Arena,
@@ -55,7 +57,7 @@ export class Mirror {
     this.rows = arena.take(count * ROW_BYTES);
     this.list = this.differing.byteOffset;
     this.copied = this.copy.byteOffset;
-    const rows = lines.flatMap((line, number) => [line * LINE_BYTES, hashed?.[number] === true ? 1 : 0]);
+    const rows = lines.flatMap((line, number) => [line * LINE_BYTES, hashOf(hashed?.[number] === true)]);
     this.rowWords = new Uint32Array(buffer, this.rows, 2 * count);
     this.rowWords.set(rows);
     this.begins = beginsOf(groups ?? lines.map(() => 0));
@@ -102,20 +104,20 @@ export class Mirror {
   /**
    * Exclusive or of two halves of 32 bits with the hashes of lines that differ, as they are and as they were copied.
    *
-   * @param at where the halves begin @param from and to: which of those that differ; all if left out
+   * @param kinds of lines, see HASHED @param at where the halves begin @param from and to: which of those that differ; all if left out
    */
-  hash(halves: Uint32Array, at = 0, from = 0, to = this.count): void {
+  hash(halves: Uint32Array, kinds: number = HASHED.KEY, at = 0, from = 0, to = this.count): void {
     const { sum, functions, list, rows, copied } = this;
     sum[0] = halves[at]!;
     sum[1] = halves[at + 1]!;
-    functions.hash(list + 4 * from, list + 4 * to, rows, copied, sum.byteOffset);
+    functions.hash(list + 4 * from, list + 4 * to, rows, copied, sum.byteOffset, kinds);
     halves[at] = sum[0]!;
     halves[at + 1] = sum[1]!;
   }
 
-  /** Whether a line is hashed from now on. */
+  /** Whether a line is hashed with the key from now on. */
   setHashed(line: number, hashed: boolean): void {
-    this.rowWords[2 * line + 1] = hashed ? 1 : 0;
+    this.rowWords[2 * line + 1] = hashOf(hashed);
   }
 
   /** Makes the arena hold the copy of all lines that differ. */

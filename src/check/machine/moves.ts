@@ -1,5 +1,5 @@
 import { assert } from "../../assert.ts";
-import { RETRY_MIN_MS, VM } from "../../linux/virtio-mem/driver.ts";
+import { VM } from "../../linux/virtio-mem/driver.ts";
 import { boot } from "../../machine/boot.ts";
 import type { Violation } from "../../machine/invariants/violations.ts";
 import { Machine } from "../../machine/machine.ts";
@@ -11,12 +11,12 @@ import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
 import { type Growth, grow, reserveSections } from "./fields.ts";
 import { gather } from "./gather.ts";
 import { LocalSteps } from "./local-steps.ts";
+import { NormalForm } from "./normal-form.ts";
 import { Programs } from "./programs.ts";
 import { lookAtRest, waitOf } from "./rest-look.ts";
 import { numberOf, VIOLATION } from "./violations.ts";
 
 const NO_FAULT = -1;
-const NEVER = Number.POSITIVE_INFINITY;
 /** More than the steps of all procedures of the kernel, or of the VMM. */
 const MOST_PLACES = 2 ** 16;
 /** More than there are programs and timers. */
@@ -36,6 +36,7 @@ export class MachineMoves {
   /** Is told each actor that takes a step of its own accord, before it does. */
   moves: (actor: number) => void = () => undefined;
   private readonly localSteps: LocalSteps;
+  private readonly normalForm: NormalForm;
   private readonly rules: ReadonlySet<string>;
   /** Pairs of actor and fault of the current state's choices; numbers behind the machine's actors are programs, then timers. */
   readonly list = new Int32Array(256);
@@ -43,7 +44,9 @@ export class MachineMoves {
   /** How many of the list are choices of the state that was restored last; -1: the list is not of that state. */
   private countThere = -1;
   /** Something happened since a state was restored. */
-  private left = false;
+  left = false;
+  /** The list of actors that have work may be of another state. */
+  private acted = false;
   private armed = NO_FAULT;
   private struckBefore = 0;
   /** How often the fault may strike. */
@@ -75,8 +78,7 @@ export class MachineMoves {
     this.earlyWhy = [...this.machine.watch!.violations.all];
     this.actors = this.machine.tasks.actors.length;
     this.faults = configuration.fault === null ? 0 : 1;
-    this.machine.scheduler.timers.fill(NEVER);
-    this.normalise();
+    this.normalForm = new NormalForm(this.machine);
     this.forgetPast();
     this.logLines = this.machine.log.length;
     grow(this.machine, growth);
@@ -101,23 +103,43 @@ export class MachineMoves {
 
   /** The state that was restored last is there again. */
   back(): void {
-    this.moved(this.countThere);
+    this.isThere(this.countThere);
   }
 
-  /** Memory was written from outside: caches are stale, and what was seen since is not the past of this state. */
-  moved(choices = -1): void {
-    const { kernel, vmm, platform, log } = this.machine;
+  /** Memory was written from outside, and holds another state. */
+  moved(): void {
+    this.acted = true;
+    this.isThere(-1);
+  }
+
+  /** A move that is not taken here was written into memory. */
+  leaps(): void {
+    this.count = -1;
+    this.left = true;
+    this.forgetCaches();
+  }
+
+  /** Caches are stale, and what was seen since is not the past of this state. */
+  private isThere(choices: number): void {
+    const { kernel, vmm, log } = this.machine;
     this.count = choices;
     this.countThere = choices;
     this.left = false;
-    kernel.mm.version++;
-    platform.pages.sept.forgetWalk?.();
+    if (this.acted) this.machine.scheduler.relist();
+    this.acted = false;
+    this.forgetCaches();
     log.length = this.logLines;
     this.forgetPast();
     // A move that came to nothing left its changes here.
     kernel.mm.dirty.clear();
     kernel.table?.dirty.clear();
     vmm.changedUnits.clear();
+  }
+
+  private forgetCaches(): void {
+    const { kernel, platform } = this.machine;
+    kernel.mm.version++;
+    platform.pages.sept.forgetWalk?.();
   }
 
   private forgetPast(): void {
@@ -166,6 +188,7 @@ export class MachineMoves {
       const actor = choice >> 1;
       this.count = -1;
       this.left = true;
+      this.acted = true;
       if (actor < this.actors) {
         if (!this.step(actor, (choice & 1) - 1)) return DISABLED;
       } else this.begin(actor - this.actors);
@@ -175,7 +198,7 @@ export class MachineMoves {
     } finally {
       this.armed = NO_FAULT;
     }
-    this.normalise();
+    this.normalForm.take();
     const result = this.judged();
     if (result === TAKEN && this.mergesLocalSteps) this.localSteps.takeAll(this.moves);
     return result;
@@ -216,30 +239,8 @@ export class MachineMoves {
       machine.scheduler.timers[machine.timerOf(device)] = 0;
       machine.interrupts.expire(0);
     }
-    this.normalise();
+    this.normalForm.take();
     if (machine.watchesUnits) machine.watch?.afterStep();
-  }
-
-  /**
-   * Takes out of the state what two ways to it need not share: how long a timer runs, how often it was armed, and
-   * which units wait for a look of the rules while a release holds the lock. All are looked at then.
-   */
-  private normalise(): void {
-    const { kernel, interrupts, platform, vmm } = this.machine;
-    const { mm, table } = kernel;
-    const { sept } = platform.pages;
-    if (sept.changed.count + mm.dirty.count + (table?.dirty.count ?? 0) + vmm.changedUnits.count > 0) {
-      this.machine.watch?.forget();
-      sept.changed.everything();
-    }
-    for (let device = 0; device < kernel.virtioMem.length; device++) {
-      const { words } = kernel.virtioMem[device]!;
-      words[VM.RETRY_MS] = RETRY_MIN_MS;
-      if (words[VM.TIMER_MS] !== 0) words[VM.TIMER_MS] = RETRY_MIN_MS;
-      if (words[VM.TIMER_ARMINGS] !== interrupts.armings[device]) continue;
-      words[VM.TIMER_ARMINGS] = 1;
-      interrupts.armings[device] = 1;
-    }
   }
 
   private verdict(): number {

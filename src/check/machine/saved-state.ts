@@ -21,6 +21,8 @@ export const lineOf = (header: number): number => header >>> LINE_SHIFT;
 export const linesFilled = (header: number): number => (header >>> COUNT_SHIFT) & MOST_LINES;
 /** One bit a word of the line. */
 export const maskOf = (header: number): number => header & MASK;
+/** Of a block about some words of one line. */
+export const headerOf = (line: number, mask: number): number => (line << LINE_SHIFT) | mask;
 
 const BITS = Uint8Array.from(
   { length: 256 },
@@ -92,7 +94,7 @@ export class BlockWriter {
       this.fill(line, 1, value);
       return;
     }
-    to[header] = (line << LINE_SHIFT) | mask;
+    to[header] = headerOf(line, mask);
     this.used = used;
     this.lastFill = -1;
   }

@@ -57,10 +57,10 @@ export const slowLines = (buffer: ArrayBufferLike): LineFunctions => {
       }
       return to * 4;
     },
-    hash: (list, end, rows, copy, sum) => {
+    hash: (list, end, rows, copy, sum, kinds) => {
       for (const number of words.subarray(list / 4, end / 4)) {
-        const [place, hashed] = words.subarray((rows + number * ROW_BYTES) / 4);
-        if (hashed === 0) continue;
+        const [place, kind] = words.subarray((rows + number * ROW_BYTES) / 4);
+        if ((kind! & kinds) === 0) continue;
         longs[sum / 8]! ^= hashOf(longs, number, place!) ^ hashOf(longs, number, copy + number * LINE_BYTES);
       }
     },

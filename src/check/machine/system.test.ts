@@ -37,6 +37,12 @@ const explore = (system: MachineSystem) => {
   return { ...search.run(), system };
 };
 
+/** Numbers of the actors that have work: as listed, and as they say. */
+const working = ({ machine: { scheduler, tasks } }: MachineSystem) => ({
+  listed: [...scheduler.active.subarray(0, scheduler.activeCount[0])].sort((a, b) => a - b),
+  there: tasks.actors.filter(({ idle }) => !idle).map(({ index }) => index),
+});
+
 /** Takes choices by a list of numbers. @returns what was done and the keys of the states */
 const play = (system: MachineSystem, numbers: readonly number[]): string[] => {
   const key = new Uint8Array(system.keyBytes);
@@ -47,6 +53,8 @@ const play = (system: MachineSystem, numbers: readonly number[]): string[] => {
     const length = system.save(state, 0);
     const label = system.label(number % choices);
     const result = system.choose(number % choices);
+    const { listed, there } = working(system);
+    expect(listed).toEqual(there);
     if (result === DISABLED) system.restore(state, 0, length);
     return [`${label} ${result} ${key.subarray(0, system.key(key, 0)).join()}`];
   });
@@ -111,6 +119,8 @@ it("puts back all memory, and its fingerprint is that of the whole state", { tim
         expect(halves.join()).toBe(fingerprint);
         small.restore(record, 0, length);
         expect(contentOf(small)).toBe(content);
+        const { listed, there } = working(small);
+        expect(listed).toEqual(there);
       }
     }),
     { numRuns: 20, endOnFailure: true },
@@ -125,7 +135,11 @@ const backwards = (system: MachineSystem): MachineSystem => {
     count = system.choices();
     return count;
   };
-  turned.foresee = (index, halves) => system.foresee(count - 1 - index, halves);
+  turned.foresee = (_, ...told) => {
+    system.foresee(count, ...told);
+    for (const row of told) row.subarray(0, count).reverse();
+  };
+  turned.takeForeseen = (index) => system.takeForeseen(count - 1 - index);
   turned.choose = (index) => system.choose(count - 1 - index);
   return turned;
 };

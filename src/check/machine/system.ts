@@ -14,8 +14,10 @@ import { MachineMoves, MOVE_KINDS } from "./moves.ts";
 import { HIGH_BASE } from "./placement.ts";
 import type { Programs } from "./programs.ts";
 import type { Reductions } from "./reductions.ts";
+import { RuleCalls } from "./rule-calls.ts";
+import { asideOf, StepKeys } from "./step-keys.ts";
 import { FootprintError, Untouched } from "./untouched.ts";
-import { signsOf, VIOLATION, violationText } from "./violations.ts";
+import { asksForSigns, signsOf, VIOLATION, violationText } from "./violations.ts";
 
 /** So many times each kind of move is looked at before it is trusted; then whenever its count has doubled. */
 const CLOSELY = 32;
@@ -43,6 +45,7 @@ export class MachineSystem implements System {
   private readonly met: Goals;
   /** Which sign shows that the configuration's rules ask for: its number, or TAKEN. */
   private readonly signOf: () => number;
+  private readonly rules: RuleCalls;
   /** Absent where steps are not foreseeable; and with reductions: local steps of others are part of a step then, and a fingerprint is no sum. */
   private foresight: Foresight | undefined;
   /** By kind of move: how often it was taken. */
@@ -59,7 +62,9 @@ export class MachineSystem implements System {
     this.programs = programs;
     this.arena = arena;
     this.likeUsers = new LikeUsers(machine, programs, arena);
-    const places = placesOf(machine, arena, knowledge, this.likeUsers.lines);
+    this.rules = new RuleCalls(machine);
+    const aside = asideOf(programs.places, this.rules);
+    const places = placesOf(machine, arena, knowledge, this.likeUsers.lines, aside);
     const { staticUnits, device } = configuration;
     this.met = new Goals(machine, this.goals, HIGH_BASE, staticUnits + device.units);
     this.signOf = signsOf(machine, configuration.rules);
@@ -119,20 +124,28 @@ export class MachineSystem implements System {
     return this.moves.choices();
   }
 
-  foresee(index: number, halves: Uint32Array): number {
-    const { foresight, moves } = this;
-    if (foresight === undefined) return UNFORESEEN;
-    const choice = moves.list[index]!;
-    return foresight.foresee(choice, choice >> 1, halves);
+  foresee(count: number, results: Int8Array, firsts: Uint32Array, seconds: Uint32Array): void {
+    if (this.foresight === undefined) results.fill(UNFORESEEN, 0, count);
+    else this.foresight.foresee(this.moves.list, count, results, firsts, seconds);
+  }
+
+  takeForeseen(index: number): boolean {
+    if (!this.foresight!.take(index)) return false;
+    this.moves.leaps();
+    return true;
   }
 
   choose(index: number): number {
     const { moves, cells } = this;
-    const count = ++this.taken[moves.kind(index)]!;
-    cells.moves(groupOfActor(moves.actor(index)));
+    const foresight = moves.left ? undefined : this.foresight;
+    const kind = moves.kind(index);
+    const actor = moves.actor(index);
+    const count = ++this.taken[kind]!;
+    cells.moves(groupOfActor(actor));
+    foresight?.takes();
     try {
       const result = moves.take(index) || this.signOf();
-      this.foresight?.took(result);
+      foresight?.took(index, actor, result, kind);
       if (result === VIOLATION.NOT_MODELLED || ++this.allTaken % RARELY === 0) this.verify();
       else if (count <= CLOSELY || (count & (count - 1)) === 0 || this.allTaken % SELDOM === 0)
         this.verifyMemory();
@@ -175,9 +188,10 @@ export class MachineSystem implements System {
   }
 
   private newForesight(): Foresight | undefined {
-    const { machine, cells, knowledge } = this;
-    if (knowledge.unforeseeable) return undefined;
-    return new Foresight(machine, cells, () => {
+    const { machine, cells, knowledge, rules, configuration } = this;
+    // A sign may be looked for in the stacks of all.
+    if (knowledge.unforeseeable || asksForSigns(configuration.rules)) return undefined;
+    return new Foresight(cells, new StepKeys(machine, cells, rules), rules, MOVE_KINDS, () => {
       const what = "a step did something else than before, with the same memory of its own and of all";
       throw new FootprintError({ ...knowledge, unforeseeable: true }, what);
     });

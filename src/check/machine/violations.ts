@@ -31,6 +31,9 @@ export const VIOLATION = {
 
 const FIRST_SIGN = 8;
 
+/** Whether some rules ask for a sign. */
+export const asksForSigns = (rules: readonly string[]): boolean => SIGNS.some(({ id }) => rules.includes(id));
+
 /** Looks for the signs that are among the rules: the number of one that shows, or TAKEN. */
 export const signsOf = (machine: Machine, rules: readonly string[]): (() => number) => {
   const wanted = [...SIGNS.entries()].filter(([, { id }]) => rules.includes(id));

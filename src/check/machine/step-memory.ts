@@ -1,0 +1,133 @@
+/** Steps that are remembered; one drives out another. */
+const SLOTS = 2 ** 18;
+/** Words of a slot. */
+const SLOT = {
+  LOW: 0,
+  HIGH: 1,
+  /** One of KNOWN. */
+  WHAT: 2,
+  /** Any number that is given. */
+  KIND: 3,
+  /** What the fingerprint changes. */
+  CHANGE_LOW: 4,
+  CHANGE_HIGH: 5,
+  /** Where what it changed lies in the log, twice; plus 1 if it was written in an odd round. */
+  PLACE: 6,
+  WORDS: 7,
+} as const;
+const SLOT_WORDS = 8;
+/** What a slot holds of a step: nothing, what it changed, that there is no such step, or that it depends on more. */
+export const KNOWN = { NOTHING: 0, TAKEN: 1, DISABLED: 2, MORE: 3 } as const;
+/** Words of what steps changed. The newest drive out the oldest. */
+const LOG_WORDS = 2 ** 23;
+/** For so many of the longest there is always room. */
+const FEWEST_STEPS = 16;
+
+/** What steps did, by 64 bits of what they depend on. A slot is named by its first word. */
+export class StepMemory {
+  /** From `begin` to `end` of it lies what a step changed. */
+  readonly log: Uint32Array;
+  private readonly slots = new Uint32Array(SLOTS * SLOT_WORDS);
+  private readonly longest: number;
+  /** Where the log goes on. */
+  private head = 0;
+  private round = 0;
+  /** Somewhere for what was touched to go, so that the reads are not left out. */
+  protected touched = 0;
+
+  /** @param longest words that a step changes at most, and what is written with them */
+  constructor(longest: number) {
+    this.longest = longest;
+    this.log = new Uint32Array(Math.max(LOG_WORDS, FEWEST_STEPS * longest));
+  }
+
+  get bytes(): number {
+    return this.slots.byteLength + this.log.byteLength;
+  }
+
+  private slotOf(low: number): number {
+    return (low % SLOTS) * SLOT_WORDS;
+  }
+
+  /** Reads where some steps belong, so that their slots are in the cache. */
+  touch(lows: Uint32Array, count: number): void {
+    const { slots } = this;
+    let sum = 0;
+    for (let at = 0; at < count; at++) sum ^= slots[this.slotOf(lows[at]!)]!;
+    this.touched = sum;
+  }
+
+  /** @returns the slot of a step, or -1 if nothing is known of it */
+  find(low: number, high: number): number {
+    const { slots } = this;
+    const slot = this.slotOf(low);
+    if (slots[slot + SLOT.LOW] !== low || slots[slot + SLOT.HIGH] !== high) return -1;
+    const what = slots[slot + SLOT.WHAT]!;
+    if (what === KNOWN.NOTHING) return -1;
+    return what === KNOWN.TAKEN && this.isOverwritten(slots[slot + SLOT.PLACE]!) ? -1 : slot;
+  }
+
+  private isOverwritten(place: number): boolean {
+    return (place & 1) !== this.round && place >>> 1 < this.head;
+  }
+
+  what(slot: number): number {
+    return this.slots[slot + SLOT.WHAT]!;
+  }
+
+  kind(slot: number): number {
+    return this.slots[slot + SLOT.KIND]!;
+  }
+
+  changeLow(slot: number): number {
+    return this.slots[slot + SLOT.CHANGE_LOW]!;
+  }
+
+  changeHigh(slot: number): number {
+    return this.slots[slot + SLOT.CHANGE_HIGH]!;
+  }
+
+  begin(slot: number): number {
+    return this.slots[slot + SLOT.PLACE]! >>> 1;
+  }
+
+  end(slot: number): number {
+    return this.begin(slot) + this.slots[slot + SLOT.WORDS]!;
+  }
+
+  /** Where in the log to write what a step changed; there is room for the longest. */
+  room(): number {
+    if (this.head + this.longest > this.log.length) this.beginRound();
+    return this.head;
+  }
+
+  /** Of what was written in the round before last nothing is left. */
+  private beginRound(): void {
+    const { slots } = this;
+    this.head = 0;
+    this.round = 1 - this.round;
+    for (let slot = 0; slot < slots.length; slot += SLOT_WORDS)
+      if ((slots[slot + SLOT.PLACE]! & 1) === this.round) slots[slot + SLOT.WHAT] = KNOWN.NOTHING;
+  }
+
+  /** Remembers of a step what needs no more than that. */
+  note(low: number, high: number, what: number, kind: number): void {
+    this.keep(low, high, kind, 0, 0, this.room());
+    this.slots[this.slotOf(low) + SLOT.WHAT] = what;
+  }
+
+  /** Remembers what a step changed. @param end of what was written where there was room */
+  keep(low: number, high: number, kind: number, changeLow: number, changeHigh: number, end: number): void {
+    const { slots, head } = this;
+    const slot = this.slotOf(low);
+    slots[slot + SLOT.LOW] = low;
+    slots[slot + SLOT.HIGH] = high;
+    slots[slot + SLOT.WHAT] = KNOWN.TAKEN;
+    slots[slot + SLOT.KIND] = kind;
+    slots[slot + SLOT.CHANGE_LOW] = changeLow;
+    slots[slot + SLOT.CHANGE_HIGH] = changeHigh;
+    slots[slot + SLOT.PLACE] = head * 2 + this.round;
+    slots[slot + SLOT.WORDS] = end - head;
+    this.head = end;
+  }
+}
