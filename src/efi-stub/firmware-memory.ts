@@ -70,20 +70,33 @@ const joined = (ranges: readonly FirmwareRange[]): FirmwareRange[] => {
   return out;
 };
 
+interface Pages {
+  readonly start: number;
+  readonly end: number;
+}
+
 class PagesAndPools implements FirmwareMemory {
   private readonly memory: BackableGuestBytes;
   private readonly offset: number;
   private ranges: FirmwareRange[];
   private version = 1;
   /** Bytes of pages by the address that was handed out. */
-  private readonly pools = new Map<number, { readonly start: number; readonly end: number }>();
+  private readonly pools = new Map<number, Pages>();
+  /** Where the next pages are taken; undefined: as high as they fit below the limit. */
+  private next: number | undefined;
   /** Starts of freed pages. They are not handed out again, so that a view of them stays what it was. */
   private readonly freed = new Set<number>();
 
-  constructor(memory: BackableGuestBytes, map: readonly FirmwareRange[], offset: number) {
+  constructor(
+    memory: BackableGuestBytes,
+    map: readonly FirmwareRange[],
+    offset: number,
+    first: number | undefined,
+  ) {
     this.memory = memory;
     this.ranges = [...map];
     this.offset = offset;
+    this.next = first;
   }
 
   allocate(type: EfiMemoryType, size: number): number | undefined {
@@ -145,36 +158,49 @@ class PagesAndPools implements FirmwareMemory {
     return true;
   }
 
+  private takePages(type: EfiMemoryType, length: number): Pages | undefined {
+    const pages = this.next === undefined ? this.highestPages(length) : this.nextPages(this.next, length);
+    if (pages === undefined) return undefined;
+    this.ranges = carve(this.ranges, pages.start, pages.end, type);
+    this.memory.back(pages.start, length);
+    this.version++;
+    return pages;
+  }
+
   /** The highest pages that fit below the limit, as firmware allocates from the top down. */
-  private takePages(
-    type: EfiMemoryType,
-    length: number,
-  ): { readonly start: number; readonly end: number } | undefined {
+  private highestPages(length: number): Pages | undefined {
     for (const range of this.ranges.toReversed()) {
       if (range.type !== "CONVENTIONAL" || this.freed.has(range.start)) continue;
       const end = Math.min(range.end, POOL_LIMIT);
-      if (end - range.start < length) continue;
-      const pages = { start: end - length, end };
-      this.ranges = carve(this.ranges, pages.start, pages.end, type);
-      this.memory.back(pages.start, length);
-      this.version++;
-      return pages;
+      if (end - range.start >= length) return { start: end - length, end };
     }
     return undefined;
+  }
+
+  private nextPages(start: number, length: number): Pages | undefined {
+    const end = start + length;
+    const fits = this.ranges.some(
+      (range) => range.type === "CONVENTIONAL" && range.start <= start && end <= range.end,
+    );
+    if (!fits) return undefined;
+    this.next = end;
+    return { start, end };
   }
 }
 
 /**
  * @param map in address order, without overlaps
  * @param offset byte of a page at which every pool starts, a multiple of 8 below 4096
+ * @param first page from which on all pages are taken, upwards; as high as they fit below 4 GiB if absent
  */
 export const firmwareMemory = (
   memory: BackableGuestBytes,
   map: readonly FirmwareRange[],
   offset: number = DEFAULT_OFFSET,
+  first?: number,
 ): FirmwareMemory => {
   assert(offset % 8 === 0 && 0 <= offset && offset < PAGE_SIZE, "a pool starts 8-byte aligned within a page");
   const ordered = map.every((range, i) => i === 0 || map[i - 1]!.end <= range.start);
   assert(ordered && map.every(({ start, end }) => start <= end), "the map is in address order");
-  return new PagesAndPools(memory, map, offset);
+  return new PagesAndPools(memory, map, offset, first);
 };

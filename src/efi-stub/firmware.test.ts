@@ -67,6 +67,17 @@ describe("services", () => {
     expect(() => build(4)).toThrow("8-byte aligned");
   });
 
+  it("pools follow one another from the page they are told to begin at, and end with its range", () => {
+    const [low] = MAP.filter(({ type }) => type === "CONVENTIONAL");
+    const poolPages = low!.end - 64 * 4096;
+    const { services, map } = firmware({ memory: sparseGuestBytes(), map: MAP, poolOffset: 0, poolPages });
+    const taken = map().filter(({ physAddr, type }) => physAddr >= BigInt(poolPages) && type !== 7);
+    expect(taken[0]!.physAddr).toBe(BigInt(poolPages));
+    const first = services.allocatePool("LOADER_DATA", 5000)!;
+    expect(services.allocatePool("LOADER_DATA", 10)).toBe(first + 2 * 4096);
+    expect(services.allocatePool("LOADER_DATA", 64 * 4096)).toBeUndefined();
+  });
+
   it("a key is good until the map changes", () => {
     const { services } = build();
     const map = services.getMemoryMap("LOADER_DATA")!;

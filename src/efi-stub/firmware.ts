@@ -33,6 +33,8 @@ export interface FirmwareOptions {
   readonly descriptorSize?: number;
   /** Byte of a page at which every pool starts, a multiple of 8 below 4096; 24 unless said otherwise. */
   readonly poolOffset?: number;
+  /** Page from which on firmware takes its memory, upwards; from the top of what is below 4 GiB down if absent. */
+  readonly poolPages?: number;
   /** The SEV memory-acceptance protocol; absent unless said otherwise. */
   readonly sevProtocol?: "absent" | "works" | "fails";
   /** SEV firmware: what was not asked to stay unaccepted is accepted at ExitBootServices. */
@@ -145,7 +147,7 @@ const exitServices = (
  * @source UEFI 2.10, chapters 4 and 7; pools at odd addresses: EDK2, as in recorded guests
  */
 export const firmware = (options: FirmwareOptions): Firmware => {
-  const memory = firmwareMemory(options.memory, options.map, options.poolOffset);
+  const memory = firmwareMemory(options.memory, options.map, options.poolOffset, options.poolPages);
   const table = new ConfigurationTable(memory);
   const rsdpAt = placeAcpi(memory, options);
   if (rsdpAt !== undefined) table.install({ guid: EFI_GUID.ACPI_20_TABLE, table: BigInt(rsdpAt) });

@@ -19,7 +19,7 @@ import { type BackableGuestBytes, sparseGuestBytes } from "../efi-stub/guest-byt
 import { runStub, type StubOutcome } from "../efi-stub/stub.ts";
 import type { ByteRange, NodeRange, Reservation } from "../linux/boot/boot-layout.ts";
 import { UnacceptedTable } from "../linux/unaccepted-table.ts";
-import { GIB, MIB } from "../units.ts";
+import { GIB, MIB, PAGE_SIZE } from "../units.ts";
 import type { MachineConfig } from "./config.ts";
 import { servicesWithFaults } from "./faults/firmware-faults.ts";
 import type { Injector } from "./faults/injector.ts";
@@ -109,8 +109,21 @@ export const firmwareMap = (config: MachineConfig): FirmwareRange[] => {
   return ranges.sort((a, b) => a.start - b.start);
 };
 
-const demandRoom = (map: readonly FirmwareRange[], tableBytes: number): void => {
+const demandRoom = (
+  map: readonly FirmwareRange[],
+  tableBytes: number,
+  poolAddress: number | undefined,
+): void => {
   const needed = FIRMWARE_BYTES + tableBytes;
+  if (poolAddress !== undefined) {
+    const range = map.find(({ start, end }) => start <= poolAddress && poolAddress < end);
+    const room = range?.type === "CONVENTIONAL" ? range.end - poolAddress : 0;
+    if (room >= needed) return;
+    throw new FirmwareError(
+      `firmware needs ${Math.ceil(needed / MIB)} MiB of accepted memory from poolAddress on, the machine has ` +
+        `${Math.floor(room / MIB)} MiB there: move it, or leave more accepted`,
+    );
+  }
   const largest = map
     .filter(({ type, start }) => type === "CONVENTIONAL" && start < 4 * GIB)
     .reduce((most, { start, end }) => Math.max(most, Math.min(end, 4 * GIB) - start), 0);
@@ -147,14 +160,17 @@ export const handOver = (
 ): HandOver => {
   const memory = sparseGuestBytes();
   const map = firmwareMap(config);
-  demandRoom(map, config.unaccepted.length > 0 ? tableBytesAtMost(config) : 0);
+  const { poolAddress } = config;
+  demandRoom(map, config.unaccepted.length > 0 ? tableBytesAtMost(config) : 0, poolAddress);
+  const poolOffset = poolAddress === undefined ? DEFAULT_POOL_OFFSET : poolAddress % PAGE_SIZE;
   const { services, systemTable, bootParams, configurationTable } = firmware({
     memory,
     map,
     acpiTables: config.srat === undefined ? [] : [config.srat],
     // Firmware of an SNP guest accepts all memory itself unless the stub says that it knows unaccepted memory.
     ...(config.platform === "snp" ? { sevProtocol: "works", acceptsAllAtExit: true } : {}),
-    poolOffset: config.poolAddress === undefined ? DEFAULT_POOL_OFFSET : config.poolAddress % 4096,
+    poolOffset,
+    ...(poolAddress === undefined ? {} : { poolPages: poolAddress - poolOffset }),
   });
   const reached = faults?.points.concerns("firmware") ? servicesWithFaults(services, faults) : services;
   const stub = runStub(

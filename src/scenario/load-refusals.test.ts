@@ -215,6 +215,21 @@ describe("a mistake is named with its place, what was expected, what was found a
       "6:20: expect.tdcalls: expected a key known here, found `TDG.MEM.PAGE.ACEPT`; did you mean `TDG.MEM.PAGE.ACCEPT`?",
     ],
     [
+      "unaccepted memory that is no RAM",
+      around("  firmware: {unaccepted: [{at: 5G, size: 1G}, {at: 3G, size: 2M}]}\n"),
+      "4:47: machine.firmware.unaccepted[1]: expected a range of RAM (0x0-0x7fffffff, 0x100000000-0x17fffffff), found 0xc0000000-0xc01fffff",
+    ],
+    [
+      "a descriptor over memory that is not all RAM",
+      around("  firmware: {efiMemoryMap: [{type: Reserved, at: 2047M, size: 2M}]}\n"),
+      "4:29: machine.firmware.efiMemoryMap[0]: expected a range of RAM (0x0-0x7fffffff, 0x100000000-0x17fffffff), found 0x7ff00000-0x800fffff",
+    ],
+    [
+      "an EFI memory type there is not",
+      around("  firmware: {efiMemoryMap: [{type: 16, at: 5G, size: 2M}]}\n"),
+      "4:36: machine.firmware.efiMemoryMap[0].type: expected a whole number from 0 to 15, found 16",
+    ],
+    [
       "more RAM than is modelled",
       "name: s\nmachine: {memory: 64T}\nsteps: [boot]\n",
       "2:19: machine.memory: expected less than 8T, the most that is modelled, found 64T",

@@ -3,6 +3,7 @@ import { buildExpectations } from "./build-expectations.ts";
 import { buildHost } from "./build-host.ts";
 import { buildStep } from "./build-steps.ts";
 import { checkFaults } from "./check-faults.ts";
+import { checkFirmware } from "./check-firmware.ts";
 import { checkMachine, type Refuse, refuserOf } from "./check-machine.ts";
 import { checkSteps } from "./check-steps.ts";
 import { suggest } from "./nearest-name.ts";
@@ -45,6 +46,7 @@ export const loadScenario = (text: string, options: LoadOptions): Scenario => {
   checkDesigns(draft, options.designs, refuse);
   const scenario = build(draft, source, options, refuse);
   checkMachine(scenario.machine, refuse);
+  checkFirmware(scenario.machine, refuse);
   checkSteps(scenario, refuse);
   checkFaults(scenario, (i) => faultPath(draft, i), refuse);
   return scenario;

@@ -102,7 +102,7 @@ export type Srat =
   | { readonly kind: "bytes"; readonly from: string; readonly bytes: Uint8Array };
 
 export interface EfiEntry extends AddressRange {
-  /** EFI memory type, 0 to 15 or a number the firmware made up. */
+  /** EFI memory type, 0 to 15. */
   readonly type: number;
   /** Names of attribute bits, such as WB or HOT_PLUGGABLE. */
   readonly attributes: readonly string[];

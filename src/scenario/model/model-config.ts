@@ -9,29 +9,13 @@ import { VARIANTS, withoutFixes } from "../../linux/variant.ts";
 import type { DimmConfig, MachineConfig } from "../../machine/config.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { GIB, gpa, MIB, PAGE_SIZE } from "../../units.ts";
-import { explicitLayout, type GpaRange, type GuestLayout, q35Layout } from "../../vmm/layout.ts";
+import type { GpaRange, GuestLayout } from "../../vmm/layout.ts";
 import type { VmmPolicy } from "../../vmm/policy.ts";
 import { qemuSrat } from "../../vmm/srat.ts";
-import type { DimmSpec, EfiEntry, FirmwareSpec, MachineSpec, Scenario } from "../scenario.ts";
+import { layoutOf } from "../machine-layout.ts";
+import { ADDRESS_LIMIT } from "../quantity.ts";
+import type { DimmSpec, EfiEntry, FirmwareSpec, Scenario } from "../scenario.ts";
 import { faultPlanOf } from "./model-faults.ts";
-
-const ADDRESS_LIMIT = 2 ** 52;
-
-/** Where the machine's memory lies. @throws VmmError for what no VMM would start */
-export const layoutOf = (machine: MachineSpec): GuestLayout => {
-  const { memory, slots, maxmem, layout } = machine;
-  if (layout === "q35") return q35Layout({ memory, slots, maxmem, addressLimit: ADDRESS_LIMIT });
-  const ram = layout.map(({ start, end }) => ({ start, size: end - start }));
-  const end = Math.ceil(Math.max(...layout.map((range) => range.end)) / GIB) * GIB;
-  const size = maxmem - memory + slots * GIB;
-  return explicitLayout({
-    ram,
-    slots,
-    maxmem,
-    addressLimit: ADDRESS_LIMIT,
-    ...(maxmem > memory ? { deviceMemory: { start: end, size } } : {}),
-  });
-};
 
 /** RAM that firmware leaves unaccepted. */
 const unacceptedOf = ({ unaccepted }: FirmwareSpec, layout: GuestLayout): GpaRange[] => {

@@ -80,7 +80,7 @@ const srat = z
 const efiEntry = z
   .strictObject({
     type: z
-      .union([z.enum(EFI_TYPES), whole("EFI memory type", 0, 0xffff_ffff)], {
+      .union([z.enum(EFI_TYPES), whole("EFI memory type", 0, EFI_TYPES.length - 1)], {
         error: expectingName("an EFI memory type such as Conventional, Unaccepted or 15", EFI_TYPES),
       })
       .transform((type) => (typeof type === "number" ? type : EFI_TYPES.indexOf(type)))
@@ -107,7 +107,7 @@ const firmware = z
     efiMemoryMap: z.array(efiEntry).max(1000).default([]).meta({
       description: "Descriptors put over the firmware's own memory map",
     }),
-    poolAddress: address("Where EFI pool memory is allocated", PAGE).nullable().default(null),
+    poolAddress: address("Where the first EFI pool starts; the others follow", 8).nullable().default(null),
   })
   .meta({ description: "What the firmware tells the guest" });
 
