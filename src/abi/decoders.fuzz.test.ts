@@ -150,15 +150,18 @@ it("every decoder of this folder is fuzzed here", () => {
   expect([...new Set(found)].sort()).toEqual(Object.keys(DECODERS).sort());
 });
 
-it.each(Object.entries(DECODERS))("%s throws DecodeError or nothing, and reads no byte but its own", (_, decode) => {
-  fc.assert(
-    fc.property(input, number, (bytes, n) => {
-      const low = outcome(decode, surrounded(bytes, 0), n);
-      expect(outcome(decode, surrounded(bytes, 0xff), n)).toBe(low);
-    }),
-    { numRuns: 300 },
-  );
-});
+it.each(Object.entries(DECODERS))(
+  "%s throws DecodeError or nothing, and reads no byte but its own",
+  (_, decode) => {
+    fc.assert(
+      fc.property(input, number, (bytes, n) => {
+        const low = outcome(decode, surrounded(bytes, 0), n);
+        expect(outcome(decode, surrounded(bytes, 0xff), n)).toBe(low);
+      }),
+      { numRuns: 300 },
+    );
+  },
+);
 
 const hasDecode = (value: unknown): value is { decode: unknown } =>
   typeof value === "object" && value !== null && "decode" in value;
