@@ -6,7 +6,7 @@ export default defineConfig({
     // By itself vitest leaves one processor free: of two, that is half of them.
     maxWorkers: "100%",
     // Bounds on what hangs; tests are not timed, and machines may be slow and shared.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });
