@@ -68,7 +68,10 @@ const unfolded = (system: MachineSystem, violations: readonly Violation[]): Viol
     .map((one) => ({ ...one, path: system.unfolded(one.path) }))
     .sort((a, b) => a.path.length - b.path.length || a.violation - b.violation);
 
-/** Breadth first over a machine, on one thread or several, from a checkpoint if there is one. */
+/**
+ * Breadth first over a machine, on one thread or several, from a checkpoint if there is one. Reductions by disjoint steps are for
+ * one thread, and have no checkpoints.
+ */
 export const machineSearch = (options: MachineSearchOptions): MachineSearch => {
   const { keep, alone = ALONE, reductions = NO_REDUCTIONS, ...search } = options;
   let resume = keep?.file.resume;
@@ -90,13 +93,20 @@ export const machineSearch = (options: MachineSearchOptions): MachineSearch => {
       const machine: KnownMachine = { configuration, knowledge, reductions: used };
       const result = await runSearch<KnownMachine>({
         ...search,
+        // What is known of steps is not shared.
+        ...(used.disjoint === true && { threads: 1 }),
         ...{ open: () => system, configuration: machine, heard, alone },
         ...(module && { module }),
         ...more,
       });
       return { ...result, reductions: used };
     };
-    const found = await run(reductions, { ...(kept && { keep: kept }) });
+    let found = await run(reductions, { ...(kept && { keep: kept }) });
+    if (reductions.disjoint === true) {
+      system.verify();
+      // Which steps a path passes over depends on what was known when it was found.
+      if (found.violations.length > 0) found = await run({ ...reductions, disjoint: false }, {});
+    }
     if (!reductions.partialOrder || found.violations.length === 0) return found;
     return shortestOf(system, found, run);
   };
@@ -123,7 +133,8 @@ const shortestOf = async (
 export const machineDive =
   (options: Omit<MachineSearchOptions, "threads">): MachineSearch =>
   async (system) => {
-    const { limits, exact, seed, progress = () => true, reductions = NO_REDUCTIONS } = options;
+    const { limits, exact, seed, progress = () => true } = options;
+    const reductions = { ...(options.reductions ?? NO_REDUCTIONS), disjoint: false };
     let turnEnds = 0;
     system.reduce(reductions);
     const search = new DepthFirst(system, {

@@ -205,6 +205,15 @@ export class Frame<K> {
     return top === 0 ? -1 : this.words[top + PROCEDURE]! * MOST_STEPS + this.words[top + STEP]!;
   }
 
+  /** Puts down the place of each running procedure, innermost first. @returns numbers in `into`, `from` of them there before */
+  placesInto(into: number[], from: number): number {
+    const { words } = this;
+    let count = from;
+    for (let base = words[TOP]!; base !== 0; base = words[base + CALLER]!)
+      into[count++] = words[base + PROCEDURE]! * MOST_STEPS + words[base + STEP]!;
+    return count;
+  }
+
   /** Label of the step that runs next in the top procedure, or "idle". */
   get where(): string {
     return this.backtrace().at(-1) ?? "idle";

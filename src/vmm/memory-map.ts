@@ -51,6 +51,11 @@ export class MemoryMap {
     this.rows.fill(0, area * ROW, (area + 1) * ROW);
   }
 
+  /** Looks from the first area on the next time: which rows it reads then does not depend on what was looked for before. */
+  forgetLast(): void {
+    this.last = 0;
+  }
+
   /** Area that a frame lies in, or NO_AREA. */
   find(frame: number): number {
     const rows = this.rows;

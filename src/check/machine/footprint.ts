@@ -2,6 +2,7 @@ import type { Machine } from "../../machine/machine.ts";
 import { MachineSnapshot } from "../../machine/snapshot.ts";
 import type { Arena } from "./arena.ts";
 import { FixedFields, type Growth, NO_GROWTH } from "./fields.ts";
+import type { KnownFutures } from "./independent-steps.ts";
 import { LINE_WORDS } from "./line.ts";
 import { Mirror } from "./mirror.ts";
 
@@ -14,6 +15,8 @@ export interface Knowledge extends Growth {
   readonly places: readonly (readonly number[])[];
   /** A step was seen to depend on the stack of another who had work: no step is foreseen from what it did before. */
   readonly unforeseeable?: true;
+  /** What everybody may do from where they are; left out: nothing is known of that. False: it cannot be known. */
+  readonly futures?: KnownFutures | false | undefined;
 }
 
 /** Whether anything grew. */

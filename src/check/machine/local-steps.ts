@@ -102,8 +102,9 @@ export class LocalSteps {
    * Takes all local steps of all actors that are ready. The order does not matter: each has its own stack.
    *
    * @param moves is told each actor that takes some, before it does
+   * @param moved is told afterwards, with the number of 32-bit words of its stack that it may have changed
    */
-  takeAll(moves: (actor: number) => void): void {
+  takeAll(moves: (actor: number) => void, moved?: (actor: number, words: number) => void): void {
     const { active, activeCount } = this.machine.scheduler;
     for (let place = 0; place < activeCount[0]!; place++) {
       const actor = active[place]!;
@@ -114,6 +115,7 @@ export class LocalSteps {
       const { words } = this.stacks[actor]!;
       words.set(after);
       words.fill(0, after.length, before.length);
+      moved?.(actor, Math.max(before.length, after.length));
     }
   }
 

@@ -1,5 +1,4 @@
 import { assert } from "../../assert.ts";
-import { VM } from "../../linux/virtio-mem/driver.ts";
 import { boot } from "../../machine/boot.ts";
 import type { Violation } from "../../machine/invariants/violations.ts";
 import { Machine } from "../../machine/machine.ts";
@@ -8,13 +7,16 @@ import { DISABLED, TAKEN } from "../system.ts";
 import { textOf, tokensOf } from "./actor-tokens.ts";
 import type { Arena } from "./arena.ts";
 import { type MachineConfiguration, machineConfigOf } from "./configuration.ts";
+import { listTimers } from "./due-timers.ts";
 import { type Growth, grow, reserveSections } from "./fields.ts";
 import { gather } from "./gather.ts";
 import { LocalSteps } from "./local-steps.ts";
+import { MergedSteps } from "./merged-steps.ts";
 import { NormalForm } from "./normal-form.ts";
 import { Programs } from "./programs.ts";
-import { lookAtRest, waitOf } from "./rest-look.ts";
-import { numberOf, VIOLATION } from "./violations.ts";
+import { waitOf } from "./rest-look.ts";
+import { judged, verdictOf } from "./verdict.ts";
+import { VIOLATION } from "./violations.ts";
 
 const NO_FAULT = -1;
 /** More than the steps of all procedures of the kernel, or of the VMM. */
@@ -33,9 +35,13 @@ export class MachineMoves {
   readonly arena: Arena;
   /** Whether steps that nobody else can tell of are taken at once, as part of the choice before them. */
   mergesLocalSteps = false;
+  /** Whether a step that leaves nobody anything to do is judged by all that has to hold then. */
+  looksAtRest = true;
   /** Is told each actor that takes a step of its own accord, before it does. */
   moves: (actor: number) => void = () => undefined;
   private readonly localSteps: LocalSteps;
+  /** Which steps are part of the choice before them. */
+  readonly merged: MergedSteps;
   private readonly normalForm: NormalForm;
   private readonly rules: ReadonlySet<string>;
   /** Pairs of actor and fault of the current state's choices; numbers behind the machine's actors are programs, then timers. */
@@ -85,6 +91,13 @@ export class MachineMoves {
     this.tokens = tokensOf(this.machine, this.programs);
     this.arena = gather(this.machine, [this.programs]);
     this.localSteps = new LocalSteps(this.machine);
+    this.merged = new MergedSteps(this.localSteps, {
+      moves: (actor) => this.moves(actor),
+      take: (choice) => this.takeIndependent(choice),
+      changed: () => {
+        this.count = -1;
+      },
+    });
   }
 
   /** A jump into another kernel is judged with what the rules say of it; what the last one's drivers do is searched. */
@@ -95,7 +108,7 @@ export class MachineMoves {
       this.programs.perform(deed, undefined);
       if (jumps) reserveSections(this.machine);
       else this.machine.settle();
-      const result = jumps ? this.verdict() : TAKEN;
+      const result = jumps ? verdictOf(this.machine, this.rules) : TAKEN;
       if (result !== TAKEN) return result;
     }
     return TAKEN;
@@ -161,22 +174,11 @@ export class MachineMoves {
       }
       for (let program = 0; program < programs.all.length; program++)
         if (programs.isReady(program)) list[count++] = (actors + program) * 2;
-      if (activeCount[0] === 0) count = this.addTimers(count);
+      if (activeCount[0] === 0) count = listTimers(machine, list, count, actors + programs.all.length);
       assert(active.length === actors, "every actor may be active");
     }
     this.count = count;
     this.countThere = this.left ? -1 : count;
-    return count;
-  }
-
-  /** Retry timers take tens of seconds: they expire when nobody has anything else to do. */
-  private addTimers(from: number): number {
-    const { machine, list, actors, programs } = this;
-    let count = from;
-    const { virtioMem } = machine.kernel;
-    for (let device = 0; device < virtioMem.length; device++)
-      if (virtioMem[device]!.words[VM.TIMER_MS] !== 0)
-        list[count++] = (actors + programs.all.length + device) * 2;
     return count;
   }
 
@@ -186,6 +188,7 @@ export class MachineMoves {
       assert(0 <= index && index < this.choices(), "a choice is one of those there are");
       const choice = this.list[index]!;
       const actor = choice >> 1;
+      this.merged.independent?.attempt(choice);
       this.count = -1;
       this.left = true;
       this.acted = true;
@@ -199,9 +202,18 @@ export class MachineMoves {
       this.armed = NO_FAULT;
     }
     this.normalForm.take();
-    const result = this.judged();
-    if (result === TAKEN && this.mergesLocalSteps) this.localSteps.takeAll(this.moves);
+    const result = judged(this.machine, this.rules, this.looksAtRest);
+    if (result === TAKEN && this.mergesLocalSteps) this.merged.takeAll();
     return result;
+  }
+
+  private takeIndependent(choice: number): void {
+    const happened = this.step(choice >> 1, (choice & 1) - 1);
+    this.normalForm.take();
+    assert(
+      happened && judged(this.machine, this.rules, this.looksAtRest) === TAKEN,
+      "an independent step does what it did when it was tried",
+    );
   }
 
   /** A choice of the current state that would have been part of the one before it; -1 if there is none. */
@@ -243,32 +255,14 @@ export class MachineMoves {
     if (machine.watchesUnits) machine.watch?.afterStep();
   }
 
-  private verdict(): number {
-    const { machine, rules } = this;
-    const { all } = machine.watch!.violations;
-    for (let place = 0; place < all.length; place++) {
-      const { invariant } = all[place]!;
-      if (rules.size === 0 || rules.has(invariant)) return numberOf(invariant);
-    }
-    if (all.length > 0) machine.watch!.violations.clear();
-    if (machine.vmm.life.ended !== 0) return VIOLATION.KILLED;
-    return machine.kernel.cpus.panicked ? VIOLATION.PANIC : TAKEN;
-  }
-
-  /** What is wrong now. Where nobody has anything left to do, all that there is is looked at. */
-  private judged(): number {
-    const result = this.verdict();
-    if (result !== TAKEN || this.machine.scheduler.activeCount[0] !== 0) return result;
-    const seen = lookAtRest(this.machine);
-    return this.verdict() || seen;
-  }
-
   atRest(): number {
     for (const { invariant, start, end, why } of this.earlyWhy)
       if (this.early !== TAKEN) this.machine.watch!.report(invariant, start, end, why);
     if (this.early !== TAKEN) return this.early;
     if (this.machine.halted) return TAKEN;
-    return this.machine.scheduler.activeCount[0] === 0 ? this.judged() : waitOf(this.machine);
+    return this.machine.scheduler.activeCount[0] === 0
+      ? judged(this.machine, this.rules, this.looksAtRest)
+      : waitOf(this.machine);
   }
 
   /** What a choice does, whoever does it: a number below MOVE_KINDS. */
@@ -285,8 +279,11 @@ export class MachineMoves {
 
   /** Who acts, by name, so that it means the same where there are fewer vCPUs or people; and whether the fault strikes. */
   token(index: number): number {
-    if (this.choices() <= index) return 0;
-    const choice = this.list[index]!;
+    return this.choices() <= index ? 0 : this.tokenOf(this.list[index]!);
+  }
+
+  /** The same of a choice by its number among all there ever are. */
+  tokenOf(choice: number): number {
     return this.tokens[choice >> 1]! * 2 + (choice & 1);
   }
 

@@ -75,6 +75,11 @@ export class Programs {
     return task === undefined || (task.idle && this.machine.runsGuest(task.frame.vcpu));
   }
 
+  /** Whether a program is done by a task of this number. */
+  isOf(program: number, actor: number): boolean {
+    return this.taskOf(this.all[program]!)?.index === actor;
+  }
+
   get done(): boolean {
     return this.all.every(({ deeds }, program) => this.places[program]! >= deeds.length);
   }

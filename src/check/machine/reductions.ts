@@ -4,7 +4,12 @@ export interface Reductions {
   readonly symmetry: boolean;
   /** Steps that nobody else can tell of are taken at once. */
   readonly partialOrder: boolean;
+  /** With partial order: so are steps on what nobody else will come to while they are not taken. One thread, no checkpoint. Left out: no. */
+  readonly disjoint?: boolean | undefined;
 }
 
 export const NO_REDUCTIONS: Reductions = { symmetry: false, partialOrder: false };
+/** What costs little, on any number of threads. */
 export const ALL_REDUCTIONS: Reductions = { symmetry: true, partialOrder: true };
+/** The fewest states. */
+export const FEWEST_STATES: Reductions = { symmetry: true, partialOrder: true, disjoint: true };

@@ -7,6 +7,7 @@ import type { Knowledge } from "./footprint.ts";
 import { Foresight } from "./foresight.ts";
 import { groupOfActor } from "./gates.ts";
 import { Goals } from "./goals.ts";
+import { IndependentSteps } from "./independent-steps.ts";
 import { placesOf } from "./key.ts";
 import { learnFootprint } from "./learn.ts";
 import { LikeUsers } from "./like-users.ts";
@@ -48,6 +49,9 @@ export class MachineSystem implements System {
   private readonly rules: RuleCalls;
   /** Absent where steps are not foreseeable; and with reductions: local steps of others are part of a step then, and a fingerprint is no sum. */
   private foresight: Foresight | undefined;
+  /** Lines that steps change. */
+  private readonly lines: readonly number[];
+  private independent: IndependentSteps | undefined;
   /** By kind of move: how often it was taken. */
   private readonly taken = new Uint32Array(MOVE_KINDS);
   private allTaken = 0;
@@ -68,6 +72,7 @@ export class MachineSystem implements System {
     const { staticUnits, device } = configuration;
     this.met = new Goals(machine, this.goals, HIGH_BASE, staticUnits + device.units);
     this.signOf = signsOf(machine, configuration.rules);
+    this.lines = places.lines;
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
     this.cells = new Cells(arena, places);
     this.moves.moves = (actor) => this.cells.moves(groupOfActor(actor));
@@ -165,6 +170,10 @@ export class MachineSystem implements System {
   verify(): void {
     this.untouched.verify();
     this.verifyCells();
+    const { independent } = this;
+    if (independent === undefined || independent.stands) return;
+    const what = "a step touched what nothing that was taken before it was known to touch";
+    throw new FootprintError({ ...this.knowledge, futures: independent.known() ?? false }, what);
   }
 
   private verifyMemory(): void {
@@ -178,13 +187,22 @@ export class MachineSystem implements System {
   }
 
   /** Goes on with these reductions; at first there are none. States that were saved with others are not restored then. */
-  reduce({ symmetry, partialOrder }: Reductions): void {
+  reduce({ symmetry, partialOrder, disjoint }: Reductions): void {
     if (symmetry !== this.likeUsers.nameless) {
       this.likeUsers.nameless = symmetry;
       this.cells.leaveOut(symmetry);
     }
     this.moves.mergesLocalSteps = partialOrder;
+    this.moves.merged.independent = partialOrder && disjoint ? this.independentSteps() : undefined;
     this.foresight = symmetry || partialOrder ? undefined : this.newForesight();
+  }
+
+  /** None where signs are looked for: they show in states between steps, on any memory at once, and are no part of a step. */
+  private independentSteps(): IndependentSteps | undefined {
+    const { moves, knowledge, lines, configuration } = this;
+    if (knowledge.futures !== false && !asksForSigns(configuration.rules))
+      this.independent ??= new IndependentSteps(moves, knowledge, lines);
+    return this.independent;
   }
 
   private newForesight(): Foresight | undefined {
@@ -225,6 +243,11 @@ export class MachineSystem implements System {
 
   token(index: number): number {
     return this.moves.token(index);
+  }
+
+  /** Token of a choice by its number among all there ever are. */
+  tokenOf(choice: number): number {
+    return this.moves.tokenOf(choice);
   }
 
   label(index: number): string {

@@ -34,8 +34,12 @@ const timeOf = (ms: number): string => {
 };
 
 /** What the counts of a table are made with. Where something broke, partial order is off. */
-export const renderReductions = ({ symmetry, partialOrder }: Reductions): string => {
-  const used = [...(symmetry ? ["symmetry"] : []), ...(partialOrder ? ["partial order"] : [])];
+export const renderReductions = ({ symmetry, partialOrder, disjoint }: Reductions): string => {
+  const used = [
+    ...(symmetry ? ["symmetry"] : []),
+    ...(partialOrder ? ["partial order"] : []),
+    ...(disjoint === true ? ["disjoint steps"] : []),
+  ];
   return `reductions: ${used.length === 0 ? "none" : used.join(", ")}\n`;
 };
 

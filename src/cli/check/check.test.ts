@@ -32,6 +32,14 @@ it.each([
     '--exact: expected a search that keeps states, found "--search walks"; leave one out',
   ],
   [
+    ["check", "tide", "--disjoint-steps", "--checkpoint", "kept"],
+    '--disjoint-steps: expected breadth first with partial order only, found "--checkpoint"; leave one out',
+  ],
+  [
+    ["check", "tide", "--disjoint-steps", "--no-partial-order"],
+    '--disjoint-steps: expected breadth first with partial order only, found "--no-partial-order"; leave one out',
+  ],
+  [
     ["check", "tide", "--search", "pct", "--no-partial-order"],
     '--no-partial-order: expected a search that keeps states, found "--search pct"; leave one out',
   ],
@@ -212,6 +220,21 @@ it("the reductions can be switched off, and the result says which there were", L
     { symmetry: true, partialOrder: false },
   ]);
   expect(reduced.states).toBeLessThan(full.states);
+  const [fewest] = JSON.parse(await check("--json", "--disjoint-steps")).checked;
+  expect(fewest.reductions).toEqual({ symmetry: true, partialOrder: true, disjoint: true });
+  expect(fewest.states).toBeLessThan(reduced.states);
+});
+
+it("what breaks under disjoint steps is told as without them", LONG, async () => {
+  const told = async (...options: string[]) => {
+    const system = fakeSystem({});
+    expect(await main(["check", "bitmaps", "--config", "grow-shrink", ...options], system)).toBe(1);
+    return system.out().replace(/ [\d.]+ s /g, "");
+  };
+  const usual = await told();
+  const disjoint = await told("--disjoint-steps");
+  expect(disjoint).toMatch(/^reductions: symmetry, partial order, disjoint steps\n/);
+  expect(disjoint.replace(", disjoint steps", "")).toBe(usual);
 });
 
 it("what is no checkpoint is refused with one line", async () => {

@@ -18,7 +18,7 @@ Examples:
 `;
 
 /** What a replay has no use for. */
-const SEARCHING = ["hazards", "save", "checkpoint", "exact", "symmetry", "partialOrder"];
+const SEARCHING = ["hazards", "save", "checkpoint", "exact", "symmetry", "partialOrder", "disjointSteps"];
 
 /** What looking at whole graphs has no use for. */
 const OF_SEARCHES = [
@@ -66,6 +66,10 @@ const addSearchOptions = (command: Command): Command =>
     .option("--exact", "keep whole states instead of 64 bits of each; one thread, much memory")
     .option("--no-symmetry", "count states apart that differ only in who of like users did what")
     .option("--no-partial-order", "count steps apart that nobody else can tell of; with --max-depth it is so")
+    .option(
+      "--disjoint-steps",
+      "pass over more: steps on what nobody else comes to meanwhile; fewest states, one thread, more time a state",
+    )
     .option("--seed <n>", "seed of the hash, or of the first walk", "0")
     .option("--walks <n>", "walks and pct: walks of a configuration", "1000")
     .option("--steps <n>", "walks and pct: steps after which a walk ends", "2000")

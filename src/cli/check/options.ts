@@ -31,6 +31,7 @@ export interface CheckOptions {
   readonly shrink?: boolean;
   readonly symmetry: boolean;
   readonly partialOrder: boolean;
+  readonly disjointSteps?: boolean;
   readonly checkpoint?: string;
   readonly checkpointEvery: string;
   readonly json?: boolean;
@@ -91,7 +92,10 @@ export const settingsOf = (options: CheckOptions): SearchSettings => {
     ...{ search, limits, exact, shrink: options.shrink === true },
     threads: options.threads === undefined ? cores : whole("--threads", options.threads, 1, MOST_THREADS),
     // A bound of depth counts every step, and those that partial order merges have no count.
-    reductions: { symmetry: options.symmetry, partialOrder: options.partialOrder && depth === undefined },
+    reductions: {
+      ...{ symmetry: options.symmetry, partialOrder: options.partialOrder && depth === undefined },
+      ...(options.disjointSteps === true && { disjoint: true }),
+    },
     seed: whole("--seed", options.seed, 0, 2 ** 32 - 1),
     walker: search === "pct" ? { kind: "pct", changes } : { kind: "uniform" },
     walks: whole("--walks", options.walks, 1),
@@ -103,6 +107,7 @@ export const settingsOf = (options: CheckOptions): SearchSettings => {
 const refuseCombinations = (options: CheckOptions, walks: boolean): void => {
   const { search, exact, checkpoint, hazards, mermaid, symmetry, partialOrder } = options;
   const breadth = search === "breadth";
+  refuseDisjoint(options);
   if (hazards === true && !breadth)
     throw wrong(
       "--search",
@@ -125,6 +130,27 @@ const refuseCombinations = (options: CheckOptions, walks: boolean): void => {
       "leave one out",
     );
   whole("--checkpoint-every", options.checkpointEvery, 0, 86_400);
+};
+
+/** Steps on what nobody else will come to are passed over only where the search can do without them. */
+const refuseDisjoint = ({
+  disjointSteps,
+  search,
+  checkpoint,
+  maxDepth,
+  partialOrder,
+  hazards,
+}: CheckOptions): void => {
+  if (disjointSteps !== true) return;
+  const found = [
+    ...(search === "breadth" ? [] : [`--search ${search}`]),
+    ...(checkpoint === undefined ? [] : ["--checkpoint"]),
+    ...(maxDepth === undefined ? [] : ["--max-depth"]),
+    ...(partialOrder ? [] : ["--no-partial-order"]),
+    ...(hazards === true ? ["--hazards"] : []),
+  ];
+  if (found.length > 0)
+    throw wrong("--disjoint-steps", "breadth first with partial order only", found[0]!, "leave one out");
 };
 
 /** Configurations to search. @throws UsageError */
