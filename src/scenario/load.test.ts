@@ -36,6 +36,7 @@ it("fills in every default", () => {
       augSize: 2 ** 21,
       aug: "fault",
       discard: "shared-only",
+      moduleBusy: "again",
       pageRelease: true,
       start: "private",
       unpluggedAccess: "allocate",
