@@ -10,6 +10,7 @@ const REASONS = {
   "fault-page": "accepted before it is mapped, PVALIDATE has no address to go by",
   terminate: "where a TDX kernel panics, an SNP kernel asks to be ended",
   calls: "the scenario counts TDCALLs, TD exits or their time",
+  exits: "every accept leaves the guest, and the VMM begins its work once the vCPU that is late is done",
   faults: "the scenario makes TDX calls fail",
   host: "the host has no TDX",
   ve: "only a TD meets #VE on shared memory",

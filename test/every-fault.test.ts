@@ -41,6 +41,9 @@ const SMALL_PAGES: Place = {
   set: ["guest.design=tide", "vmm.augSize=4K", "vmm.discard=both"],
 };
 
+/** A kernel that counts zones with unaccepted memory by a static key. */
+const COUNTED_BY_KEY: Place = { ...EVERYWHERE, set: ["guest.revert=[B9]"] };
+
 /** Where a call is made that the usual machine does not make. */
 const PLACES: { readonly [call: string]: Place } = {
   MapGPA: {
@@ -64,6 +67,8 @@ const PLACES: { readonly [call: string]: Place } = {
     set: ["guest.design=tide", "guest.accept=eager", "vmm.pageRelease=false"],
     before: "MapGPA at 1 answers INVALID_OPERAND",
   },
+  static_branch_inc: COUNTED_BY_KEY,
+  static_branch_dec: COUNTED_BY_KEY,
   "VMGEXIT MSR protocol": {
     ...ON_SNP,
     set: [...ON_SNP.set!, "machine.firmware={unaccepted: [{at: 4G, size: 1M}]}"],

@@ -17,6 +17,9 @@ export const FAULT_POINT = {
   MEM_GOING_OFFLINE: 6,
   /** An allocation before there are buddy lists. */
   memblock_alloc: 7,
+  /** The count of zones with unaccepted memory, in kernels that count them by a static key. They cannot fail. */
+  static_branch_inc: 8,
+  static_branch_dec: 9,
 } as const;
 export type FaultPoint = keyof typeof FAULT_POINT;
 

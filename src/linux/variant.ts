@@ -39,6 +39,8 @@ export interface Variant {
   readonly acceptsDoubledArray: boolean;
   /** An allocation accepts a chunk while the watermarks are still 0 (page_alloc.c, cond_accept_memory). */
   readonly acceptsWithoutWatermarks: boolean;
+  /** A static key counts zones with unaccepted memory, and nothing is accepted while it is 0 (page_alloc.c). */
+  readonly countsZonesByKey: boolean;
   /** Isolating a pageblock accepts the chunk that it heads (page_isolation.c). */
   readonly isolationAccepts: boolean;
   /** The unaccepted table is reserved to its last byte, wherever in a page it starts (efi.c). */
@@ -71,6 +73,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     touchesWatchdog: true,
     acceptsDoubledArray: true,
     acceptsWithoutWatermarks: true,
+    countsZonesByKey: false,
     isolationAccepts: true,
     reservesWholeTable: true,
     rescindsAtRemoval: true,
@@ -96,6 +99,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
     touchesWatchdog: true,
     acceptsDoubledArray: true,
     acceptsWithoutWatermarks: true,
+    countsZonesByKey: false,
     isolationAccepts: true,
     reservesWholeTable: true,
     rescindsAtRemoval: true,
@@ -107,7 +111,7 @@ export const VARIANTS: Readonly<Record<Variant["name"], Variant>> = {
 /**
  * Fixes that a kernel can be made to lack, by the number of their bug in docs/bugs.md.
  *
- * @source Linux commits 50e782a86c98 (B1), c0461bd16666 (B2), 1c5a1627f481 (B4), 8dbe33956d96 (B5), 800f1059c99e (B8), 88002581da9e (B10), da8bf5daa5e5 (B11), 0862438c9048 (B13),
+ * @source Linux commits 50e782a86c98 (B1), c0461bd16666 (B2), 1c5a1627f481 (B4), 8dbe33956d96 (B5), 800f1059c99e (B8), fefc07518227 (B9), 88002581da9e (B10), da8bf5daa5e5 (B11), 0862438c9048 (B13),
  *   948a013a54c4 (B14), 9f9116406120 (B15), the isolation part of the series of August 2024 (B21), kexec of TDs in 6.11 (B17); B3, B6, B12 and B16 by
  *   their descriptions; B29 by the review of "SEV-SNP Unaccepted Memory Hotplug", whose design is the only one that it touches
  */
@@ -119,6 +123,7 @@ const FIXES = {
   B5: { mapsTable: false },
   B6: { readersAskForUnaccepted: false },
   B8: { acceptsWithoutWatermarks: false },
+  B9: { countsZonesByKey: true },
   B10: { noLockSkipsAccept: false },
   B11: { acceptsDoubledArray: false },
   B12: { kexecAcceptsSegments: false },

@@ -69,6 +69,7 @@ export const PLAYED_BUGS: readonly Bug<Play>[] = [
   scenario("B5", "B05-table-not-mapped", "guest.revert=[]"),
   scenario("B6", "B06-vmcore-reads-unaccepted", "guest.revert=[]"),
   scenario("B8", "B08-out-of-memory-at-boot", "guest.revert=[]"),
+  scenario("B9", "B09-static-key-raced", "guest.revert=[]", "Unaccepted: '< 800M'"),
   scenario("B10", "B10-trylock-accepts", "guest.kernel=7.3", "change: {nr_unaccepted: 0}"),
   scenario("B11", "B11-region-array-not-accepted", "guest.revert=[]"),
   scenario("B12", "B12-kexec-destination", "guest.revert=[]"),

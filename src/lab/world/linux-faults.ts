@@ -6,6 +6,8 @@ import { NotModelled } from "../../not-modelled.ts";
 const BEYOND: { readonly [call: string]: string } = {
   "CPU access": "a kernel loads and stores without being stopped",
   memblock_alloc: "a kernel allocates from memblock before it can be stopped",
+  static_branch_inc: "kernels since 6.12.30 and 6.15 count no zones by a static key",
+  static_branch_dec: "kernels since 6.12.30 and 6.15 count no zones by a static key",
   "ACPI _PXM": "the firmware of QEMU reads its own registers",
   "ACPI MSCN": "the firmware of QEMU reads its own registers",
 };

@@ -1,5 +1,6 @@
 import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { GFP } from "./gfp.ts";
+import { hasUnacceptedMemory } from "./unaccepted-key.ts";
 import { acceptOneChunk } from "./unaccepted-list.ts";
 
 /** Pages that an allocation of this order cannot count on, HIGHATOMIC and CMA pages being none here. */
@@ -12,6 +13,7 @@ export const unusableFree = (order: number): number => (1 << order) - 1;
  */
 export const pagesToAccept = (k: Kernel, zone: number, order: number, flags: number): number => {
   const { zones } = k;
+  if (!hasUnacceptedMemory(k)) return 0;
   if (zones.length[zones.unacceptedList(zone)] === 0) return 0;
   if (k.variant.noLockSkipsAccept && (flags & GFP.NO_LOCK) !== 0) return 0;
   const wmark = zones.promo[zone]!;

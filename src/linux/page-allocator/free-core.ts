@@ -3,6 +3,7 @@ import { KERNEL_PROCEDURES, type Kernel } from "../kernel.ts";
 import { USE } from "../mem-map.ts";
 import { acceptMemory, rangeContainsUnacceptedMemory } from "../unaccepted-memory.ts";
 import { freeBlock } from "./free-lists.ts";
+import { staticBranchInc } from "./unaccepted-key.ts";
 import { listUnaccepted } from "./unaccepted-list.ts";
 import { zoneOfIndex } from "./zones.ts";
 
@@ -12,7 +13,7 @@ export const MEMINIT = { EARLY: 0, HOTPLUG: 1 } as const;
 const { v, at, define } = KERNEL_PROCEDURES.declare("__free_pages_core", {
   args: ["pfn", "order", "context"],
   locals: ["index"],
-  steps: ["enter", "check", "accepted"],
+  steps: ["enter", "check", "accepted", "counted"],
 });
 
 /**
@@ -29,8 +30,8 @@ const enterAllocator = (k: Kernel, f: Frame<Kernel>): Next => {
     return f.returns(0);
   }
   if (order < maxOrder || k.options.accept === "eager") return f.call(acceptMemory, at.accepted, start, size);
-  listUnaccepted(k, f.get(v.index));
-  return f.returns(0);
+  const first = listUnaccepted(k, f.get(v.index));
+  return first && k.variant.countsZonesByKey ? f.call(staticBranchInc, at.counted) : f.returns(0);
 };
 
 /**
@@ -59,4 +60,5 @@ export const freePagesCore = define({
     freeBlock(k, f.get(v.index), f.get(v.order), true);
     return f.returns(0);
   },
+  counted: (_k, f) => f.returns(0),
 });

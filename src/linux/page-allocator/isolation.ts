@@ -11,6 +11,7 @@ import {
   removeFreeBlock,
   unlinkBlock,
 } from "./free-lists.ts";
+import { countAtOnce } from "./unaccepted-key.ts";
 import { acceptPage, headsUnaccepted, listUnaccepted, takeUnaccepted } from "./unaccepted-list.ts";
 import { pageblockAt, pageblockStart } from "./zone-span.ts";
 import { ZONE, zoneOfIndex, zoneType } from "./zones.ts";
@@ -164,7 +165,7 @@ const isolateUnaccepted = (k: Kernel, f: Frame<Kernel>, index: number): Next => 
   const end = f.get(v.startPfn) + f.get(v.n);
   if (pfn < f.get(v.startPfn) || pfn + k.geometry.pagesPerChunk > end)
     return f.call(acceptPage, at.isolate, head);
-  takeUnaccepted(k, head);
+  if (takeUnaccepted(k, head)) countAtOnce(k, -1);
   return isolateTurn(k, f);
 };
 
@@ -174,7 +175,8 @@ const relist = (k: Kernel, startPfn: number, n: number): void => {
   const first = Math.ceil(startPfn / pagesPerChunk) * pagesPerChunk;
   for (let pfn = first; pfn + pagesPerChunk <= startPfn + n; pfn += pagesPerChunk) {
     const index = k.mm.indexOf(pfn);
-    if (index !== NIL && useOf(k.mm.use[index]!) === USE.UNLISTED) listUnaccepted(k, index);
+    if (index !== NIL && useOf(k.mm.use[index]!) === USE.UNLISTED && listUnaccepted(k, index))
+      countAtOnce(k, 1);
   }
 };
 

@@ -22,7 +22,7 @@ export const zoneTypeEnd = (type: number): number =>
   type === ZONE.DMA ? DMA_END : type === ZONE.DMA32 ? DMA32_END : Number.POSITIVE_INFINITY;
 
 /** Slots of `Zones.words`. */
-const WORD = { minFreeKbytes: 0, userMinFreeKbytes: 1, thp: 2, totalReserve: 3 } as const;
+const WORD = { minFreeKbytes: 0, userMinFreeKbytes: 1, thp: 2, totalReserve: 3, key: 4, warned: 5 } as const;
 
 /** Who looks at what happens to a zone's free pages, task by task. Nothing of the kernel depends on it. */
 export interface ZonesObserver {
@@ -141,6 +141,22 @@ export class Zones {
   }
   set totalReserve(pages: number) {
     this.words[WORD.totalReserve] = pages;
+  }
+
+  /** zones_with_unaccepted_pages, in kernels that have that key. */
+  get unacceptedKey(): number {
+    return this.words[WORD.key]!;
+  }
+  set unacceptedKey(zones: number) {
+    this.words[WORD.key] = zones;
+  }
+
+  /** The one warning about a count below 0 was printed. */
+  get warnedOfKey(): boolean {
+    return this.words[WORD.warned] !== 0;
+  }
+  set warnedOfKey(warned: boolean) {
+    this.words[WORD.warned] = warned ? 1 : 0;
   }
 
   freeList(zone: number, order: number, isolated: boolean): number {

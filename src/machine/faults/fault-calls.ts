@@ -257,6 +257,8 @@ export const FAULT_CALLS: readonly FaultCall[] = [
   call("ACPI _PXM", "acpi", ACPI_METHOD._PXM, { UNKNOWN: ACPI_ANSWER.UNKNOWN }),
   call("ACPI MSCN", "acpi", ACPI_METHOD.MSCN, { IGNORED: ACPI_ANSWER.IGNORED }),
   guest("memblock_alloc", ["ENOMEM"]),
+  guest("static_branch_inc", []),
+  guest("static_branch_dec", []),
 ];
 
 export const FAULT_CALL_NAMES: readonly string[] = FAULT_CALLS.map(({ name }) => name);
