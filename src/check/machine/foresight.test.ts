@@ -57,7 +57,8 @@ it.each(SMALL.flatMap((name) => DESIGNS.map((design) => [name, design] as const)
       let foreseen = 0;
       const both: MachineSystem = Object.create(system);
       both.takeForeseen = (choice) => {
-        expect(system.takeForeseen(choice)).toBe(true);
+        // One that is taken in between may drive it out of memory.
+        if (!system.takeForeseen(choice)) return false;
         const expected = held(0);
         system.back();
         expect(system.choose(choice)).toBe(TAKEN);
