@@ -96,6 +96,26 @@ it.skipIf(!canRun)(
   },
 );
 
+it.skipIf(!canRun).each(["zero", "full"])(
+  `kexec with a virtio-mem device plugged by %s goes as in the model ${NEEDS}`,
+  { timeout: PATIENCE_MS },
+  async (plugged) => {
+    const report = await playInBoth(`linux-kexec/virtio-mem-${plugged}`);
+    expect(resultOf(report)).toEqual(HELD);
+    expect(report.cost.tdcalls["TDG.VP.INFO"]).toBe(2);
+  },
+);
+
+it.skipIf(!canRun).each(["zero", "half", "full"])(
+  `a crash kernel reads all of /proc/vmcore with a virtio-mem device plugged by %s, as in the model ${NEEDS}`,
+  { timeout: PATIENCE_MS },
+  async (plugged) => {
+    const report = await playInBoth(`linux-kexec/kdump-virtio-mem-${plugged}`);
+    expect(resultOf(report)).toEqual(HELD);
+    expect(report.played.at(-1)?.detail).toMatch(/^\/proc\/vmcore: \d+\+\d+ records out$/);
+  },
+);
+
 it.skipIf(!canRun)(
   `segments of a kexec that go to memory nobody accepted are told of, and end the TD (B12) ${NEEDS}`,
   { timeout: PATIENCE_MS },

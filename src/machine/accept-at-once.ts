@@ -27,7 +27,7 @@ const isQuiet = ({ injector, module, td, vmm }: Machine, vcpu: number): boolean 
 const isFresh = (piece: GuestMemfd, unit: number): boolean =>
   piece.mayMapHuge(unit, 0) && piece.mapped.lacksUnit(unit) && piece.backed.lacksUnit(unit);
 
-/** Backs, maps and accepts one unit if its table is there and all else is fresh. @returns false: nothing was done */
+/** Backs, maps and accepts one unit if its table is there and all else is fresh. @returns false: no more than host memory was taken, as by an exit */
 const acceptUnit = ({ vmm, td, module }: Machine, piece: GuestMemfd, unit: number, gpa: number): boolean => {
   const { sept } = td;
   sept.walk(gpa >>> 0, Math.floor(gpa / 2 ** 32), 1);
