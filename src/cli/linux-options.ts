@@ -18,6 +18,8 @@ export interface LinuxOptions {
   readonly onViolation?: OnViolation;
   readonly enforce?: (typeof ENFORCE)[number];
   readonly trap?: (typeof TRAP)[number];
+  /** More of the kernel's command line. */
+  readonly append?: string;
 }
 
 const FLAGS: { readonly [option in keyof LinuxOptions]-?: string } = {
@@ -26,7 +28,10 @@ const FLAGS: { readonly [option in keyof LinuxOptions]-?: string } = {
   onViolation: "--on-violation",
   enforce: "--enforce",
   trap: "--trap",
+  append: "--append",
 };
+
+const NAMES = Object.keys(FLAGS) as readonly (keyof LinuxOptions)[];
 
 /** Adds the options to a command that can run a real kernel. */
 export const addLinuxOptions = (command: Command): Command =>
@@ -50,12 +55,12 @@ export const addLinuxOptions = (command: Command): Command =>
         "--trap <how>",
         "linux: serve TDCALLs by code put into the kernel's text, or leave it alone and stop at each (default mailbox)",
       ).choices(TRAP),
-    );
+    )
+    .option("--append <text>", "linux: more of the kernel's command line, such as nokaslr");
 
 /** @throws UsageError if options of the linux world are given with another one, or do not go together */
 export const checkLinuxOptions = (options: LinuxOptions, world: Playground): void => {
-  const names: readonly (keyof LinuxOptions)[] = ["kernel", "modules", "onViolation", "enforce", "trap"];
-  const given = names.find((name) => options[name] !== undefined);
+  const given = NAMES.find((name) => options[name] !== undefined);
   if (world === "model" && given !== undefined) {
     const said = `${FLAGS[given]} ${options[given]}: expected the linux world, found the ${world} world; add --world linux`;
     throw new UsageError(oneLine(said));
@@ -63,5 +68,9 @@ export const checkLinuxOptions = (options: LinuxOptions, world: Playground): voi
   if (options.modules !== undefined && options.kernel === undefined) {
     const said = `--modules ${options.modules}: expected the kernel they belong to, found none; add --kernel BZIMAGE`;
     throw new UsageError(oneLine(said));
+  }
+  const { append = "" } = options;
+  if (append !== oneLine(append)) {
+    throw new UsageError(`--append ${oneLine(append)}: expected one line of text, found control characters`);
   }
 };

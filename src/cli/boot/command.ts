@@ -43,7 +43,6 @@ export const addBoot = (
     .addOption(
       new Option("--accept <when>", "when the kernel accepts it (default lazy)").choices(["lazy", "eager"]),
     )
-    .option("--append <text>", "more of the kernel's command line")
     .option("--design <name>", "design that does the guest's part of hotplug (default none)");
   addLinuxOptions(command)
     .option("--map", "print the memory map at the end")

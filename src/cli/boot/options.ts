@@ -1,8 +1,6 @@
 import { loadScenario } from "../../scenario/load.ts";
 import type { Override } from "../../scenario/override.ts";
 import type { Scenario } from "../../scenario/scenario.ts";
-import { oneLine } from "../../scenario/scenario-error.ts";
-import { UsageError } from "../exit-status.ts";
 import type { LinuxOptions } from "../linux-options.ts";
 import { DESIGNS } from "../worlds.ts";
 
@@ -14,7 +12,6 @@ export interface BootOptions extends LinuxOptions {
   readonly slots?: string;
   readonly unaccepted?: string;
   readonly accept?: string;
-  readonly append?: string;
   readonly design?: string;
   readonly map?: boolean;
   readonly exitWhenReady?: boolean;
@@ -34,13 +31,8 @@ const FIELDS = [
   ["design", "guest.design"],
 ] as const satisfies readonly (readonly [keyof BootOptions, string])[];
 
-/** The machine that the options ask for, as a scenario that boots it. @throws ScenarioError, UsageError */
+/** The machine that the options ask for, as a scenario that boots it. @throws ScenarioError */
 export const bootScenario = (options: BootOptions): Scenario => {
-  const { append = "" } = options;
-  if (append !== oneLine(append)) {
-    const said = `--append ${oneLine(append)}: expected one line of text, found control characters`;
-    throw new UsageError(said);
-  }
   const overrides = FIELDS.flatMap(([name, path]): Override[] => {
     const value = options[name];
     return value === undefined ? [] : [{ assignment: `${path}=${value}`, option: `--${name} ${value}` }];

@@ -192,7 +192,8 @@ it("the linux world is told its options, and what is left out is left to it", as
     asked.push({ ...linux, kernel: { image: linux?.kernel?.image, modules: linux?.kernel?.modules } });
     return new FakeWorld();
   };
-  const line = "--kernel k --modules m --on-violation accept --enforce audit --trap breakpoints";
+  const line =
+    "--kernel k --modules m --on-violation accept --enforce audit --trap breakpoints --append nokaslr";
   await tidemark(`run held.yaml --world linux ${line}`, undefined, world);
   await tidemark("run held.yaml --world linux", undefined, world);
   expect(asked).toEqual([
@@ -201,6 +202,7 @@ it("the linux world is told its options, and what is left out is left to it", as
       onViolation: "accept",
       enforcement: "audit",
       trap: "breakpoints",
+      append: "nokaslr",
     },
     { kernel: { image: undefined, modules: undefined } },
   ]);

@@ -93,7 +93,7 @@ const runOne = async (
 
 /** What the command line asks of the linux world. */
 export const linuxWorldOptions = (
-  { kernel, modules, onViolation, enforce, trap }: LinuxOptions,
+  { kernel, modules, onViolation, enforce, trap, append }: LinuxOptions,
   progress: Progress,
   { signal }: Interruption,
 ): LinuxWorldOptions => ({
@@ -101,6 +101,7 @@ export const linuxWorldOptions = (
   ...(onViolation === undefined ? {} : { onViolation }),
   ...(enforce === undefined ? {} : { enforcement: enforce }),
   ...(trap === undefined ? {} : { trap }),
+  ...(append === undefined ? {} : { append }),
 });
 
 const refuseOverwrite = (scenario: string, { trace, html }: RunOptions): void => {

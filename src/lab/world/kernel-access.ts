@@ -1,5 +1,6 @@
 import { NotModelled } from "../../not-modelled.ts";
 import type { AddressRange } from "../../scenario/scenario.ts";
+import { type Outcome, SUCCESS } from "../../scenario/world.ts";
 import { LabError } from "../lab-error.ts";
 import type { LabSession } from "../session/lab-session.ts";
 
@@ -54,20 +55,35 @@ const callInKernel = async (
   if (!called) throw new LabError(`the guest's shell made no system call ${DETOUR}`);
 };
 
-const RESOURCE = /^([0-9a-f]+)-([0-9a-f]+) : System RAM/;
+const RESOURCE = /^([0-9a-f]+)-([0-9a-f]+) : (.+)$/;
+const READ_ONLY: readonly string[] = ["Kernel code", "Kernel rodata"];
+
+interface Resource extends AddressRange {
+  readonly name: string;
+}
+
+const resourcesOf = async ({ guest }: LabSession): Promise<Resource[]> => {
+  const text = new TextDecoder().decode(await guest.agent.readFile("/proc/iomem"));
+  return text.split("\n").flatMap((line): Resource[] => {
+    const [, first, last, name] = RESOURCE.exec(line.trim()) ?? [];
+    if (first === undefined) return [];
+    return [{ start: Number.parseInt(first, 16), end: Number.parseInt(last!, 16) + 1, name: name! }];
+  });
+};
 
 /** Whether the kernel maps all of a range: boot memory, and what was added, online or not. */
-const isMapped = async ({ guest }: LabSession, { start, end }: AddressRange): Promise<boolean> => {
-  const text = new TextDecoder().decode(await guest.agent.readFile("/proc/iomem"));
+const isMapped = (resources: readonly Resource[], { start, end }: AddressRange): boolean => {
   let at = start;
-  for (const line of text.split("\n")) {
-    const found = RESOURCE.exec(line.trim());
-    if (found === null) continue;
-    const [first, last] = [Number.parseInt(found[1]!, 16), Number.parseInt(found[2]!, 16)];
-    if (first <= at && at <= last) at = last + 1;
-  }
+  for (const resource of resources)
+    if (resource.name === "System RAM" && resource.start <= at && at < resource.end) at = resource.end;
   return at >= end;
 };
+
+/** KASLR may put the kernel where the scenario means other memory: an oops of ours would tell nothing of that. */
+const refused = ({ start }: AddressRange, { name }: Resource): Outcome => ({
+  status: "-EACCES",
+  detail: `0x${start.toString(16)} is ${name}, which the kernel has mapped read-only: touch it with kind: read, or keep the kernel low with --append nokaslr`,
+});
 
 /**
  * Has the kernel read or write a range of guest-physical memory through its direct mapping. What it writes is what is
@@ -79,15 +95,21 @@ export const accessMemory = async (
   session: LabSession,
   range: AddressRange,
   access: "read" | "write",
-): Promise<void> => {
-  if (!(await isMapped(session, range)))
+): Promise<Outcome> => {
+  const resources = await resourcesOf(session);
+  if (!isMapped(resources, range))
     throw new NotModelled(
       `an access to 0x${range.start.toString(16)} in the linux world: the kernel has no System RAM there`,
     );
+  const sealed = resources.find(
+    ({ name, start, end }) => READ_ONLY.includes(name) && start < range.end && range.start < end,
+  );
+  if (access === "write" && sealed !== undefined) return refused(range, sealed);
   await callInKernel(session, access === "read" ? READ : WRITE, (direct) => {
     const address = direct + BigInt(range.start);
     return [address, address, BigInt(range.end - range.start)];
   });
+  return { status: SUCCESS, detail: "" };
 };
 
 /** Has the kernel read a word that begins in the page before `boundary` and ends behind it, as it hashes a name. */

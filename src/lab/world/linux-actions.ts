@@ -205,9 +205,9 @@ const allocate = async (session: LabSession, step: Act<"allocate">): Promise<Out
 };
 
 const touch = async (session: LabSession, { target, size, access }: Act<"touch">): Promise<Outcome> => {
-  if (target.kind === "name")
-    await session.guest.touch(target.name, access, size === null ? undefined : Math.ceil(size / MIB));
-  else await accessMemory(session, { start: target.gpa, end: target.gpa + (size ?? 1) }, access);
+  if (target.kind !== "name")
+    return accessMemory(session, { start: target.gpa, end: target.gpa + (size ?? 1) }, access);
+  await session.guest.touch(target.name, access, size === null ? undefined : Math.ceil(size / MIB));
   return DONE;
 };
 

@@ -44,6 +44,8 @@ export interface LinuxWorldOptions {
   readonly enforcement?: "exact" | "audit";
   readonly onViolation?: OnViolation;
   readonly trap?: "mailbox" | "breakpoints";
+  /** More of the kernel's command line; it comes last, so it overrules what the scenario says there. */
+  readonly append?: string;
 }
 
 /** An unmodified kernel in QEMU as a world. Time is the host's: two runs are alike, not equal. */
@@ -121,7 +123,7 @@ export class LinuxWorld implements World {
       config,
       design: config.design,
       ...this.tools!,
-      append: commandLineOf(this.scenario!),
+      append: `${commandLineOf(this.scenario!)} ${this.options.append ?? ""}`.trimEnd(),
       enforcement: this.options.enforcement ?? "exact",
       onViolation: this.options.onViolation ?? "stop",
       trap: this.options.trap ?? "mailbox",
