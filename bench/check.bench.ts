@@ -3,7 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { BreadthFirst } from "../src/check/breadth-first.ts";
-import { ALL_REDUCTIONS, NO_REDUCTIONS, type Reductions } from "../src/check/machine/reductions.ts";
+import {
+  ALL_REDUCTIONS,
+  NO_REDUCTIONS,
+  type Reductions,
+} from "../src/check/machine/reductions/reductions.ts";
 import { walkRandomly } from "../src/check/random-walks.ts";
 import { closedForms, UnitAcceptance, type UnitAcceptanceOptions } from "../src/check/unit-acceptance.ts";
 import { searchInParallel } from "../src/check-run/parallel-search.ts";

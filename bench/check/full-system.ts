@@ -1,8 +1,12 @@
 import { BreadthFirst } from "../../src/check/breadth-first.ts";
-import type { Deed, MachineConfiguration, Program } from "../../src/check/machine/configuration.ts";
-import type { Reductions } from "../../src/check/machine/reductions.ts";
+import type {
+  Deed,
+  MachineConfiguration,
+  Program,
+} from "../../src/check/machine/configurations/configuration.ts";
+import { SMALLEST } from "../../src/check/machine/configurations/standard-configurations.ts";
+import type { Reductions } from "../../src/check/machine/reductions/reductions.ts";
 import { searchMachine } from "../../src/check/machine/search-machine.ts";
-import { SMALLEST } from "../../src/check/machine/standard-configurations.ts";
 
 const resize = (to: number): Deed => ({ do: "resize", to });
 const allocates = (user: number, as: string): Program => ({

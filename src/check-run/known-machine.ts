@@ -1,7 +1,7 @@
-import type { MachineConfiguration } from "../check/machine/configuration.ts";
-import type { Knowledge } from "../check/machine/footprint.ts";
-import type { Reductions } from "../check/machine/reductions.ts";
-import { FootprintError } from "../check/machine/untouched.ts";
+import type { MachineConfiguration } from "../check/machine/configurations/configuration.ts";
+import type { Knowledge } from "../check/machine/memory/footprint.ts";
+import type { Reductions } from "../check/machine/reductions/reductions.ts";
+import { FootprintError } from "../check/machine/reductions/untouched.ts";
 
 /** What a thread has to know of a machine, so that its own is the same. */
 export interface KnownMachine {

@@ -2,8 +2,8 @@
 // its own, which prints a line of JSON an attempt and stops at the first that finds something.
 
 import { checkMachine } from "../../src/check/machine/check-machine.ts";
-import { ALL_REDUCTIONS } from "../../src/check/machine/reductions.ts";
-import { standardConfiguration } from "../../src/check/machine/standard-configurations.ts";
+import { standardConfiguration } from "../../src/check/machine/configurations/standard-configurations.ts";
+import { ALL_REDUCTIONS } from "../../src/check/machine/reductions/reductions.ts";
 import { machineSearch } from "../../src/check-run/machine-search.ts";
 import type { RunReport } from "../../src/scenario/report.ts";
 import { loadBundled, playInModel } from "../model-machine.ts";

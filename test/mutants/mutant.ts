@@ -1,4 +1,4 @@
-import type { MachineConfiguration } from "../../src/check/machine/configuration.ts";
+import type { MachineConfiguration } from "../../src/check/machine/configurations/configuration.ts";
 
 /** A search of one small machine. */
 export interface Search {

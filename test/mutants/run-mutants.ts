@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { CONFIGURATION_NAMES } from "../../src/check/machine/standard-configurations.ts";
+import { CONFIGURATION_NAMES } from "../../src/check/machine/configurations/standard-configurations.ts";
 import { type Bug, PLAYED_BUGS, SEARCHED_BUGS } from "./bug-corpus.ts";
 import type { Attempt, Mutant } from "./mutant.ts";
 import { MUTANTS } from "./mutants.ts";

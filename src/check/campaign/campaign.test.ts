@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { MachineConfiguration } from "../machine/configuration.ts";
-import { smallerConfigurations } from "../machine/smaller.ts";
+import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
+import { smallerConfigurations } from "../machine/shrinking/smaller.ts";
 import { openMachine } from "../machine/system.ts";
 import { readStory, storyFile } from "../story/story-file.ts";
 import { drawnConfiguration } from "./draw.ts";

@@ -7,7 +7,7 @@ import {
 } from "../../machine/faults/fault-calls.ts";
 import type { PlatformName } from "../../machine/guest-platform.ts";
 import { Prng } from "../../machine/prng.ts";
-import type { Deed, MachineConfiguration, Program } from "../machine/configuration.ts";
+import type { Deed, MachineConfiguration, Program } from "../machine/configurations/configuration.ts";
 
 /**
  * What a machine may have beside the plainest one. Each seed first draws which of these exist at all: where everything is

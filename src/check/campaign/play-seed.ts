@@ -1,4 +1,4 @@
-import type { MachineConfiguration } from "../machine/configuration.ts";
+import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
 import { searchMachine } from "../machine/search-machine.ts";
 import type { MachineSystem } from "../machine/system.ts";
 import { VIOLATION, violationId } from "../machine/violations.ts";

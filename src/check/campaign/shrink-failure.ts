@@ -1,5 +1,5 @@
 import { searchMachine } from "../machine/search-machine.ts";
-import { shrinkStory } from "../machine/shrink-machine.ts";
+import { shrinkStory } from "../machine/shrinking/shrink-machine.ts";
 import { confirmedStory, type Story } from "../story/story.ts";
 import type { CampaignFailure, CampaignPlan } from "./play-seed.ts";
 

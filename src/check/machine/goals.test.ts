@@ -2,9 +2,9 @@ import { expect, it } from "vitest";
 import { BreadthFirst } from "../breadth-first.ts";
 import { TAKEN } from "../system.ts";
 import { checkMachine } from "./check-machine.ts";
+import { standardConfiguration } from "./configurations/standard-configurations.ts";
 import { GOAL_TABLES, GOALS, type GoalTable, goalsMet } from "./goals.ts";
 import { searchMachine } from "./search-machine.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
 import type { MachineSystem } from "./system.ts";
 
 /** What no standard configuration shows under tide, and why. */

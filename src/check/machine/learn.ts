@@ -1,8 +1,8 @@
 import { Prng } from "../../machine/prng.ts";
 import { DISABLED } from "../system.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import { type Growth, NO_GROWTH } from "./fields.ts";
-import { FootprintFinder, grows, growthOf, type Knowledge } from "./footprint.ts";
+import type { MachineConfiguration } from "./configurations/configuration.ts";
+import { type Growth, NO_GROWTH } from "./memory/fields.ts";
+import { FootprintFinder, grows, growthOf, type Knowledge } from "./memory/footprint.ts";
 import { MachineMoves } from "./moves.ts";
 
 /** Steps of a walk that finds which words change. */

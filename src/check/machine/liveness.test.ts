@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { standardConfiguration } from "./configurations/standard-configurations.ts";
 import { livenessOf } from "./liveness.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
 
 const LONG = { timeout: 600_000 };
 const live = (name: string, design: string, states = 100_000) =>

@@ -1,9 +1,9 @@
 import { fairCycles, lassoOf } from "../fair-cycles.ts";
 import { StateGraph } from "../state-graph.ts";
 import { confirmedStory, type Story } from "../story/story.ts";
-import type { MachineConfiguration } from "./configuration.ts";
+import type { MachineConfiguration } from "./configurations/configuration.ts";
 import { endOf, isEndless, isFair, PROGRESS } from "./progress.ts";
-import { NO_REDUCTIONS } from "./reductions.ts";
+import { NO_REDUCTIONS } from "./reductions/reductions.ts";
 import { searchMachine } from "./search-machine.ts";
 import type { MachineSystem } from "./system.ts";
 import { VIOLATION, violationId } from "./violations.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { DISABLED } from "../system.ts";
-import type { Deed, MachineConfiguration } from "./configuration.ts";
+import type { Deed, MachineConfiguration } from "./configurations/configuration.ts";
+import { SMALLEST, standardConfiguration } from "./configurations/standard-configurations.ts";
 import { runFairly } from "./progress.ts";
 import { searchMachine } from "./search-machine.ts";
-import { SMALLEST, standardConfiguration } from "./standard-configurations.ts";
 import { MachineSystem } from "./system.ts";
 import { VIOLATION } from "./violations.ts";
 

@@ -1,5 +1,5 @@
 import { DISABLED, TAKEN } from "../system.ts";
-import type { Deed } from "./configuration.ts";
+import type { Deed } from "./configurations/configuration.ts";
 import type { MachineSystem } from "./system.ts";
 import { VIOLATION } from "./violations.ts";
 

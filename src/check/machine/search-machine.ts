@@ -1,7 +1,7 @@
-import type { MachineConfiguration } from "./configuration.ts";
-import type { Knowledge } from "./footprint.ts";
+import type { MachineConfiguration } from "./configurations/configuration.ts";
+import type { Knowledge } from "./memory/footprint.ts";
+import { FootprintError } from "./reductions/untouched.ts";
 import { MachineSystem } from "./system.ts";
-import { FootprintError } from "./untouched.ts";
 
 /**
  * Runs a search over a configuration's machine. Where it turns out on the way that a step changes memory that is not

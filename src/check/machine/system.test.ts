@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { BreadthFirst } from "../breadth-first.ts";
 import { DISABLED, TAKEN } from "../system.ts";
-import { Cells } from "./cells.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import { historyOf, placesOf } from "./key.ts";
-import { LINE_WORDS } from "./line.ts";
+import type { MachineConfiguration } from "./configurations/configuration.ts";
+import { SMALLEST, standardConfiguration } from "./configurations/standard-configurations.ts";
+import { Cells } from "./memory/cells.ts";
+import { historyOf, placesOf } from "./memory/key.ts";
+import { LINE_WORDS } from "./memory/line.ts";
 import { searchMachine } from "./search-machine.ts";
-import { SMALLEST, standardConfiguration } from "./standard-configurations.ts";
 import { MachineSystem } from "./system.ts";
 import { violationId } from "./violations.ts";
 

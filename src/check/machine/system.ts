@@ -1,23 +1,23 @@
 import type { Machine } from "../../machine/machine.ts";
 import { type System, TAKEN, UNFORESEEN } from "../system.ts";
-import type { Arena } from "./arena.ts";
-import { Cells } from "./cells.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import type { Knowledge } from "./footprint.ts";
-import { Foresight } from "./foresight.ts";
-import { groupOfActor } from "./gates.ts";
+import type { MachineConfiguration } from "./configurations/configuration.ts";
+import { HIGH_BASE } from "./configurations/placement.ts";
+import type { Programs } from "./configurations/programs.ts";
+import { Foresight } from "./foresight/foresight.ts";
+import { RuleCalls } from "./foresight/rule-calls.ts";
+import { asideOf, StepKeys } from "./foresight/step-keys.ts";
 import { Goals } from "./goals.ts";
-import { IndependentSteps } from "./independent-steps.ts";
-import { placesOf } from "./key.ts";
 import { learnFootprint } from "./learn.ts";
-import { LikeUsers } from "./like-users.ts";
+import type { Arena } from "./memory/arena.ts";
+import { Cells } from "./memory/cells.ts";
+import type { Knowledge } from "./memory/footprint.ts";
+import { groupOfActor } from "./memory/gates.ts";
+import { placesOf } from "./memory/key.ts";
 import { MachineMoves, MOVE_KINDS } from "./moves.ts";
-import { HIGH_BASE } from "./placement.ts";
-import type { Programs } from "./programs.ts";
-import type { Reductions } from "./reductions.ts";
-import { RuleCalls } from "./rule-calls.ts";
-import { asideOf, StepKeys } from "./step-keys.ts";
-import { FootprintError, Untouched } from "./untouched.ts";
+import { IndependentSteps } from "./reductions/independent-steps.ts";
+import { LikeUsers } from "./reductions/like-users.ts";
+import type { Reductions } from "./reductions/reductions.ts";
+import { FootprintError, Untouched } from "./reductions/untouched.ts";
 import { asksForSigns, signsOf, VIOLATION, violationText } from "./violations.ts";
 
 /** So many times each kind of move is looked at before it is trusted; then whenever its count has doubled. */

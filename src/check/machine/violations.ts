@@ -1,7 +1,7 @@
 import { INVARIANTS, type InvariantId } from "../../machine/invariants/table.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { TAKEN } from "../system.ts";
-import { SIGNS } from "./signs.ts";
+import { SIGNS } from "./configurations/signs.ts";
 
 /** What ends a story beside a broken invariant. Numbers follow those of the invariants. */
 const ENDS = [

@@ -1,8 +1,8 @@
 import { type Walker, walkRandomly } from "../random-walks.ts";
 import type { Story } from "../story/story.ts";
 import { toldOf } from "./check-machine.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import type { Knowledge } from "./footprint.ts";
+import type { MachineConfiguration } from "./configurations/configuration.ts";
+import type { Knowledge } from "./memory/footprint.ts";
 import { searchMachine } from "./search-machine.ts";
 import type { MachineSystem } from "./system.ts";
 

@@ -1,4 +1,4 @@
-import type { Deed, MachineConfiguration } from "../machine/configuration.ts";
+import type { Deed, MachineConfiguration } from "../machine/configurations/configuration.ts";
 import { searchMachine } from "../machine/search-machine.ts";
 import type { MachineSystem } from "../machine/system.ts";
 

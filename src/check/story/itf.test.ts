@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { SMALLEST } from "../machine/standard-configurations.ts";
+import { SMALLEST } from "../machine/configurations/standard-configurations.ts";
 import { storyItf } from "./itf.ts";
 import type { Story } from "./story.ts";
 

@@ -1,8 +1,8 @@
 import type { CheckedMachine } from "../machine/check-machine.ts";
+import type { Hazard } from "../machine/configurations/hazards.ts";
 import { GOAL_TABLES } from "../machine/goals.ts";
-import type { Hazard } from "../machine/hazards.ts";
 import type { LiveMachine } from "../machine/liveness.ts";
-import type { Reductions } from "../machine/reductions.ts";
+import type { Reductions } from "../machine/reductions/reductions.ts";
 import type { WalkedMachine } from "../machine/walk-machine.ts";
 import type { Story, StoryRow } from "./story.ts";
 

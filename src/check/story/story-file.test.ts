@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { FIX_NAMES } from "../../linux/variant.ts";
-import type { MachineConfiguration } from "../machine/configuration.ts";
-import { SMALLEST } from "../machine/standard-configurations.ts";
+import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
+import { SMALLEST } from "../machine/configurations/standard-configurations.ts";
 import { readStory, StoryFileError, storyFile } from "./story-file.ts";
 
 const configuration: MachineConfiguration = {

@@ -2,8 +2,8 @@ import * as z from "zod";
 import { FIX_NAMES } from "../../linux/variant.ts";
 import { FAULT_CALL_NAMES } from "../../machine/faults/fault-calls.ts";
 import { PLATFORM_NAMES } from "../../machine/guest-platform.ts";
-import type { MachineConfiguration } from "../machine/configuration.ts";
-import { PLACEMENTS } from "../machine/placement.ts";
+import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
+import { PLACEMENTS } from "../machine/configurations/placement.ts";
 import type { Run, Story } from "./story.ts";
 
 const FORMAT = "tidemark-story-1";

@@ -4,8 +4,8 @@ import { loadScenario } from "../../scenario/load.ts";
 import { ModelWorld } from "../../scenario/model/model-world.ts";
 import { play } from "../../scenario/player.ts";
 import { checkMachine } from "../machine/check-machine.ts";
-import type { Deed, MachineConfiguration } from "../machine/configuration.ts";
-import { SMALLEST, standardConfiguration } from "../machine/standard-configurations.ts";
+import type { Deed, MachineConfiguration } from "../machine/configurations/configuration.ts";
+import { SMALLEST, standardConfiguration } from "../machine/configurations/standard-configurations.ts";
 import { forcedStory, NotForcible } from "./forced-deeds.ts";
 import { scenarioOfStory } from "./story-scenario.ts";
 

@@ -1,5 +1,9 @@
 import { GIB, MIB } from "../../units.ts";
-import { AUTO_ONLINE, type Deed, type MachineConfiguration } from "../machine/configuration.ts";
+import {
+  AUTO_ONLINE,
+  type Deed,
+  type MachineConfiguration,
+} from "../machine/configurations/configuration.ts";
 import { type ForcedStory, NotForcible } from "./forced-deeds.ts";
 
 /** A memory block of a real kernel on a machine of this size, bytes. */

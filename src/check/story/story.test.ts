@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { AssertionError } from "../../assert.ts";
 import { checkMachine } from "../machine/check-machine.ts";
-import { standardConfiguration } from "../machine/standard-configurations.ts";
+import { standardConfiguration } from "../machine/configurations/standard-configurations.ts";
+import { FootprintError } from "../machine/reductions/untouched.ts";
 import { MachineSystem } from "../machine/system.ts";
-import { FootprintError } from "../machine/untouched.ts";
 import { numberOf } from "../machine/violations.ts";
 import { DISABLED, TAKEN } from "../system.ts";
 import { confirmedStory, storyOf } from "./story.ts";

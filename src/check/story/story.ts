@@ -2,7 +2,7 @@ import { assert } from "../../assert.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { TraceEvent } from "../../machine/trace.ts";
 import { MIB } from "../../units.ts";
-import type { MachineConfiguration } from "../machine/configuration.ts";
+import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
 import { isEndless, runFairly } from "../machine/progress.ts";
 import { MachineSystem } from "../machine/system.ts";
 import { numberOf, VIOLATION, violationText } from "../machine/violations.ts";

@@ -1,7 +1,7 @@
 import type { CheckedMachine } from "../../check/machine/check-machine.ts";
-import type { MachineConfiguration } from "../../check/machine/configuration.ts";
-import { hazardsOf } from "../../check/machine/hazards.ts";
-import { standardConfiguration } from "../../check/machine/standard-configurations.ts";
+import type { MachineConfiguration } from "../../check/machine/configurations/configuration.ts";
+import { hazardsOf } from "../../check/machine/configurations/hazards.ts";
+import { standardConfiguration } from "../../check/machine/configurations/standard-configurations.ts";
 import {
   type CheckedHazard,
   neverSeen,

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import * as z from "zod";
 import { type CheckedMachine, replayMachine } from "../../check/machine/check-machine.ts";
-import type { MachineConfiguration } from "../../check/machine/configuration.ts";
+import type { MachineConfiguration } from "../../check/machine/configurations/configuration.ts";
 import type { Story } from "../../check/story/story.ts";
 import { readStory, storyFile } from "../../check/story/story-file.ts";
 import { keepMachine, type MachineKeep, programIdentity } from "../../check-run/machine-search.ts";

@@ -1,7 +1,10 @@
 import { availableParallelism } from "node:os";
-import type { MachineConfiguration } from "../../check/machine/configuration.ts";
-import type { Reductions } from "../../check/machine/reductions.ts";
-import { CONFIGURATION_NAMES, standardConfiguration } from "../../check/machine/standard-configurations.ts";
+import type { MachineConfiguration } from "../../check/machine/configurations/configuration.ts";
+import {
+  CONFIGURATION_NAMES,
+  standardConfiguration,
+} from "../../check/machine/configurations/standard-configurations.ts";
+import type { Reductions } from "../../check/machine/reductions/reductions.ts";
 import type { Walker } from "../../check/random-walks.ts";
 import type { Limits } from "../../check/result.ts";
 import { INVARIANTS } from "../../machine/invariants/table.ts";

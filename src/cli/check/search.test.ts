@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { checkMachine } from "../../check/machine/check-machine.ts";
-import { standardConfiguration } from "../../check/machine/standard-configurations.ts";
+import { standardConfiguration } from "../../check/machine/configurations/standard-configurations.ts";
 import { MachineSystem } from "../../check/machine/system.ts";
 import { machineSearch } from "../../check-run/machine-search.ts";
 import { tellingOfMore } from "./search.ts";

@@ -1,8 +1,8 @@
 import { type CheckedMachine, checkMachine, type MachineSearch } from "../../check/machine/check-machine.ts";
-import type { MachineConfiguration } from "../../check/machine/configuration.ts";
+import type { MachineConfiguration } from "../../check/machine/configurations/configuration.ts";
 import { learnPatiently } from "../../check/machine/learn.ts";
 import { type LiveMachine, livenessOf } from "../../check/machine/liveness.ts";
-import { shrinkStory } from "../../check/machine/shrink-machine.ts";
+import { shrinkStory } from "../../check/machine/shrinking/shrink-machine.ts";
 import { type WalkedMachine, walkMachine } from "../../check/machine/walk-machine.ts";
 import type { Counts } from "../../check/result.ts";
 import type { Story } from "../../check/story/story.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { standardConfiguration } from "../../check/machine/standard-configurations.ts";
+import { standardConfiguration } from "../../check/machine/configurations/standard-configurations.ts";
 import { ModelWorld } from "../../scenario/model/model-world.ts";
 import { main } from "../main.ts";
 import { fakeSystem } from "../testing/fake-system.ts";

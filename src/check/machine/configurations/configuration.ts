@@ -1,15 +1,15 @@
-import { designNamed } from "../../designs/designs.ts";
-import { geometry } from "../../linux/geometry.ts";
-import type { KernelOptions } from "../../linux/kernel.ts";
-import { type Fix, VARIANTS, withoutFixes } from "../../linux/variant.ts";
-import type { MachineConfig } from "../../machine/config.ts";
-import { FAULT_CALLS } from "../../machine/faults/fault-calls.ts";
-import type { FaultPlan } from "../../machine/faults/fault-points.ts";
-import type { PlatformName } from "../../machine/guest-platform.ts";
-import type { KexecSyscall } from "../../machine/next-kernel.ts";
-import { NotModelled } from "../../not-modelled.ts";
-import { gpa } from "../../units.ts";
-import type { VmmPolicy } from "../../vmm/policy.ts";
+import { designNamed } from "../../../designs/designs.ts";
+import { geometry } from "../../../linux/geometry.ts";
+import type { KernelOptions } from "../../../linux/kernel.ts";
+import { type Fix, VARIANTS, withoutFixes } from "../../../linux/variant.ts";
+import type { MachineConfig } from "../../../machine/config.ts";
+import { FAULT_CALLS } from "../../../machine/faults/fault-calls.ts";
+import type { FaultPlan } from "../../../machine/faults/fault-points.ts";
+import type { PlatformName } from "../../../machine/guest-platform.ts";
+import type { KexecSyscall } from "../../../machine/next-kernel.ts";
+import { NotModelled } from "../../../not-modelled.ts";
+import { gpa } from "../../../units.ts";
+import type { VmmPolicy } from "../../../vmm/policy.ts";
 import { deviceBlock, HIGH_BASE, layoutOf, type Placement, sratOf, UNIT } from "./placement.ts";
 
 /** Something that the operator or a user does. Sizes and places are counted in units of 2 MiB. */

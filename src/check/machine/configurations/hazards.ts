@@ -1,6 +1,6 @@
-import type { InvariantId } from "../../machine/invariants/table.ts";
+import type { InvariantId } from "../../../machine/invariants/table.ts";
+import type { PROGRESS } from "../progress.ts";
 import { LIMITS } from "./limits.ts";
-import type { PROGRESS } from "./progress.ts";
 import type { SignId } from "./signs.ts";
 
 /** A hazard that reviewers saw in a design, and how it shows. */

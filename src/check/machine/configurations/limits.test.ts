@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { checkMachine } from "./check-machine.ts";
+import { checkMachine } from "../check-machine.ts";
 import { HAZARDS, type Hazard, hazardsOf } from "./hazards.ts";
 import { standardConfiguration } from "./standard-configurations.ts";
 

@@ -1,8 +1,8 @@
-import { sratTable } from "../../abi/acpi/srat.ts";
-import { SRAT_MEMORY, sratMemory } from "../../abi/acpi/srat-subtables.ts";
-import { GIB, MIB } from "../../units.ts";
-import { explicitLayout, type GuestLayout } from "../../vmm/layout.ts";
-import { sratEntries } from "../../vmm/srat.ts";
+import { sratTable } from "../../../abi/acpi/srat.ts";
+import { SRAT_MEMORY, sratMemory } from "../../../abi/acpi/srat-subtables.ts";
+import { GIB, MIB } from "../../../units.ts";
+import { explicitLayout, type GuestLayout } from "../../../vmm/layout.ts";
+import { sratEntries } from "../../../vmm/srat.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 
 /**

@@ -1,15 +1,15 @@
-import { assert } from "../../assert.ts";
-import { setMemoryDecrypted, setMemoryEncrypted } from "../../linux/coco/set-memory.ts";
-import { USE } from "../../linux/mem-map.ts";
-import { MMOP } from "../../linux/memory-block.ts";
-import { GFP } from "../../linux/page-allocator/gfp.ts";
-import { kexec } from "../../machine/kexec.ts";
-import type { Machine } from "../../machine/machine.ts";
-import type { KexecSyscall } from "../../machine/next-kernel.ts";
-import { storeBlockState } from "../../machine/operator.ts";
-import type { KernelTask } from "../../machine/tasks.ts";
-import { allocatedRuns, allocateMemory, freeOwned, readAcross } from "../../machine/workload.ts";
-import { plugDimm, requestUnplugDimm } from "../../vmm/dimm.ts";
+import { assert } from "../../../assert.ts";
+import { setMemoryDecrypted, setMemoryEncrypted } from "../../../linux/coco/set-memory.ts";
+import { USE } from "../../../linux/mem-map.ts";
+import { MMOP } from "../../../linux/memory-block.ts";
+import { GFP } from "../../../linux/page-allocator/gfp.ts";
+import { kexec } from "../../../machine/kexec.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import type { KexecSyscall } from "../../../machine/next-kernel.ts";
+import { storeBlockState } from "../../../machine/operator.ts";
+import type { KernelTask } from "../../../machine/tasks.ts";
+import { allocatedRuns, allocateMemory, freeOwned, readAcross } from "../../../machine/workload.ts";
+import { plugDimm, requestUnplugDimm } from "../../../vmm/dimm.ts";
 import type { Deed, MachineConfiguration, Program } from "./configuration.ts";
 import { HIGH_BASE, UNIT } from "./placement.ts";
 

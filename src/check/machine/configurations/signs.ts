@@ -1,12 +1,12 @@
-import { systemRam } from "../../linux/kexec/system-ram.ts";
-import { USE } from "../../linux/mem-map.ts";
-import { BLOCK } from "../../linux/memory-block.ts";
-import { UNACCEPTED_MEMORY_LOCK } from "../../linux/unaccepted-memory.ts";
-import { VM } from "../../linux/virtio-mem/driver.ts";
-import { ACCEPTED, acceptedOf, pluggedBit, unacceptedBit, useBit } from "../../machine/facts.ts";
-import { lieOfBits } from "../../machine/invariants/jump-rules.ts";
-import type { Machine } from "../../machine/machine.ts";
-import { memoryOf } from "../../machine/watched.ts";
+import { systemRam } from "../../../linux/kexec/system-ram.ts";
+import { USE } from "../../../linux/mem-map.ts";
+import { BLOCK } from "../../../linux/memory-block.ts";
+import { UNACCEPTED_MEMORY_LOCK } from "../../../linux/unaccepted-memory.ts";
+import { VM } from "../../../linux/virtio-mem/driver.ts";
+import { ACCEPTED, acceptedOf, pluggedBit, unacceptedBit, useBit } from "../../../machine/facts.ts";
+import { lieOfBits } from "../../../machine/invariants/jump-rules.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { memoryOf } from "../../../machine/watched.ts";
 import { UNIT } from "./placement.ts";
 
 /** Something that breaks no rule, and is looked for where a configuration names it among its rules. */

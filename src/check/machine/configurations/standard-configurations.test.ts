@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { checkMachine } from "./check-machine.ts";
+import { checkMachine } from "../check-machine.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import { SMALLEST, standardConfiguration } from "./standard-configurations.ts";
 

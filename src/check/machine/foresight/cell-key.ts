@@ -1,5 +1,5 @@
-import { LINE_WORDS } from "./line.ts";
-import type { Mirror } from "./mirror.ts";
+import { LINE_WORDS } from "../memory/line.ts";
+import type { Mirror } from "../memory/mirror.ts";
 
 /**
  * Writes each cell of some lines in which a memory differs from a mirror's copy, and what it holds.

@@ -1,6 +1,6 @@
-import { LINE_WORDS } from "./line.ts";
-import type { Mirror } from "./mirror.ts";
-import { headerOf, lineOf, maskOf } from "./saved-state.ts";
+import { LINE_WORDS } from "../memory/line.ts";
+import type { Mirror } from "../memory/mirror.ts";
+import { headerOf, lineOf, maskOf } from "../memory/saved-state.ts";
 
 const FIRST_BITS = Uint8Array.from({ length: 256 }, (_, mask) => 31 - Math.clz32(mask & -mask));
 

@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
-import { BreadthFirst } from "../breadth-first.ts";
-import { TAKEN, UNFORESEEN } from "../system.ts";
-import { NO_REDUCTIONS } from "./reductions.ts";
-import { searchMachine } from "./search-machine.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
-import type { MachineSystem } from "./system.ts";
+import { BreadthFirst } from "../../breadth-first.ts";
+import { TAKEN, UNFORESEEN } from "../../system.ts";
+import { standardConfiguration } from "../configurations/standard-configurations.ts";
+import { NO_REDUCTIONS } from "../reductions/reductions.ts";
+import { searchMachine } from "../search-machine.ts";
+import type { MachineSystem } from "../system.ts";
 
 const LONG = { timeout: 1_800_000 };
 

@@ -1,5 +1,5 @@
-import { DISABLED, TAKEN, UNFORESEEN } from "../system.ts";
-import type { Cells } from "./cells.ts";
+import { DISABLED, TAKEN, UNFORESEEN } from "../../system.ts";
+import type { Cells } from "../memory/cells.ts";
 import type { RuleCalls } from "./rule-calls.ts";
 import type { StepKeys } from "./step-keys.ts";
 import { KNOWN, StepMemory } from "./step-memory.ts";

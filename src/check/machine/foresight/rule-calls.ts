@@ -1,4 +1,4 @@
-import type { Machine } from "../../machine/machine.ts";
+import type { Machine } from "../../../machine/machine.ts";
 
 /** Notes whether the rules that count what a zone has were told something since somebody looked. What they keep of it is theirs alone. */
 export class RuleCalls {

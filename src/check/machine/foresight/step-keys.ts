@@ -1,6 +1,6 @@
-import type { Machine } from "../../machine/machine.ts";
-import { hashWords } from "../fingerprint.ts";
-import type { Cells } from "./cells.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { hashWords } from "../../fingerprint.ts";
+import type { Cells } from "../memory/cells.ts";
 import type { RuleCalls } from "./rule-calls.ts";
 
 /** Choices that a state may have. */

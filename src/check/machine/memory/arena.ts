@@ -1,4 +1,4 @@
-import { assert } from "../../assert.ts";
+import { assert } from "../../../assert.ts";
 import { LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES } from "./line.ts";
 import { type LineMemory, lineMemory } from "./line-memory.ts";
 

@@ -1,7 +1,7 @@
-import { assert } from "../../assert.ts";
+import { assert } from "../../../assert.ts";
+import { writeKey } from "../foresight/cell-key.ts";
+import { takeChange, writeChange } from "../foresight/changes.ts";
 import type { Arena } from "./arena.ts";
-import { writeKey } from "./cell-key.ts";
-import { takeChange, writeChange } from "./changes.ts";
 import { GatedCompare } from "./gated-compare.ts";
 import { type Gates, openGates } from "./gates.ts";
 import { LINE_WORDS } from "./line.ts";

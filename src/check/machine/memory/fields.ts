@@ -1,6 +1,6 @@
-import { assert } from "../../assert.ts";
-import type { Machine } from "../../machine/machine.ts";
-import { fieldsOf, stateOf } from "../../machine/snapshot.ts";
+import { assert } from "../../../assert.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { fieldsOf, stateOf } from "../../../machine/snapshot.ts";
 
 /**
  * Fields that steps change and that are no state: cursors that are set anew before they are read, and caches whose owner

@@ -1,8 +1,8 @@
-import type { Machine } from "../../machine/machine.ts";
-import { MachineSnapshot } from "../../machine/snapshot.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { MachineSnapshot } from "../../../machine/snapshot.ts";
+import type { KnownFutures } from "../reductions/independent-steps.ts";
 import type { Arena } from "./arena.ts";
 import { FixedFields, type Growth, NO_GROWTH } from "./fields.ts";
-import type { KnownFutures } from "./independent-steps.ts";
 import { LINE_WORDS } from "./line.ts";
 import { Mirror } from "./mirror.ts";
 

@@ -1,4 +1,4 @@
-import { assert } from "../../assert.ts";
+import { assert } from "../../../assert.ts";
 import type { Gates } from "./gates.ts";
 import type { Mirror } from "./mirror.ts";
 

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
-import { boot } from "../../machine/boot.ts";
-import { Machine } from "../../machine/machine.ts";
-import { stateOf } from "../../machine/snapshot.ts";
-import { machineConfigOf } from "./configuration.ts";
+import { boot } from "../../../machine/boot.ts";
+import { Machine } from "../../../machine/machine.ts";
+import { stateOf } from "../../../machine/snapshot.ts";
+import { machineConfigOf } from "../configurations/configuration.ts";
+import { Programs } from "../configurations/programs.ts";
+import { standardConfiguration } from "../configurations/standard-configurations.ts";
 import { gather } from "./gather.ts";
-import { Programs } from "./programs.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
 
 /** Plays the programs of a configuration one after the other, each deed to its end. @returns what happened */
 const play = (name: string, design: string, prepare: (machine: Machine, programs: Programs) => void) => {

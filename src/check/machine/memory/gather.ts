@@ -1,6 +1,6 @@
-import { assert } from "../../assert.ts";
-import type { Machine } from "../../machine/machine.ts";
-import { fieldsOf, stateOf } from "../../machine/snapshot.ts";
+import { assert } from "../../../assert.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { fieldsOf, stateOf } from "../../../machine/snapshot.ts";
 import { Arena } from "./arena.ts";
 
 /** The same piece of memory as another view, moved. */

@@ -1,5 +1,5 @@
-import { assert } from "../../assert.ts";
-import type { Machine } from "../../machine/machine.ts";
+import { assert } from "../../../assert.ts";
+import type { Machine } from "../../../machine/machine.ts";
 import type { Arena } from "./arena.ts";
 import type { CellLines } from "./cells.ts";
 import { footprintLines, type Knowledge, linesOf } from "./footprint.ts";

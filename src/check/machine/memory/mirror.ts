@@ -1,4 +1,4 @@
-import { assert } from "../../assert.ts";
+import { assert } from "../../../assert.ts";
 import type { Arena } from "./arena.ts";
 import { HASHED, LINE_BYTES, LINE_WORDS, type LineFunctions, ROW_BYTES } from "./line.ts";
 

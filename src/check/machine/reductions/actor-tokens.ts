@@ -1,6 +1,6 @@
-import { assert } from "../../assert.ts";
-import type { Machine } from "../../machine/machine.ts";
-import type { Programs } from "./programs.ts";
+import { assert } from "../../../assert.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import type { Programs } from "../configurations/programs.ts";
 
 /** FNV-1a, 31 bits. @source Fowler, Noll, Vo: the constants */
 const numberOfName = (name: string): number => {

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { fieldsOf } from "../../machine/snapshot.ts";
-import { BreadthFirst } from "../breadth-first.ts";
-import { DISABLED, TAKEN } from "../system.ts";
-import type { MachineConfiguration } from "./configuration.ts";
+import { fieldsOf } from "../../../machine/snapshot.ts";
+import { BreadthFirst } from "../../breadth-first.ts";
+import { DISABLED, TAKEN } from "../../system.ts";
+import type { MachineConfiguration } from "../configurations/configuration.ts";
+import { standardConfiguration } from "../configurations/standard-configurations.ts";
+import { placesOf } from "../memory/key.ts";
+import { LINE_WORDS } from "../memory/line.ts";
+import { MachineMoves } from "../moves.ts";
+import { searchMachine } from "../search-machine.ts";
+import { MachineSystem } from "../system.ts";
 import { IndependentSteps } from "./independent-steps.ts";
-import { placesOf } from "./key.ts";
-import { LINE_WORDS } from "./line.ts";
-import { MachineMoves } from "./moves.ts";
-import { searchMachine } from "./search-machine.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
-import { MachineSystem } from "./system.ts";
 import { TracedMachine } from "./traced-machine.ts";
 
 const LONG = { timeout: 1_800_000 };

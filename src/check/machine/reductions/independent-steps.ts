@@ -1,9 +1,9 @@
-import { DISABLED, TAKEN } from "../system.ts";
-import type { Knowledge } from "./footprint.ts";
+import { DISABLED, TAKEN } from "../../system.ts";
+import type { Knowledge } from "../memory/footprint.ts";
+import type { MachineMoves } from "../moves.ts";
 import { Futures, isApart, type KnownLocation } from "./futures.ts";
 import { type KnownStep, KnownSteps } from "./known-steps.ts";
 import { isSomewhere, Locations } from "./locations.ts";
-import type { MachineMoves } from "./moves.ts";
 import { TracedMachine } from "./traced-machine.ts";
 
 /** What is known of everybody's locations. */

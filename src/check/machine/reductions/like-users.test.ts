@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { VCPU_WORD, VCPU_WORDS } from "../../tdx-module/td-words.ts";
-import { BreadthFirst } from "../breadth-first.ts";
-import { DISABLED, TAKEN } from "../system.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import { groupOfActor } from "./gates.ts";
-import { searchMachine } from "./search-machine.ts";
-import { SMALLEST, standardConfiguration } from "./standard-configurations.ts";
-import { MachineSystem } from "./system.ts";
+import { VCPU_WORD, VCPU_WORDS } from "../../../tdx-module/td-words.ts";
+import { BreadthFirst } from "../../breadth-first.ts";
+import { DISABLED, TAKEN } from "../../system.ts";
+import type { MachineConfiguration } from "../configurations/configuration.ts";
+import { SMALLEST, standardConfiguration } from "../configurations/standard-configurations.ts";
+import { groupOfActor } from "../memory/gates.ts";
+import { searchMachine } from "../search-machine.ts";
+import { MachineSystem } from "../system.ts";
 
 const LONG = { timeout: 900_000 };
 /** vCPUs of the two users who do the same in each machine here. */

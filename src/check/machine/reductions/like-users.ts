@@ -1,10 +1,10 @@
-import { assert } from "../../assert.ts";
-import type { Machine } from "../../machine/machine.ts";
-import { VCPU_WORDS } from "../../tdx-module/td-words.ts";
-import { hashWords } from "../fingerprint.ts";
-import type { Arena } from "./arena.ts";
-import { LINE_WORDS } from "./line.ts";
-import type { Programs } from "./programs.ts";
+import { assert } from "../../../assert.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { VCPU_WORDS } from "../../../tdx-module/td-words.ts";
+import { hashWords } from "../../fingerprint.ts";
+import type { Programs } from "../configurations/programs.ts";
+import type { Arena } from "../memory/arena.ts";
+import { LINE_WORDS } from "../memory/line.ts";
 
 /** Words of the arena: its place, and what it holds at first where that differs among like users. */
 interface OwnWord {

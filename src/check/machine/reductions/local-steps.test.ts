@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { DISABLED, TAKEN } from "../system.ts";
-import { historyOf } from "./key.ts";
-import { LINE_WORDS } from "./line.ts";
+import { DISABLED, TAKEN } from "../../system.ts";
+import { standardConfiguration } from "../configurations/standard-configurations.ts";
+import { historyOf } from "../memory/key.ts";
+import { LINE_WORDS } from "../memory/line.ts";
+import { searchMachine } from "../search-machine.ts";
+import type { MachineSystem } from "../system.ts";
 import { LocalSteps } from "./local-steps.ts";
-import { searchMachine } from "./search-machine.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
-import type { MachineSystem } from "./system.ts";
 
 const LONG = { timeout: 900_000 };
 const RUNS = 10;

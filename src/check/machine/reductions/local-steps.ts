@@ -1,8 +1,8 @@
-import { BLOCKED, type Frame, type Next } from "../../flat/procedure.ts";
-import type { Kernel } from "../../linux/kernel.ts";
-import type { Machine } from "../../machine/machine.ts";
-import { KernelTask } from "../../machine/tasks.ts";
-import type { Vmm } from "../../vmm/vmm.ts";
+import { BLOCKED, type Frame, type Next } from "../../../flat/procedure.ts";
+import type { Kernel } from "../../../linux/kernel.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { KernelTask } from "../../../machine/tasks.ts";
+import type { Vmm } from "../../../vmm/vmm.ts";
 
 const OUT_OF_REACH = new Error("what others can change is out of reach here");
 const reach = (): never => {

@@ -1,6 +1,6 @@
-import type { Machine } from "../../machine/machine.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import type { Programs } from "../configurations/programs.ts";
 import type { Futures } from "./futures.ts";
-import type { Programs } from "./programs.ts";
 
 const NOWHERE = -1;
 

@@ -1,5 +1,5 @@
-import { RETRY_MIN_MS, VM } from "../../linux/virtio-mem/driver.ts";
-import type { Machine } from "../../machine/machine.ts";
+import { RETRY_MIN_MS, VM } from "../../../linux/virtio-mem/driver.ts";
+import type { Machine } from "../../../machine/machine.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 

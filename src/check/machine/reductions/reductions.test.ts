@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
-import { BreadthFirst } from "../breadth-first.ts";
+import { BreadthFirst } from "../../breadth-first.ts";
+import { CONFIGURATION_NAMES, standardConfiguration } from "../configurations/standard-configurations.ts";
+import { searchMachine } from "../search-machine.ts";
+import type { MachineSystem } from "../system.ts";
+import { violationId } from "../violations.ts";
 import { ALL_REDUCTIONS, FEWEST_STATES, NO_REDUCTIONS, type Reductions } from "./reductions.ts";
-import { searchMachine } from "./search-machine.ts";
-import { CONFIGURATION_NAMES, standardConfiguration } from "./standard-configurations.ts";
-import type { MachineSystem } from "./system.ts";
-import { violationId } from "./violations.ts";
 
 const LONG = { timeout: 1_800_000 };
 

@@ -1,14 +1,14 @@
-import { assert } from "../../assert.ts";
-import type { Machine } from "../../machine/machine.ts";
-import { fieldsOf, stateOf } from "../../machine/snapshot.ts";
+import { assert } from "../../../assert.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { fieldsOf, stateOf } from "../../../machine/snapshot.ts";
+import type { MachineConfiguration } from "../configurations/configuration.ts";
+import type { Programs } from "../configurations/programs.ts";
+import type { Arena } from "../memory/arena.ts";
+import type { Knowledge } from "../memory/footprint.ts";
+import { historyOf } from "../memory/key.ts";
+import { LINE_WORDS } from "../memory/line.ts";
+import { MachineMoves } from "../moves.ts";
 import { type Accesses, AccessTrace } from "./access-trace.ts";
-import type { Arena } from "./arena.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import type { Knowledge } from "./footprint.ts";
-import { historyOf } from "./key.ts";
-import { LINE_WORDS } from "./line.ts";
-import { MachineMoves } from "./moves.ts";
-import type { Programs } from "./programs.ts";
 import { isRow, type Row, traced } from "./traced-view.ts";
 
 /** What a choice came to, as System.choose answers, and what it touched on the way. */

@@ -1,4 +1,4 @@
-import { assert } from "../../assert.ts";
+import { assert } from "../../../assert.ts";
 import type { AccessTrace } from "./access-trace.ts";
 
 export type Row = Uint8Array | Uint16Array | Uint32Array | Int8Array | Int16Array | Int32Array | Float64Array;

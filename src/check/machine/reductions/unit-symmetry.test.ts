@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
-import { VM } from "../../linux/virtio-mem/driver.ts";
-import { acceptedOf, pluggedBit, unacceptedBit } from "../../machine/facts.ts";
-import { checkMachine } from "./check-machine.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import { HIGH_BASE, UNIT } from "./placement.ts";
-import { SMALLEST } from "./standard-configurations.ts";
-import { MachineSystem } from "./system.ts";
+import { VM } from "../../../linux/virtio-mem/driver.ts";
+import { acceptedOf, pluggedBit, unacceptedBit } from "../../../machine/facts.ts";
+import { checkMachine } from "../check-machine.ts";
+import type { MachineConfiguration } from "../configurations/configuration.ts";
+import { HIGH_BASE, UNIT } from "../configurations/placement.ts";
+import { SMALLEST } from "../configurations/standard-configurations.ts";
+import { MachineSystem } from "../system.ts";
 
 /** Two plugged blocks, of which one was brought online: memory in use lies in it. */
 const withOnline = (block: number): MachineConfiguration => ({

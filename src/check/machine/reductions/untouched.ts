@@ -1,10 +1,10 @@
-import type { Machine } from "../../machine/machine.ts";
-import { fieldsOf, stateOf } from "../../machine/snapshot.ts";
-import type { Arena } from "./arena.ts";
-import { FixedFields } from "./fields.ts";
-import { grows, growthOf, type Knowledge } from "./footprint.ts";
-import { LINE_WORDS } from "./line.ts";
-import { Mirror } from "./mirror.ts";
+import type { Machine } from "../../../machine/machine.ts";
+import { fieldsOf, stateOf } from "../../../machine/snapshot.ts";
+import type { Arena } from "../memory/arena.ts";
+import { FixedFields } from "../memory/fields.ts";
+import { grows, growthOf, type Knowledge } from "../memory/footprint.ts";
+import { LINE_WORDS } from "../memory/line.ts";
+import { Mirror } from "../memory/mirror.ts";
 
 /** Steps changed memory that no walk before had seen change, or were not foreseeable. The search is made again with what is known now. */
 export class FootprintError extends Error {

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
-import { checkMachine } from "./check-machine.ts";
-import type { Deed, MachineConfiguration } from "./configuration.ts";
-import { PROGRESS } from "./progress.ts";
+import { checkMachine } from "../check-machine.ts";
+import type { Deed, MachineConfiguration } from "../configurations/configuration.ts";
+import { standardConfiguration } from "../configurations/standard-configurations.ts";
+import { PROGRESS } from "../progress.ts";
 import { shrinkStory } from "./shrink-machine.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
 
 const LONG = { timeout: 900_000 };
 

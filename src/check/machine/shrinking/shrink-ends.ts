@@ -1,12 +1,12 @@
-import { BreadthFirst } from "../breadth-first.ts";
-import { type Replayed, replay, type Tokens, tokensOf } from "../replay.ts";
-import type { Limits } from "../result.ts";
-import type { ShrinkOptions } from "../shrink.ts";
-import { DISABLED, type System, TAKEN } from "../system.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import { endOf, isEndless, isFair, looksAtEnds, runFairly } from "./progress.ts";
-import { MachineSystem } from "./system.ts";
-import { VIOLATION } from "./violations.ts";
+import { BreadthFirst } from "../../breadth-first.ts";
+import { type Replayed, replay, type Tokens, tokensOf } from "../../replay.ts";
+import type { Limits } from "../../result.ts";
+import type { ShrinkOptions } from "../../shrink.ts";
+import { DISABLED, type System, TAKEN } from "../../system.ts";
+import type { MachineConfiguration } from "../configurations/configuration.ts";
+import { endOf, isEndless, isFair, looksAtEnds, runFairly } from "../progress.ts";
+import { MachineSystem } from "../system.ts";
+import { VIOLATION } from "../violations.ts";
 
 /** A machine in which it is wrong that nobody has anything left to do, and what the operator asked for is not done. */
 export class UnmetSystem extends MachineSystem {

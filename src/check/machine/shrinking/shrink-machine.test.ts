@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { checkMachine } from "./check-machine.ts";
+import { checkMachine } from "../check-machine.ts";
+import { standardConfiguration } from "../configurations/standard-configurations.ts";
 import { shrinkStory } from "./shrink-machine.ts";
 import { smallerConfigurations } from "./smaller.ts";
-import { standardConfiguration } from "./standard-configurations.ts";
 
 const LONG = { timeout: 900_000 };
 const grown = { ...standardConfiguration("grow-shrink", "bitmaps")!, rules: ["I15"] };

@@ -1,16 +1,16 @@
-import { walkersOf } from "../campaign/walkers.ts";
-import { walkRandomly } from "../random-walks.ts";
-import { tokensOf } from "../replay.ts";
-import { shrinking } from "../shrink.ts";
-import { confirmedStory, type Story } from "../story/story.ts";
-import type { System } from "../system.ts";
-import type { MachineConfiguration } from "./configuration.ts";
-import type { Knowledge } from "./footprint.ts";
+import { walkersOf } from "../../campaign/walkers.ts";
+import { walkRandomly } from "../../random-walks.ts";
+import { tokensOf } from "../../replay.ts";
+import { shrinking } from "../../shrink.ts";
+import { confirmedStory, type Story } from "../../story/story.ts";
+import type { System } from "../../system.ts";
+import type { MachineConfiguration } from "../configurations/configuration.ts";
+import type { Knowledge } from "../memory/footprint.ts";
+import { FootprintError } from "../reductions/untouched.ts";
+import { MachineSystem } from "../system.ts";
+import { numberOfText, VIOLATION } from "../violations.ts";
 import { RoundSystem, shrinkingRounds, UnmetSystem } from "./shrink-ends.ts";
 import { smallerConfigurations } from "./smaller.ts";
-import { MachineSystem } from "./system.ts";
-import { FootprintError } from "./untouched.ts";
-import { numberOfText, VIOLATION } from "./violations.ts";
 
 /** How far a smaller configuration is searched. */
 const LIMITS = { states: 20_000, bytes: 2 ** 28 };

@@ -1,4 +1,4 @@
-import type { Deed, MachineConfiguration, Program } from "./configuration.ts";
+import type { Deed, MachineConfiguration, Program } from "../configurations/configuration.ts";
 
 const without = <T>(all: readonly T[], place: number): readonly T[] => all.toSpliced(place, 1);
 
