@@ -8,17 +8,19 @@ import { load } from "./model-machine.ts";
 const PATIENCE = { timeout: 1_200_000 };
 
 /**
- * A 6.12 that adds a DIMM allocates one page table of its direct mapping or two, as KASLR has it, then its memmap by pages
- * of 2 MiB, and by pages of 4 KiB when it has none. Without the second page and those behind it the DIMM stays out: the
- * kernel gives up adding it, or its thread dies of the page table that it did not check.
+ * A 6.12 that adds a DIMM allocates a page table of its direct mapping (two of them, if KASLR has it so), then its memmap
+ * by pages of 2 MiB, and by pages of 4 KiB when it has none. Without the memmap the DIMM stays out. Nobody checks whether
+ * there was a page table: the thread takes a null pointer for one, and dies.
+ *
+ * @param first page that there is not, from 1
  */
-const MEMMAP = `
+const pagesMissing = (first: number): string => `
 name: memmap
 title: a DIMM that there are no pages for
 machine: {memory: 1G, vcpus: 1, slots: 1, maxmem: 3G, firmware: {unaccepted: all}}
 guest: {kernel: 6.12, accept: lazy, design: bitmaps, autoOnline: online_movable}
 faults:
-  - alloc_pages at 2 (200 times) answers -ENOMEM
+  - alloc_pages at ${first} (200 times) answers -ENOMEM
   - {call: alloc_pages, at: 1000000, answer: -ENOMEM}
 steps:
   - boot
@@ -51,15 +53,15 @@ steps:
 expect: {machine: running}
 `;
 
-const playInLinux = async (text: string) =>
-  (await play(load(text), new LinuxWorld(), { version: "test" })).report;
+const playInLinux = async (text: string, append = "") =>
+  (await play(load(text), new LinuxWorld({ append }), { version: "test" })).report;
 
 describe.skipIf(!LAB_READY)(`faults of a real kernel${LAB_NEEDS}`, () => {
   it(
     "pages that cannot be allocated keep a DIMM out; a fault that never struck fails",
     PATIENCE,
     async () => {
-      const { expectations, faults, violations } = await playInLinux(MEMMAP);
+      const { expectations, faults, violations } = await playInLinux(pagesMissing(2), "nokaslr");
       expect(violations).toEqual([]);
       const unmet = expectations.filter(({ held }) => !held);
       expect(unmet).toMatchObject([
@@ -71,6 +73,22 @@ describe.skipIf(!LAB_READY)(`faults of a real kernel${LAB_NEEDS}`, () => {
       ]);
       expect(faults[0]!.struck).toBeGreaterThan(0);
       expect(faults[1]!.struck).toBe(0);
+    },
+  );
+
+  it(
+    "a kernel that oopses and goes on fails the run, and the report says where it did so",
+    PATIENCE,
+    async () => {
+      const { verdict, fate, expectations } = await playInLinux(pagesMissing(1), "nokaslr");
+      expect([verdict, fate.state]).toEqual(["failed", "running"]);
+      const oops = expectations.filter(({ held, what }) => !held && what.includes("oops"));
+      expect(oops).toMatchObject([
+        {
+          line: 11,
+          found: expect.stringMatching(/^BUG: kernel NULL pointer .* in phys_pmd_init\+0x\w+\/0x\w+$/),
+        },
+      ]);
     },
   );
 

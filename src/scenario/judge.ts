@@ -12,6 +12,7 @@ import {
 } from "./expectation.ts";
 import { HOST_FACTS } from "./host-spec.ts";
 import { type CounterUnit, counterUnit } from "./kernel-counters.ts";
+import { lineMatcher } from "./line-test.ts";
 import type { Observation } from "./observation.ts";
 import { formatAddress, formatDuration, formatRange, formatSize } from "./quantity.ts";
 import type { Judgement } from "./report.ts";
@@ -190,11 +191,11 @@ const combine = (findings: readonly NamedFinding[]): Finding => {
   };
 };
 
-const findLine = ({ mode, text }: LineTest, lines: readonly string[]): Finding => {
-  const expected = mode === "absent" ? "no such line" : "such a line";
-  const test = mode === "matches" ? new RegExp(text, "u") : { test: (line: string) => line.includes(text) };
-  const line = lines.find((one) => test.test(one));
-  const held = (line !== undefined) !== (mode === "absent");
+const findLine = (test: LineTest, lines: readonly string[]): Finding => {
+  const isAbsent = test.mode === "absent";
+  const expected = isAbsent ? "no such line" : "such a line";
+  const line = lines.find(lineMatcher(test));
+  const held = (line !== undefined) !== isAbsent;
   return { held, expected, found: line ?? `none in ${lines.length} lines` };
 };
 

@@ -3,8 +3,10 @@ import { assembleReport, picture } from "./assemble-report.ts";
 import { CounterCurves } from "./curves.ts";
 import { deathStatus, expectsDeath } from "./death.ts";
 import type { Expectation } from "./expectation.ts";
+import { expectationsOf } from "./expectations-of.ts";
 import { judge } from "./judge.ts";
 import { Observation } from "./observation.ts";
+import { OopsWatch } from "./oops-watch.ts";
 import { formatDuration } from "./quantity.ts";
 import type { Judgement, MapPicture, PlayedStep, RunReport } from "./report.ts";
 import type { Action, Scenario, Step } from "./scenario.ts";
@@ -48,11 +50,6 @@ export const play = async (scenario: Scenario, world: World, options: PlayOption
   }
 };
 
-const expectationsOf = (step: Step): readonly Expectation[] => {
-  if (step.kind === "expect") return step.expectations;
-  return step.kind === "wait" && step.for.kind === "condition" ? step.for.expectations : [];
-};
-
 class Player {
   private readonly scenario: Scenario;
   private readonly world: World;
@@ -60,6 +57,7 @@ class Player {
   private readonly transcript = new TranscriptFold();
   private readonly curves = new CounterCurves();
   private readonly judgements: Judgement[] = [];
+  private readonly oopses: OopsWatch;
   private readonly played: PlayedStep[] = [];
   private readonly frames: MapPicture[] = [];
   private before: MapPicture | undefined;
@@ -73,6 +71,7 @@ class Player {
   constructor(scenario: Scenario, world: World, options: PlayOptions) {
     this.scenario = scenario;
     this.world = world;
+    this.oopses = new OopsWatch(world);
     this.options = options;
   }
 
@@ -93,6 +92,7 @@ class Player {
       this.options.onStep?.(step, index, scenario.steps.length);
       await this.playStep(step, scenario.steps[index + 1]);
       if (step.kind === "expect" || step.kind === "note") continue;
+      await this.oopses.look(step.place);
       await this.options.onStepped?.(step, this.played.at(-1)!);
       await this.sample();
       if (this.options.frames === true) this.frames.push(await this.picture(momentText("after", step)));
@@ -101,6 +101,8 @@ class Player {
     await this.judgeAll(scenario.expect);
     await this.judgeDeclaredBreaks();
     await this.judgeFaults();
+    await this.oopses.look((acting.at(-1) ?? scenario.steps.at(-1)!).place);
+    this.judgements.push(...(await this.oopses.judgements(scenario)));
     await this.judgeLife();
     const report = await assembleReport({
       scenario,

@@ -174,6 +174,14 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** A mistake that a kernel found in itself, ended who met it, and went on after. */
+export interface Oops {
+  /** What happened and where, in the kernel's words. */
+  readonly text: string;
+  /** The lines of its log that name it. */
+  readonly lines: readonly string[];
+}
+
 /** What a world cannot tell. */
 export interface Untold {
   /** States of memory blocks in a virtio-mem driver. */
@@ -228,6 +236,8 @@ export interface World {
    */
   snapshotMap(range?: AddressRange): Eventually<readonly MapRun[]>;
   dmesg(): Eventually<readonly LogLine[]>;
+  /** All since power-on, resets included, in their order; absent where the kernel panics on the first. */
+  oopses?(): Eventually<readonly Oops[]>;
   /** Lines of /proc/iomem as root sees them. */
   iomem(): Eventually<readonly string[]>;
   blocks(): Eventually<MemoryBlocks>;

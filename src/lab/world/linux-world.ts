@@ -4,33 +4,34 @@ import { faultRecordsOf } from "../../scenario/model/model-faults.ts";
 import { plusCost } from "../../scenario/model/model-past.ts";
 import { configAfterReset } from "../../scenario/model/reset-config.ts";
 import type { Action, Scenario } from "../../scenario/scenario.ts";
-import {
-  type Bitmaps,
-  type Cost,
-  type Counter,
-  type DeviceState,
-  type Fate,
-  type FaultRecord,
-  type LogLine,
-  type MapRun,
-  type MemoryBlocks,
-  type Outcome,
-  type TraceEvent,
-  type Untold,
-  type Violation,
-  type World,
-  WorldUnavailable,
+import type {
+  Bitmaps,
+  Cost,
+  Counter,
+  DeviceState,
+  Fate,
+  FaultRecord,
+  LogLine,
+  MapRun,
+  MemoryBlocks,
+  Oops,
+  Outcome,
+  TraceEvent,
+  Untold,
+  Violation,
+  World,
 } from "../../scenario/world.ts";
 import type { GuestSnapshot } from "../agent/readings/snapshot.ts";
 import type { OnViolation } from "../enforce/enforcer.ts";
 import type { KernelWish } from "../kernel-package/find-kernel.ts";
-import { LabError } from "../lab-error.ts";
 import { LabSession } from "../session/lab-session.ts";
 import { findLabTools, type LabTools } from "../session/lab-tools.ts";
 import type { GuestTable } from "../td/guest-table.ts";
+import { asked, asUnavailable } from "./asked.ts";
 import { Chronicle } from "./chronicle.ts";
 import { consoleLog } from "./console-log.ts";
 import { fateOf } from "./guest-fate.ts";
+import { oopsesOf } from "./kernel-oopses.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
 import { bitmapsOf, blocksOf, bootBits, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
 import { commandLineOf, linuxConfigOf, needsOf } from "./linux-setup.ts";
@@ -78,6 +79,7 @@ export class LinuxWorld implements World {
   private config: MachineConfig | undefined;
   /** What guests before a reset left. */
   private pastLog: readonly LogLine[] = [];
+  private pastOopses: readonly Oops[] = [];
   private faultPoints: FaultPoints | undefined;
   private pastCost: Cost = { tdcalls: {}, seamcalls: {}, exits: 0 };
 
@@ -145,6 +147,7 @@ export class LinuxWorld implements World {
     if (session !== undefined) {
       await this.violations();
       this.pastLog = await this.dmesg();
+      this.pastOopses = this.oopses();
       this.pastCost = this.cost();
       this.config = configAfterReset(session.plan.config, session.td.td.machine);
       this.session = undefined;
@@ -213,6 +216,12 @@ export class LinuxWorld implements World {
     ];
   }
 
+  /** A kernel prints them while it is in them, so the console has them as soon as anything can follow from them. */
+  oopses(): Oops[] {
+    const console = this.session?.qemu.consoleText() ?? "";
+    return [...this.pastOopses, ...oopsesOf(consoleLog(console))];
+  }
+
   async iomem(): Promise<string[]> {
     const bytes = await asked(this.session, ({ guest }) => guest.agent.readFile("/proc/iomem"));
     return new TextDecoder()
@@ -274,27 +283,3 @@ export class LinuxWorld implements World {
     return this.snapshot;
   }
 }
-
-/** What the guest answers; undefined if there is none any more that could. */
-const asked = async <T>(
-  session: LabSession | undefined,
-  ask: (session: LabSession) => Promise<T>,
-): Promise<T | undefined> => {
-  if (session === undefined || session.over) return undefined;
-  try {
-    return await ask(session);
-  } catch (error) {
-    if (await session.isOver()) return undefined;
-    throw error;
-  }
-};
-
-/** What is missing on this machine keeps the world from being run; the message says what. */
-const asUnavailable = async <T>(deed: () => Promise<T>): Promise<T> => {
-  try {
-    return await deed();
-  } catch (error) {
-    if (error instanceof LabError) throw new WorldUnavailable(error.message, { cause: error });
-    throw error;
-  }
-};
