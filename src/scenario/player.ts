@@ -98,12 +98,7 @@ class Player {
       if (this.options.frames === true) this.frames.push(await this.picture(momentText("after", step)));
       if (!isBootAlone && step === acting[0]) await this.look(acting[1]);
     }
-    await this.judgeAll(scenario.expect);
-    await this.judgeDeclaredBreaks();
-    await this.judgeFaults();
-    await this.oopses.look((acting.at(-1) ?? scenario.steps.at(-1)!).place);
-    this.judgements.push(...(await this.oopses.judgements(scenario)));
-    await this.judgeLife();
+    await this.judgeEnd();
     const report = await assembleReport({
       scenario,
       world,
@@ -117,6 +112,16 @@ class Player {
       curves: this.curves.finish(),
     });
     return { report, frames: this.frames };
+  }
+
+  private async judgeEnd(): Promise<void> {
+    const { scenario, oopses } = this;
+    await this.judgeAll(scenario.expect);
+    await this.judgeDeclaredBreaks();
+    await this.judgeFaults();
+    await oopses.look(scenario.steps.at(-1)!.place);
+    this.judgements.push(...(await oopses.judgements(scenario)));
+    await this.judgeLife();
   }
 
   private hear(event: TraceEvent): void {
