@@ -37,6 +37,12 @@ it("a story of states that were saved in part asks for another search", LONG, ()
   expect(() => confirmedStory(forgetful, found)).toThrow(FootprintError);
 });
 
+it("a path with a choice that there is not is no story of this program", LONG, () => {
+  expect(() => storyOf(system, { path: [...path.slice(0, 5), 7, ...path.slice(6)], atRest: false })).toThrow(
+    /^step 6 of the story: expected a choice below [1-6], found 7; another version of the program saved it/,
+  );
+});
+
 it("a path whose last step blocks comes to nothing that is wrong", LONG, () => {
   system.reset();
   const state = new Uint8Array(system.stateBytes);

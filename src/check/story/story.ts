@@ -8,6 +8,7 @@ import { MachineSystem } from "../machine/system.ts";
 import { numberOf, VIOLATION, violationText } from "../machine/violations.ts";
 import type { Violation } from "../result.ts";
 import { TAKEN } from "../system.ts";
+import { StoryFileError } from "./story-file.ts";
 
 /** What one or more steps in a row of one actor did. */
 export interface StoryRow {
@@ -88,10 +89,20 @@ const keyOf = (system: MachineSystem): string => {
   return key.subarray(0, system.key(key, 0)).join();
 };
 
+/** A saved story may be of another version of the program, in which it went another way. What it would show says nothing then. */
+const refuseStray = (index: number, choice: number, choices: number): void => {
+  if (choice < choices) return;
+  const expected = choices === 0 ? "no more steps" : `a choice below ${choices}`;
+  throw new StoryFileError(
+    `step ${index + 1} of the story: expected ${expected}, found ${choice}; another version of the program saved it, or it was changed: save it anew with tidemark check --save`,
+  );
+};
+
 /**
  * Takes the choices of a path and tells what happens. Steps that others cannot see fold into the next one that they can.
  *
- * @throws FootprintError when a step changed what the search does not save: it is looked at after each
+ * @throws FootprintError when a step changed what the search does not save: it is looked at after each;
+ *   StoryFileError for a path with a choice that there is not
  */
 export const storyOf = (system: MachineSystem, run: Run): Story => {
   const { machine } = system;
@@ -105,8 +116,8 @@ export const storyOf = (system: MachineSystem, run: Run): Story => {
   system.reset();
   round.taken(system, 0, last);
   for (const [index, choice] of path.entries()) {
-    // A saved story may be of an older program, in which it went another way.
-    if (result !== TAKEN || choice >= system.choices()) break;
+    if (result !== TAKEN) break;
+    refuseStray(index, choice, system.choices());
     events = [];
     const label = system.label(choice);
     last = system.actor(choice);
