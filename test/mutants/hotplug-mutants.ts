@@ -57,7 +57,34 @@ export const HOTPLUG_MUTANTS = [
       on("unplug-busy"),
     ],
   ]),
+  ...mutantsOf("linux/page-allocator/contig-range.ts", [
+    [
+      "contiguous-range-moves-nothing",
+      "step left out",
+      "f.result === 0 ? f.call(migrateRange, at.migrated, f.get(v.startPfn), f.get(v.n)) : f.returns(f.result)",
+      "f.result === 0 ? at.migrated : f.returns(f.result)",
+      on("moved-or-freed", {
+        programs: [{ by: "operator", deeds: [{ do: "resize", to: 0 }], when: "at rest" }],
+      }),
+    ],
+  ]),
   ...mutantsOf("linux/virtio-mem/sbm-unplug-online.ts", [
+    [
+      "unplug-stops-at-busy",
+      "wrong condition",
+      "if (f.result !== 0 && f.result !== ERRNO.EBUSY) return f.returns(f.result);",
+      "if (f.result !== 0) return f.returns(f.result);",
+      on("unplug-waits", {
+        before: [
+          { do: "allocate", units: 2, as: "rest", pinned: true },
+          { do: "resize", to: 2 },
+          { do: "allocate", units: 1, as: "ring", pinned: true },
+          { do: "allocate", units: 1, as: "tail", pinned: true },
+          { do: "free", as: "ring" },
+        ],
+        programs: [{ by: "operator", deeds: [{ do: "resize", to: 1 }], when: "at rest" }],
+      }),
+    ],
     [
       "unplugs-pages-in-use",
       "error swallowed",
@@ -84,6 +111,13 @@ export const HOTPLUG_MUTANTS = [
   ]),
   ...mutantsOf("linux/virtio-mem/sbm-plug.ts", [
     [
+      "plug-counts-one-less",
+      "off by one",
+      "Math.min(f.get(v.left), k.virtioMem[f.get(v.device)]!.subBlocks)",
+      "Math.min(f.get(v.left), k.virtioMem[f.get(v.device)]!.subBlocks - 1)",
+      on("replug"),
+    ],
+    [
       "mutex-kept-after-plug",
       "lock",
       "dropMutex(k, f, f.get(v.device));\n    return at.unused;",
@@ -92,6 +126,13 @@ export const HOTPLUG_MUTANTS = [
     ],
   ]),
   ...mutantsOf("linux/virtio-mem/work.ts", [
+    [
+      "unplug-all-is-forgotten",
+      "step left out",
+      "const required = k.virtioMem[device]!.has(VM.UNPLUG_ALL_REQUIRED);",
+      "const required = false;",
+      on("kexec"),
+    ],
     [
       "config-change-is-not-read",
       "step left out",

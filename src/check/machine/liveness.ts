@@ -38,6 +38,14 @@ const whole = async (graph: StateGraph, { states, between }: LivenessOptions): P
   }
 };
 
+const goTo = (system: MachineSystem, path: readonly number[]): void => {
+  system.reset();
+  for (const choice of path) {
+    system.choices();
+    system.choose(choice);
+  }
+};
+
 const look = async (system: MachineSystem, options: LivenessOptions): Promise<LiveMachine> => {
   const { configuration } = system;
   system.reduce(NO_REDUCTIONS);
@@ -53,7 +61,10 @@ const look = async (system: MachineSystem, options: LivenessOptions): Promise<Li
   const nothing = { broken: [], story: null };
   if (!graph.complete) return { ...counts, verdict: "partial", ...nothing };
   const cycles = fairCycles(graph, isFair(system));
-  const endless = cycles.find(({ actors }) => isEndless(system, actors));
+  const endless = cycles.find(({ states: [state], actors }) => {
+    goTo(system, graph.pathTo(state!));
+    return isEndless(system, actors);
+  });
   if (endless === undefined) return { ...counts, waits: cycles.length, verdict: "ends", ...nothing };
   const { stem, loop } = lassoOf(graph, endless);
   const violation = VIOLATION.ENDLESS;

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { VM } from "../../linux/virtio-mem/driver.ts";
 import { DISABLED } from "../system.ts";
 import type { Deed, MachineConfiguration } from "./configurations/configuration.ts";
 import { SMALLEST, standardConfiguration } from "./configurations/standard-configurations.ts";
-import { runFairly } from "./progress.ts";
+import { PROGRESS, runFairly } from "./progress.ts";
 import { searchMachine } from "./search-machine.ts";
 import { MachineSystem } from "./system.ts";
 import { VIOLATION } from "./violations.ts";
@@ -46,6 +47,21 @@ describe("a run in which everybody gets their turn", LONG, () => {
   });
 });
 
+const resize = (to: number): Deed => ({ do: "resize", to });
+
+/** Memory of a kernel zone, where nothing is moved: the upper of two sub-blocks is in use, and boot memory is. */
+const inUse = (...deeds: readonly Deed[]): MachineConfiguration => ({
+  ...machineOf(...deeds),
+  zone: "kernel",
+  before: [
+    { do: "allocate", units: 2, as: "rest", pinned: true },
+    resize(2),
+    { do: "allocate", units: 1, as: "ring", pinned: true },
+    { do: "allocate", units: 1, as: "tail", pinned: true },
+    { do: "free", as: "ring" },
+  ],
+});
+
 /** A device that answers BUSY for ever. */
 const busy = (rules: readonly string[]) =>
   searchMachine({ ...machineOf({ do: "resize", to: 2 }), rules }, (system) => {
@@ -82,6 +98,37 @@ describe("what never comes about", LONG, () => {
       system.reset();
       expect(runFairly(system)).toMatchObject({ violation: 0, atRest: true });
       expect(system.machine.vmm.devices[0]!.pluggedSize).toBe(4 * 2 ** 20);
+    });
+  });
+
+  it("is no mistake of a driver of whose memory each piece is in use and cannot be moved", async () => {
+    await searchMachine(inUse(resize(1), resize(0)), (system) => {
+      system.reset();
+      const { violation, roundFrom } = runFairly(system);
+      expect([violation, roundFrom !== undefined]).toEqual([0, true]);
+      // The free one has gone, and the other waits.
+      expect(system.machine.vmm.devices[0]!.pluggedSize).toBe(2 * 2 ** 20);
+    });
+  });
+
+  it("is told of a driver that waits though a piece of its memory is free", async () => {
+    await searchMachine(inUse(resize(0)), (system) => {
+      system.reset();
+      // It has forgotten of both what they are, and finds nothing to ask for.
+      const { words, states, counts } = system.machine.kernel.virtioMem[0]!;
+      counts.fill(0);
+      expect([words[VM.NEXT_BLOCK], states.length]).toEqual([1026, 1]);
+      expect(runFairly(system)).toMatchObject({ violation: VIOLATION.ENDLESS, atRest: true });
+    });
+  });
+
+  it("is told of a driver that forgot UNPLUG_ALL, and shall give back what no kernel uses", async () => {
+    const kexec = { ...standardConfiguration("kexec", "tide")!, rules: [PROGRESS] };
+    await searchMachine(kexec, (system) => {
+      system.reset();
+      system.machine.kernel.virtioMem[0]!.words[VM.UNPLUG_ALL_REQUIRED] = 0;
+      const { violation, roundFrom } = runFairly(system);
+      expect([violation, roundFrom !== undefined]).toEqual([VIOLATION.ENDLESS, true]);
     });
   });
 });

@@ -1,5 +1,6 @@
 import { DISABLED, TAKEN } from "../system.ts";
 import type { Deed } from "./configurations/configuration.ts";
+import { waitsRightly } from "./rightful-waits.ts";
 import type { MachineSystem } from "./system.ts";
 import { VIOLATION } from "./violations.ts";
 
@@ -58,18 +59,57 @@ const inTurn = (system: MachineSystem, last: number): number[] => {
   return [...later, ...firsts.filter((choice) => system.actor(choice) <= last)];
 };
 
+/** Gives the first who can take a step, from whoever comes behind the last on, their turn. @returns what came of it; DISABLED: nobody can */
+const takeTurn = (
+  system: MachineSystem,
+  last: number,
+  here: Uint8Array,
+  mayAct: (actor: number) => boolean = () => true,
+): { readonly result: number; readonly turn: number; readonly choice: number } => {
+  const length = system.save(here, 0);
+  for (const choice of inTurn(system, last)) {
+    const turn = system.actor(choice);
+    if (!mayAct(turn)) continue;
+    const result = system.choose(choice);
+    if (result !== DISABLED) return { result, turn, choice };
+    system.restore(here, 0, length);
+  }
+  return { result: DISABLED, turn: last, choice: -1 };
+};
+
+/** Looks from a state on the way round where its drivers wait: there all who had something to do have done it. */
+const whereItWaits = <R>(system: MachineSystem, look: () => R): R => {
+  const { tasks } = system.machine;
+  const from = new Uint8Array(system.stateBytes);
+  const here = new Uint8Array(system.stateBytes);
+  const length = system.save(from, 0);
+  let last = -1;
+  for (let steps = 0; steps < MOST_STEPS; steps++) {
+    const { result, turn } = takeTurn(system, last, here, (actor) => actor < tasks.actors.length);
+    if (result !== TAKEN) break;
+    last = turn;
+  }
+  const answer = look();
+  system.restore(from, 0, length);
+  return answer;
+};
+
 /**
- * Whether what comes back for ever should have come to an end: tasks keep each other busy, or a device is asked again and
- * again. A driver whose memory is in use, and that looks again whenever its timer expires, asks nobody.
+ * Whether what comes back for ever should have come to an end: tasks keep each other busy, a device is asked again and
+ * again, or a driver looks again whenever its timer expires, and has no reason to wait.
  *
- * @param actors who takes steps on the way round
+ * @param system in a state on the way round @param actors who takes steps on it
  */
-export const isEndless = (
-  { machine: { tasks }, programs }: MachineSystem,
-  actors: readonly number[],
-): boolean =>
-  tasks.deviceLoops.some(({ index }) => actors.includes(index)) ||
-  actors.every((actor) => actor < tasks.actors.length + programs.all.length);
+export const isEndless = (system: MachineSystem, actors: readonly number[]): boolean => {
+  const { machine, programs } = system;
+  const { tasks, vmm } = machine;
+  if (tasks.deviceLoops.some(({ index }) => actors.includes(index))) return true;
+  const firstTimer = tasks.actors.length + programs.all.length;
+  if (actors.every((actor) => actor < firstTimer)) return true;
+  return whereItWaits(system, () =>
+    vmm.devices.some((_, device) => actors.includes(firstTimer + device) && !waitsRightly(machine, device)),
+  );
+};
 
 /** Tasks and timers are given turns. People act if they like. */
 export const isFair =
@@ -89,19 +129,11 @@ export const runFairly = (system: MachineSystem, last = -1): FairRun => {
   /** By state and turn: steps before it. */
   const met = new Map<string, number>();
   for (let turn = last; path.length < MOST_STEPS; ) {
-    const length = system.save(here, 0);
-    let result: number = DISABLED;
-    for (const choice of inTurn(system, turn)) {
-      turn = system.actor(choice);
-      result = system.choose(choice);
-      if (result !== DISABLED) {
-        path.push(choice);
-        actors.push(turn);
-        break;
-      }
-      system.restore(here, 0, length);
-    }
+    const { result, turn: next, choice } = takeTurn(system, turn, here);
     if (result === DISABLED) return { path, violation: endOf(system), atRest: true };
+    turn = next;
+    path.push(choice);
+    actors.push(turn);
     if (result !== TAKEN) return { path, violation: result, atRest: false };
     system.fingerprint(halves);
     const state = `${turn} ${halves.join(" ")}`;
