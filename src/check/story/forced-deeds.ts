@@ -1,32 +1,24 @@
 import type { Deed, MachineConfiguration } from "../machine/configurations/configuration.ts";
 import { searchMachine } from "../machine/search-machine.ts";
 import type { MachineSystem } from "../machine/system.ts";
+import { type Move, Threads } from "./forced-threads.ts";
 
 /** A step of a story that a real kernel cannot be made to take. The message is one line. */
 export class NotForcible extends Error {
   override name = "NotForcible";
 }
 
-/** What a story asks of a world in which people act one after the other and everything else takes its own way. */
+/** What a story asks of a world in which people act and everything else takes its own way, but for who is held. */
 export interface ForcedStory {
   /** Deeds in the order in which they begin, and `wait` where only a timer was left to run. */
   readonly deeds: readonly (Deed | "wait")[];
   /** The fault strikes the first call of its kind. */
   readonly strikes: boolean;
+  /** Who begins, is held and goes on, in this order. Absent: each deed begins when nobody has anything left to do. */
+  readonly moves?: readonly Move[];
 }
 
-/** Who is in the middle of something, and where. */
-const busy = ({ machine }: MachineSystem): string =>
-  machine.tasks.actors
-    .filter(({ idle }) => !idle)
-    .map(({ name, frame }) => `${name} is at ${frame.where}`)
-    .join(", ");
-
-/**
- * The deeds of a story that any world can be made to tell: each begins when nobody else has anything left to do.
- *
- * @throws NotForcible at the first step that depends on who is where at that moment
- */
+/** The deeds of a story, and what has to be done so that they begin where others are as the story has it. */
 const deedsOf = (system: MachineSystem, path: readonly number[]): ForcedStory => {
   const { machine, programs } = system;
   const firstProgram = machine.tasks.actors.length;
@@ -34,20 +26,21 @@ const deedsOf = (system: MachineSystem, path: readonly number[]): ForcedStory =>
   const struck = machine.injector?.points.struck;
   let strikes = false;
   system.reset();
+  const threads = new Threads(system);
   for (const [index, choice] of path.entries()) {
     system.choices();
-    const program = system.actor(choice) - firstProgram;
+    const actor = system.actor(choice);
+    const program = actor - firstProgram;
     const step = `step ${index + 1}, ${system.label(choice)},`;
-    if (0 <= program && program < programs.all.length) {
-      if (machine.scheduler.activeCount[0] !== 0)
-        throw new NotForcible(
-          `${step} begins while ${busy(system)}; on a real guest it begins when nobody has anything left to do`,
-        );
-      deeds.push(programs.all[program]!.deeds[programs.places[program]!]!);
-    } else if (program >= programs.all.length) deeds.push("wait");
+    const refused = threads.beforeStep(actor);
+    if (refused !== undefined) throw new NotForcible(`${step} ${refused}`);
+    const begins = 0 <= program && program < programs.all.length;
+    if (begins) deeds.push(programs.all[program]!.deeds[programs.places[program]!]!);
+    else if (program >= programs.all.length) deeds.push("wait");
     const before = struck?.[0] ?? 0;
     const calls = machine.injector?.points.seen[0] ?? 0;
     system.choose(choice);
+    threads.afterStep(actor, program < 0 ? undefined : deeds.length - 1);
     if ((struck?.[0] ?? 0) === before) continue;
     if (calls > 0)
       throw new NotForcible(
@@ -55,7 +48,8 @@ const deedsOf = (system: MachineSystem, path: readonly number[]): ForcedStory =>
       );
     strikes = true;
   }
-  return { deeds, strikes };
+  const { moves } = threads;
+  return { deeds, strikes, ...(moves.some(({ until }) => until !== undefined) && { moves }) };
 };
 
 /** @throws NotForcible for a story whose order a real guest cannot be made to take, with the step that cannot */

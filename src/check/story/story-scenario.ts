@@ -5,6 +5,8 @@ import {
   type MachineConfiguration,
 } from "../machine/configurations/configuration.ts";
 import { type ForcedStory, NotForcible } from "./forced-deeds.ts";
+import type { Hold, Move } from "./forced-threads.ts";
+import type { GoesOn, HeldAt, ScheduledStep } from "./schedule.ts";
 
 /** A memory block of a real kernel on a machine of this size, bytes. */
 const BLOCK = 128 * MIB;
@@ -14,6 +16,8 @@ const WINDOW = 4 * GIB;
 const FIRST_BLOCK = WINDOW / BLOCK;
 const DEVICE = "vm0";
 const DIMM = "dimm0";
+/** Units of a chunk of the story's page allocator. Whoever takes one of them has all accepted; a real block is many chunks. */
+const CHUNK_UNITS = 2;
 /** Longer than the driver's timer runs at first. */
 const TIMER = "60s";
 
@@ -44,10 +48,13 @@ const dimmUnits = ({ device, dimmUnits: beside = 0 }: MachineConfiguration): num
 /** Allocations get names of their own; what is freed by a name are all that were made under it. */
 class StepText {
   private readonly configuration: MachineConfiguration;
+  private readonly wholeChunks: boolean;
   private readonly names = new Map<string, string[]>();
 
-  constructor(configuration: MachineConfiguration) {
+  /** @param wholeChunks allocations take as much as the story's have accepted: who meets them there is held for that */
+  constructor(configuration: MachineConfiguration, wholeChunks: boolean) {
     this.configuration = configuration;
+    this.wholeChunks = wholeChunks;
   }
 
   /** Steps of a scenario that do what a deed does. @throws NotForcible for what the linux world does not do */
@@ -81,7 +88,8 @@ class StepText {
     const names = this.names.get(as) ?? [];
     const name = `${as.replaceAll(" ", "-")}-${names.length + 1}`;
     this.names.set(as, [...names, name]);
-    const size = units * unitOf(this.configuration);
+    const taken = this.wholeChunks ? Math.ceil(units / CHUNK_UNITS) * CHUNK_UNITS : units;
+    const size = taken * unitOf(this.configuration);
     return [{ allocate: { name, size, ...(pinned === true && { movable: false }) } }];
   }
 
@@ -96,9 +104,66 @@ class StepText {
     const { staticUnits } = this.configuration;
     if (unit < staticUnits + 1)
       throw new NotForcible(`a read across unit ${unit}, which is not behind memory of the device`);
-    return WINDOW + (unit - staticUnits) * unitOf(this.configuration);
+    return addressOf(this.configuration, unit);
   }
 }
+
+/** Where the part of a story that is the device's lies on a real machine. */
+const addressOf = (configuration: MachineConfiguration, unit: number): number =>
+  WINDOW + (unit - configuration.staticUnits) * unitOf(configuration);
+
+/** Steps after the boot: those before the story, and those of each of its deeds. */
+const stepsOf = (
+  configuration: MachineConfiguration,
+  { deeds, moves }: ForcedStory,
+): { readonly before: readonly unknown[]; readonly ofDeeds: readonly (readonly unknown[])[] } => {
+  const steps = new StepText(configuration, moves !== undefined);
+  return {
+    before: configuration.before.flatMap((deed) => steps.of(deed)),
+    ofDeeds: deeds.map((deed) => steps.of(deed)),
+  };
+};
+
+const heldAt = (configuration: MachineConfiguration, { point, nth, unit, text }: Hold): HeldAt => {
+  if (unit !== undefined && unit < configuration.staticUnits)
+    throw new NotForcible(`${text}, about boot memory, which lies elsewhere on a real machine`);
+  if (!point.sleeps && configuration.vcpus < 2)
+    throw new NotForcible(`${text}, where it keeps its vCPU, and the machine has no other`);
+  return { point, nth, text, ...(unit !== undefined && { address: addressOf(configuration, unit) }) };
+};
+
+/**
+ * Who is held where, in the order in which they begin and go on. Empty: each step begins when nobody has anything left
+ * to do. Steps are counted as `scenarioOfStory` has them, without those that wait.
+ *
+ * @throws NotForcible for a deed that is several steps, or none
+ */
+export const scheduleOfStory = (
+  configuration: MachineConfiguration,
+  story: ForcedStory,
+): readonly ScheduledStep[] => {
+  const { moves } = story;
+  if (moves === undefined) return [];
+  const { before, ofDeeds } = stepsOf(configuration, story);
+  const stepOf = (deed: number): number =>
+    1 + before.length + ofDeeds.slice(0, deed).reduce((sum, steps, n) => sum + acting(story, n, steps), 0);
+  const goesOn = ({ deed, until }: Move): GoesOn => {
+    if (until !== undefined && ofDeeds[deed]!.length !== 1)
+      throw new NotForcible(`${until.text}, in a deed that is not one step of a real guest`);
+    return { step: stepOf(deed), ...(until !== undefined && { until: heldAt(configuration, until) }) };
+  };
+  const scheduled: (ScheduledStep & { next: GoesOn[] })[] = [];
+  for (const move of moves) {
+    if (!move.begins) scheduled.at(-1)!.next.push(goesOn(move));
+    else if (story.deeds[move.deed] !== "wait")
+      scheduled.push({ ...goesOn(move), asks: move.asks === true, next: [] });
+  }
+  return scheduled;
+};
+
+/** Of a deed's steps those that the world performs. */
+const acting = ({ deeds }: ForcedStory, deed: number, steps: readonly unknown[]): number =>
+  deeds[deed] === "wait" ? 0 : steps.length;
 
 const faultsOf = ({ fault }: MachineConfiguration, { strikes }: ForcedStory): readonly unknown[] => {
   if (fault === null || !strikes) return [];
@@ -143,7 +208,7 @@ export const scenarioOfStory = (
     throw new NotForcible(
       `memory that lies as "${placement}" says: a real machine's blocks and SRAT are the VMM's`,
     );
-  const steps = new StepText(configuration);
+  const { before, ofDeeds } = stepsOf(configuration, story);
   return JSON.stringify({
     name: "story",
     title: `${name}: ${violation}`.slice(0, 200),
@@ -155,6 +220,6 @@ export const scenarioOfStory = (
     },
     vmm: { discard, pageRelease, unpluggedAccess: unplugged, aug },
     faults: faultsOf(configuration, story),
-    steps: ["boot", ...[...configuration.before, ...story.deeds].flatMap((deed) => steps.of(deed))],
+    steps: ["boot", ...before, ...ofDeeds.flat()],
   });
 };

@@ -1,6 +1,7 @@
 import { forcedStory, NotForcible } from "../../check/story/forced-deeds.ts";
+import type { ScheduledStep } from "../../check/story/schedule.ts";
 import type { SavedStory } from "../../check/story/story-file.ts";
-import { scenarioOfStory } from "../../check/story/story-scenario.ts";
+import { scenarioOfStory, scheduleOfStory } from "../../check/story/story-scenario.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { loadScenario } from "../../scenario/load.ts";
 import { play } from "../../scenario/player.ts";
@@ -30,15 +31,22 @@ const ruleOf = ({ violation }: SavedStory): string => violation.slice(0, violati
 const cannot = (file: string, why: string, cause: unknown): WorldUnavailable =>
   new WorldUnavailable(oneLine(`${file}: the linux world cannot replay this story: ${why}`), { cause });
 
+/** What a real kernel is asked for. */
+interface Asked {
+  readonly scenario: Scenario;
+  readonly schedule: readonly ScheduledStep[];
+}
+
 /** What a story asks of a real kernel. @throws WorldUnavailable where it cannot be made to do that, with the step */
-const scenarioOf = async (file: string, saved: SavedStory): Promise<Scenario> => {
+const scenarioOf = async (file: string, saved: SavedStory): Promise<Asked> => {
   const { configuration, path, violation } = saved;
   try {
     const forced = await forcedStory(configuration, path);
-    return loadScenario(scenarioOfStory(configuration, forced, violation), {
+    const scenario = loadScenario(scenarioOfStory(configuration, forced, violation), {
       ...{ file, designs: DESIGNS, overrides: [] },
       readBytes: () => new Uint8Array(),
     });
+    return { scenario, schedule: scheduleOfStory(configuration, forced) };
   } catch (error) {
     throw error instanceof NotForcible ? cannot(file, error.message, error) : error;
   }
@@ -88,15 +96,17 @@ export const runStoryInLinux = async (
   const rule = ruleOf(saved);
   const progress = new Progress(system);
   const interruption = new Interruption(system);
+  let schedule: readonly ScheduledStep[] = [];
   const world = await openWorld("linux", {
     breathe: () => system.breathe(),
-    linux: linuxWorldOptions(options, progress, interruption),
+    linux: { ...linuxWorldOptions(options, progress, interruption), schedule: () => schedule },
   });
   checkRule(file, rule, world);
-  const scenario = await scenarioOf(file, saved);
+  const asked = await scenarioOf(file, saved);
+  schedule = asked.schedule;
   if (world.breathes) interruption.listen();
   try {
-    const report = await played(scenario, world, progress);
+    const report = await played(asked.scenario, world, progress);
     if (interruption.status !== undefined) return interruption.status;
     const broken = isBroken(report, rule);
     const verdict = broken ? "broken" : "held";
@@ -109,6 +119,7 @@ export const runStoryInLinux = async (
     return broken ? EXIT.broken : EXIT.held;
   } catch (error) {
     if (interruption.status !== undefined) return interruption.status;
+    if (error instanceof NotForcible) throw cannot(file, error.message, error);
     throw error instanceof NotModelled ? cannot(file, error.what, error) : error;
   } finally {
     progress.clear();

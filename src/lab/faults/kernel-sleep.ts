@@ -15,6 +15,8 @@ export const FOR_EVER_NS = 0x7fff_ffff * NS_PER_MS;
  */
 const SPIN = { name: "__udelay", mostUs: 100_000 } as const;
 const NS_PER_US = 1e3;
+/** How long somebody who is held waits before it is asked whether it may go on, asleep and spinning. */
+const WHILE = { ms: 20, us: 20_000 } as const;
 
 /** What a function may change that its caller still needs. @source System V ABI, x86-64 */
 const SCRATCH = ["rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11"] as const;
@@ -73,16 +75,39 @@ export class KernelSleep {
    * @throws LabError if the kernel has no function for that
    */
   spin(cpu: StoppedCpu, lateNs: number, then = this.backHere(cpu)): Promise<RegisterValues> {
-    const { udelay } = this;
-    if (udelay === undefined)
-      throw new LabError(
-        `fault of late answers: expected a function ${SPIN.name} in the kernel to stop at, found none; use the model world or another kernel`,
-      );
     const leftUs = Math.max(1, Math.round(lateNs / NS_PER_US));
     const us = Math.min(leftUs, SPIN.mostUs);
     const after = async (): Promise<RegisterValues> =>
       leftUs > us ? this.spin(cpu, (leftUs - us) * NS_PER_US, then) : then;
-    return this.lead(cpu, udelay, BigInt(us), after);
+    return this.lead(cpu, this.spinner(), BigInt(us), after);
+  }
+
+  /**
+   * Keeps a CPU that stands at a hooked instruction, or has come back from a call, until something is so: it sleeps or spins
+   * for a short while again and again.
+   *
+   * @param isOver is asked after each while
+   * @param sleeps whether the thread may sleep
+   * @param then registers that it goes on with, RIP among them; left out: as it stands
+   * @throws LabError if the kernel has no function for that
+   */
+  until(
+    cpu: StoppedCpu,
+    isOver: () => boolean,
+    sleeps: boolean,
+    then = this.backHere(cpu),
+  ): Promise<RegisterValues> {
+    const [wait, amount] = sleeps ? [this.msleep, WHILE.ms] : [this.spinner(), WHILE.us];
+    const after = async (): Promise<RegisterValues> =>
+      isOver() ? then : this.until(cpu, isOver, sleeps, then);
+    return this.lead(cpu, wait, BigInt(amount), after);
+  }
+
+  private spinner(): bigint {
+    if (this.udelay !== undefined) return this.udelay;
+    throw new LabError(
+      `fault of late answers: expected a function ${SPIN.name} in the kernel to stop at, found none; use the model world or another kernel`,
+    );
   }
 
   /** Registers of a CPU that comes back to where it stands. */

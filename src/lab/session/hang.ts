@@ -36,7 +36,7 @@ const isOfStub = ({ place, options }: LabSession["td"], rip: bigint): boolean =>
 };
 
 /** Function that each CPU is in, and its caller; nothing if the guest cannot be stopped. */
-const whereCpusAre = async ({ td, places }: Watched): Promise<string[]> => {
+export const whereCpusAre = async ({ td, places }: Watched): Promise<string[]> => {
   const look = async (gdb: GdbClient): Promise<string[]> => {
     const found: string[] = [];
     for (const [vcpu, thread] of (await gdb.threads()).entries()) {

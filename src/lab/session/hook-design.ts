@@ -10,6 +10,7 @@ import type { DeviceMirror } from "../devices/device-mirror.ts";
 import { DRIVER_WORDS, deviceOfDriver } from "../devices/driver-device.ts";
 import { slotOfHandle } from "../faults/acpi-slot.ts";
 import { FaultHooks } from "../faults/fault-hooks.ts";
+import type { Holds } from "../faults/holds.ts";
 import { HookChain } from "../faults/hook-chain.ts";
 import { KernelSleep } from "../faults/kernel-sleep.ts";
 import { readLoadedModule } from "../kernel-image/loaded-module.ts";
@@ -32,6 +33,8 @@ export interface HookedParts {
   readonly onNoReply: (addr: number) => void;
   /** Is told of a DIMM that the VMM keeps where the kernel ejects it, because the guest has not released its memory. */
   readonly onHeld: (span: Span) => void;
+  /** Where threads are held; left out: nowhere. */
+  readonly holds?: Holds | undefined;
 }
 
 /** The region of the virtio-mem device that has an address; empty if there is none. */
@@ -140,7 +143,7 @@ const designHooksOf = (
  * @throws LabError if the kernel lacks a function that the design hooks, or a fault
  */
 export const hookDesign = async (parts: HookedParts): Promise<void> => {
-  const { kernel, td } = parts;
+  const { kernel, td, holds } = parts;
   const { place } = td;
   const control = new HookChain(td.control);
   const { virtioMem } = td.td.machine.config;
@@ -151,13 +154,16 @@ export const hookDesign = async (parts: HookedParts): Promise<void> => {
   const hooks = designHooksOf(parts, control, running);
   const faults = faultHooksOf(parts, control);
   const ejects = ejectHooksOf(parts, control, running);
+  // Who is held before a function is held before a design, or a fault, has anything to do with it.
+  await holds?.install(control, "kernel", running);
   await hooks.installInKernel(running);
   await ejects?.installGuard(running);
   await faults?.install("kernel", running);
   await ejects?.installVmm(running);
   const loads = running("do_init_module");
   const several = virtioMem.length > 1;
-  const needsDriver = hooks.needsDriver || faults?.needsDriver === true || several;
+  const needsDriver =
+    hooks.needsDriver || faults?.needsDriver === true || several || holds?.needsDriver === true;
   if (!needsDriver || virtioMem.length === 0 || loads === undefined) return;
   await control.hook(loads, async ({ registers, gdb }) => {
     const read = (address: bigint, length: number) => gdb.readMemory(address, length);
@@ -165,6 +171,7 @@ export const hookDesign = async (parts: HookedParts): Promise<void> => {
     if (module.name !== DRIVER) return {};
     const symbol = (name: string): bigint | undefined => module.symbols.addressOf(name);
     if (several) await nameUnplugAlls(parts, control, symbol);
+    await holds?.install(control, "virtio_mem driver", symbol);
     await hooks.installInDriver(symbol);
     await faults?.install("virtio_mem driver", symbol);
     return {};

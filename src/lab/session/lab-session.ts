@@ -1,5 +1,3 @@
-import type { Design } from "../../linux/design.ts";
-import type { MachineConfig } from "../../machine/config.ts";
 import { agentOver } from "../agent/connect-agent.ts";
 import { Guest } from "../agent/guest.ts";
 import { Vigil } from "../agent/vigil.ts";
@@ -7,40 +5,23 @@ import { DesignHost } from "../design/design-host.ts";
 import type { AnsweredRequest } from "../devices/device-log.ts";
 import { DeviceMirror } from "../devices/device-mirror.ts";
 import { DeviceWatcher, takenBy, tookMemory } from "../devices/device-watcher.ts";
-import { Enforcer, type OnViolation } from "../enforce/enforcer.ts";
+import { Enforcer } from "../enforce/enforcer.ts";
 import type { LabViolation } from "../enforce/violation.ts";
 import { RamFile } from "../guest-ram/ram-file.ts";
 import { KexecFollower } from "../kexec/kexec-follower.ts";
 import { QemuGuest } from "../qemu/qemu-guest.ts";
 import { judgePageCall } from "../td/deeds.ts";
-import type { GuestKernel } from "../td/guest-kernel.ts";
 import { GuestTable } from "../td/guest-table.ts";
 import { TdGuest } from "../td/td-guest.ts";
 import type { PageCall } from "../td/trust-domain.ts";
 import { ConnectionEnded } from "../wire/connection-ended.ts";
 import { hangOf, signsOfLife } from "./hang.ts";
 import { hookDesign } from "./hook-design.ts";
+import type { LabPlan } from "./lab-plan.ts";
 import { StoppedPlaces } from "./stopped-places.ts";
 
 /** How long the rest of a machine may take to end once a part of it has. */
 const END_MS = 120_000;
-
-/** What a guest in the lab is made of. */
-export interface LabPlan {
-  readonly config: MachineConfig;
-  readonly design: Design;
-  readonly kernel: GuestKernel;
-  /** Path of the bzImage. */
-  readonly kernelFile: string;
-  readonly initrd: Uint8Array;
-  /** More of the kernel's command line. */
-  readonly append: string;
-  readonly enforcement: "exact" | "audit";
-  readonly onViolation: OnViolation;
-  /** How TDCALLs are served; left out: through the mailbox. */
-  readonly trap?: "mailbox" | "breakpoints";
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * What every guest needs on its command line: the console, an end at a panic, no EFI runtime services, which nobody
@@ -192,7 +173,8 @@ export class LabSession {
     const onNoReply = (addr: number): void => void this.unanswered.add(addr);
     const onHeld = ({ start }: { start: number }): void =>
       void this.remarks.push(`eject of 0x${start.toString(16)}: not released, so the VMM keeps the DIMM`);
-    return hookDesign({ kernel, td, host, mirror, sync: () => this.devices.sync(), onNoReply, onHeld });
+    const sync = (): Promise<void> => this.devices.sync();
+    return hookDesign({ kernel, td, host, mirror, sync, onNoReply, onHeld, holds: plan.holds });
   }
 
   /** The files behind the memory devices that are there from the start. */

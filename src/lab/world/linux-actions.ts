@@ -14,7 +14,7 @@ import { QmpRefused } from "../wire/qmp-refused.ts";
 import { crash, startAnother } from "./another-kernel.ts";
 import { ended, guarded } from "./guest-outcome.ts";
 import { accessMemory, readAcross } from "./kernel-access.ts";
-import { type DeviceSizes, deviceSettled, dimmGone, dimmTaken } from "./settling.ts";
+import { type Asked, type DeviceSizes, deviceSettled, dimmGone, dimmTaken } from "./settling.ts";
 
 type Act<K extends Action["kind"]> = Action & { kind: K };
 
@@ -30,15 +30,30 @@ export const bootGuest = async (session: LabSession, autoOnline: AutoOnline): Pr
 /** Makes a kernel that has just come up as the scenario wants it. */
 export const furnish = async (session: LabSession, autoOnline: AutoOnline): Promise<Outcome> => {
   await session.guest.setAutoOnline(autoOnline);
+  if (session.plan.holds?.keepsVcpu === true) await partVcpus(session);
   if (session.plan.config.virtioMem.length === 0) return DONE;
   await session.guest.loadModules(["virtio_mem"]);
   for (const { id } of session.plan.config.virtioMem) await driverSettled(session, id);
   return DONE;
 };
 
+/**
+ * Whoever is held on a vCPU keeps its interrupts waiting, and workers that they would wake: users get the last vCPU, and
+ * interrupts the first, those too of drivers that are loaded from now on.
+ */
+const partVcpus = async (session: LabSession): Promise<void> => {
+  const last = 2 ** (session.plan.config.vcpus - 1);
+  const script = [
+    `taskset -p ${last.toString(16)} $PPID >/dev/null`,
+    "for irq in /proc/irq/default_smp_affinity /proc/irq/*/smp_affinity; do echo 1 >$irq; done 2>/dev/null",
+    "true",
+  ];
+  await session.guest.agent.output(script.join("\n"));
+};
+
 /** The virtio-mem driver has done what it does about a device's size. */
-const driverSettled = (session: LabSession, id: string): Promise<void> =>
-  deviceSettled(session, id, async (): Promise<DeviceSizes> => {
+const driverSettled = (session: LabSession, id: string, asked: Asked = session): Promise<void> =>
+  deviceSettled(asked, id, async (): Promise<DeviceSizes> => {
     await session.devices.sync();
     const device = session.td.td.machine.vmm.devices.find((each) => each.id === id);
     assert(device !== undefined, () => `${id} is a virtio-mem device`);
@@ -47,18 +62,25 @@ const driverSettled = (session: LabSession, id: string): Promise<void> =>
     return { requestedSize, pluggedSize, blockSize, isStuck };
   });
 
-/** Does one action, and waits for what follows from it. */
-export const performAction = (session: LabSession, action: Action): Promise<Outcome> =>
-  guarded(session, () => act(session, action));
+/**
+ * Does one action, and waits for what follows from it.
+ *
+ * @param asked the guest, asked what it shows
+ */
+export const performAction = (
+  session: LabSession,
+  action: Action,
+  asked: Asked = session,
+): Promise<Outcome> => guarded(session, () => act(session, action, asked));
 
-const act = async (session: LabSession, action: Action): Promise<Outcome> => {
+const act = async (session: LabSession, action: Action, asked: Asked): Promise<Outcome> => {
   switch (action.kind) {
     case "plug":
-      return plug(session, action);
+      return plug(session, action, asked);
     case "unplug":
-      return unplug(session, action);
+      return unplug(session, action, asked);
     case "resize":
-      return resize(session, action);
+      return resize(session, action, asked);
     case "allocate":
       return allocate(session, action);
     case "free":
@@ -115,7 +137,7 @@ const removeFromModel = ({ td }: LabSession, dimm: string, slot: number): Span =
   return span;
 };
 
-const plug = async (session: LabSession, step: Act<"plug">): Promise<Outcome> => {
+const plug = async (session: LabSession, step: Act<"plug">, asked: Asked): Promise<Outcome> => {
   const { dimm, size, slot, node, addr } = step;
   const { qmp, files } = session.qemu;
   const memdev = `${dimm}-mem`;
@@ -138,7 +160,7 @@ const plug = async (session: LabSession, step: Act<"plug">): Promise<Outcome> =>
     const start = session.dimmAddress(dimm);
     session.addMemory(dimm, start, size);
     undo.add(() => session.qemu.ram.remove(start));
-    const taken = dimmTaken(session, dimm);
+    const taken = dimmTaken(asked, dimm);
     const place = { ...(slot === null ? {} : { slot }), ...(addr === null ? {} : { addr }) };
     await qmp.executeAny("device_add", { driver: "pc-dimm", id: dimm, memdev, node, ...place });
     await taken();
@@ -157,8 +179,8 @@ const slotOf = (session: LabSession, dimm: string): number => {
   return -1;
 };
 
-const unplug = async (session: LabSession, { dimm }: Act<"unplug">): Promise<Outcome> => {
-  const gone = dimmGone(session, dimm, () => takeAway(session, dimm));
+const unplug = async (session: LabSession, { dimm }: Act<"unplug">, asked: Asked): Promise<Outcome> => {
+  const gone = dimmGone(asked, dimm, () => takeAway(session, dimm));
   await session.qemu.qmp.execute("device_del", { id: dimm });
   requestUnplugDimm(session.td.td.machine.vmm, slotOf(session, dimm));
   await gone();
@@ -179,7 +201,7 @@ const takeAway = async (session: LabSession, dimm: string): Promise<void> => {
   rmSync(session.qemu.files.ram(memdev), { force: true });
 };
 
-const resize = async (session: LabSession, { device, to }: Act<"resize">): Promise<Outcome> => {
+const resize = async (session: LabSession, { device, to }: Act<"resize">, asked: Asked): Promise<Outcome> => {
   const { vmm } = session.td.td.machine;
   const index = vmm.devices.findIndex(({ id }) => id === device);
   const before = vmm.devices[index]?.requestedSize ?? 0;
@@ -191,7 +213,7 @@ const resize = async (session: LabSession, { device, to }: Act<"resize">): Promi
     vmm.setRequestedSize(index, before);
     throw error;
   }
-  await driverSettled(session, device);
+  await driverSettled(session, device, asked);
   return DONE;
 };
 

@@ -1,3 +1,4 @@
+import type { ScheduledStep } from "../../check/story/schedule.ts";
 import type { MachineConfig } from "../../machine/config.ts";
 import type { FaultPoints } from "../../machine/faults/fault-points.ts";
 import { faultRecordsOf } from "../../scenario/model/model-faults.ts";
@@ -23,6 +24,7 @@ import type {
 } from "../../scenario/world.ts";
 import type { GuestSnapshot } from "../agent/readings/snapshot.ts";
 import type { OnViolation } from "../enforce/enforcer.ts";
+import { Holds } from "../faults/holds.ts";
 import type { KernelWish } from "../kernel-package/find-kernel.ts";
 import { LabSession } from "../session/lab-session.ts";
 import { findLabTools, type LabTools } from "../session/lab-tools.ts";
@@ -31,6 +33,7 @@ import { asked, asUnavailable } from "./asked.ts";
 import { Chronicle } from "./chronicle.ts";
 import { consoleLog } from "./console-log.ts";
 import { fateOf } from "./guest-fate.ts";
+import { HeldDeeds } from "./held-deeds.ts";
 import { oopsesOf } from "./kernel-oopses.ts";
 import { bootGuest, performAction } from "./linux-actions.ts";
 import { bitmapsOf, blocksOf, bootBits, countersOf, devicesOf, mapOf } from "./linux-facts.ts";
@@ -47,6 +50,8 @@ export interface LinuxWorldOptions {
   readonly trap?: "mailbox" | "breakpoints";
   /** More of the kernel's command line; it comes last, so it overrules what the scenario says there. */
   readonly append?: string;
+  /** Who is held where in which step, for a scenario whose order within a step counts. Is asked when the world starts. */
+  readonly schedule?: () => readonly ScheduledStep[];
 }
 
 /** An unmodified kernel in QEMU as a world. Time is the host's: two runs are alike, not equal. */
@@ -81,6 +86,9 @@ export class LinuxWorld implements World {
   private pastLog: readonly LogLine[] = [];
   private pastOopses: readonly Oops[] = [];
   private faultPoints: FaultPoints | undefined;
+  private held: HeldDeeds | undefined;
+  /** Steps that were performed. */
+  private performed = 0;
   private pastCost: Cost = { tdcalls: {}, seamcalls: {}, exits: 0 };
 
   constructor(options: LinuxWorldOptions = {}) {
@@ -103,35 +111,40 @@ export class LinuxWorld implements World {
 
   async perform(action: Action): Promise<Outcome> {
     this.fresh = false;
-    const outcome = await this.act(action);
+    const outcome = await this.act(action, this.performed++);
     this.tellViolations();
     return outcome;
   }
 
-  private async act(action: Action): Promise<Outcome> {
+  private async act(action: Action, step: number): Promise<Outcome> {
     const { session } = this;
     if (action.kind === "boot" && session === undefined) return this.boot();
     if (action.kind === "boot") return { status: "-EBUSY", detail: "the machine runs already" };
     if (action.kind === "reset") return this.reset();
     if (session === undefined)
       return { status: "OFF", detail: "the machine has not booted: begin with a boot step" };
-    return performAction(session, action);
+    return this.held === undefined ? performAction(session, action) : this.held.perform(step, action);
   }
 
   private async boot(): Promise<Outcome> {
     const { guest } = this.scenario!;
     const config = this.config!;
+    const schedule = this.options.schedule?.() ?? [];
+    const holds = Holds.of(schedule);
     const plan = {
       config,
       design: config.design,
       ...this.tools!,
-      append: `${commandLineOf(this.scenario!)} ${this.options.append ?? ""}`.trimEnd(),
+      append: [commandLineOf(this.scenario!), ...holds.commandLine, this.options.append ?? ""]
+        .join(" ")
+        .trimEnd(),
       enforcement: this.options.enforcement ?? "exact",
       onViolation: this.options.onViolation ?? "stop",
       trap: this.options.trap ?? "mailbox",
-      signal: this.options.kernel?.signal,
+      ...{ signal: this.options.kernel?.signal, holds },
     };
     this.session = await asUnavailable(() => LabSession.prepare(plan));
+    if (schedule.length > 0) this.held = new HeldDeeds(this.session, holds, schedule);
     const { machine } = this.session.td.td;
     machine.trace.raw = (event) => this.chronicle.hear(event);
     const points = machine.injector?.points;
@@ -277,7 +290,8 @@ export class LinuxWorld implements World {
 
   /** The guest's own view, read anew after each thing that was done to it. */
   private async look(): Promise<GuestSnapshot | undefined> {
-    if (this.fresh) return this.snapshot;
+    // The agent may be among those who are held.
+    if (this.fresh || this.held?.areHeld === true) return this.snapshot;
     this.snapshot = (await asked(this.session, ({ guest }) => guest.snapshot())) ?? this.snapshot;
     this.fresh = true;
     return this.snapshot;

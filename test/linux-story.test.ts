@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { checkMachine } from "../src/check/machine/check-machine.ts";
+import { standardConfiguration } from "../src/check/machine/configurations/standard-configurations.ts";
+import { forcedStory } from "../src/check/story/forced-deeds.ts";
+import { storyFile } from "../src/check/story/story-file.ts";
+import { scenarioOfStory, scheduleOfStory } from "../src/check/story/story-scenario.ts";
+import { main } from "../src/cli/main.ts";
+import { fakeSystem } from "../src/cli/testing/fake-system.ts";
+import { openWorld } from "../src/cli/worlds.ts";
+import { LinuxWorld } from "../src/lab/world/linux-world.ts";
+import { play } from "../src/scenario/player.ts";
+import { LAB_NEEDS, LAB_READY } from "./linux-lab.ts";
+import { load } from "./model-machine.ts";
+
+/** An emulated guest on a busy machine takes its time. One that hangs is told of long before. */
+const PATIENCE = { timeout: 1_200_000 };
+
+/** What a search finds of one configuration of `bitmaps`, for one rule. */
+const found = async (name: string, rule: string) => {
+  const configuration = { ...standardConfiguration(name, "bitmaps")!, rules: [rule] };
+  const { story } = await checkMachine(configuration);
+  return { configuration, story: story! };
+};
+
+describe.skipIf(!LAB_READY)(`a story whose order within a deed counts${LAB_NEEDS}`, () => {
+  it.each(["accept-below-offline", "accept-beside-unplug"])(
+    "%s: memory is accepted between the device's answer to UNPLUG and what the design makes of it",
+    PATIENCE,
+    async (name) => {
+      const { configuration, story } = await found(name, "I2");
+      const system = fakeSystem({ "s.json": storyFile(configuration, story) });
+      const status = await main(["run", "s.json", "--world", "linux"], system, openWorld);
+      expect([status, system.err()]).toEqual([1, ""]);
+      expect(system.out()).toMatch(/\nbroken: I2 breaks on the real kernel too\n$/);
+    },
+  );
+
+  it("the same deeds, one after the other, break nothing", PATIENCE, async () => {
+    const { configuration, story } = await found("accept-below-offline", "I2");
+    const forced = await forcedStory(configuration, story.path);
+    expect(scheduleOfStory(configuration, forced)).toHaveLength(2);
+    const scenario = load(scenarioOfStory(configuration, forced, story.violation));
+    const { report } = await play(scenario, new LinuxWorld(), { version: "test" });
+    expect([report.violations, report.fate.state]).toEqual([[], "running"]);
+  });
+});
