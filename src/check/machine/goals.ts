@@ -142,7 +142,7 @@ export class Goals {
     for (const { states, layout } of kernel.virtioMem)
       for (let block = 0; block < states.length; block++)
         this.meet((layout.sbm ? SBM : BBM) + states[block]!);
-    if (vmm.dimms.count > 0) this.slot();
+    for (let slot = 0; slot < vmm.dimms.count; slot++) this.slot(slot);
   }
 
   private unit(unit: number): void {
@@ -153,10 +153,10 @@ export class Goals {
     if (isLeaving(kernel, unit)) this.meet(UNITS + 4);
   }
 
-  private slot(): void {
+  private slot(slot: number): void {
     const { dimms } = this.machine.vmm;
-    const flags = dimms.flags(0);
-    this.meet(dimms.isPlugged(0) ? SLOT + 1 : SLOT);
+    const flags = dimms.flags(slot);
+    this.meet(dimms.isPlugged(slot) ? SLOT + 1 : SLOT);
     if ((flags & MEMORY_SLOT_FLAG.INSERT_EVENT) !== 0) this.meet(SLOT + 2);
     if ((flags & MEMORY_SLOT_FLAG.REMOVE_EVENT) !== 0) this.meet(SLOT + 3);
     if (dimms.ejecting >= 0) this.meet(SLOT + 4);

@@ -60,7 +60,7 @@ export class MachineMoves {
   private readonly logLines: number;
   private readonly actors: number;
   private readonly faults: number;
-  /** What is wrong with another kernel's start, before the search begins, or TAKEN; and what the rules said of it. */
+  /** What is wrong with the boot or with another kernel's start, before the search begins, or TAKEN; and what the rules said of it. */
   private readonly early: number;
   private readonly earlyWhy: readonly Violation[];
   /** By actor, program and timer: its name as a number below 2^31. */
@@ -76,11 +76,10 @@ export class MachineMoves {
     // From the start: a fault that may strike once is not used up by the boot. One strike a step: the first of two calls.
     if (points !== undefined)
       points.chooser = (rule) => this.armed === rule && points.struck[rule] === this.struckBefore;
-    const { booted, why } = boot(this.machine);
-    assert(booted, () => `the machine of ${configuration.name} boots: ${why}`);
-    reserveSections(this.machine);
+    const { booted } = boot(this.machine);
+    if (booted) reserveSections(this.machine);
     this.programs = new Programs(this.machine, configuration);
-    this.early = this.doAllBefore();
+    this.early = booted ? this.doAllBefore() : verdictOf(this.machine, this.rules);
     this.earlyWhy = [...this.machine.watch!.violations.all];
     this.actors = this.machine.tasks.actors.length;
     this.faults = configuration.fault === null ? 0 : 1;

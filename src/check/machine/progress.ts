@@ -1,3 +1,4 @@
+import type { Vmm } from "../../vmm/vmm.ts";
 import { DISABLED, TAKEN } from "../system.ts";
 import type { Deed } from "./configurations/configuration.ts";
 import { waitsRightly } from "./rightful-waits.ts";
@@ -18,15 +19,29 @@ export interface FairRun {
 /** A run that is longer says nothing. */
 const MOST_STEPS = 20_000;
 
-const DIMM_DEEDS: ReadonlySet<Deed["do"]> = new Set(["plug", "unplug"]);
+const isAbout = (deed: Deed, slot: number): boolean =>
+  (deed.do === "plug" || deed.do === "unplug") && (deed.slot ?? 0) === slot;
 
-/** Whether the device has what the operator asked for last. */
-export const isMet = ({ configuration, machine: { vmm } }: MachineSystem): boolean => {
-  if (vmm.devices.some(({ requestedSize, pluggedSize }) => requestedSize !== pluggedSize)) return false;
+/** _OST: a DIMM that cannot leave is told so, and that is an answer. */
+const isRefused = ({ dimms }: Vmm, slot: number): boolean =>
+  dimms.isPlugged(slot) && dimms.ostStatus(slot) !== 0;
+
+/** Slots whose DIMM is there or not there, other than the operator asked for last, with no answer why. */
+export const unmetSlots = ({ configuration, machine: { vmm } }: MachineSystem): number[] => {
   const { before, programs } = configuration;
   const deeds = [...before, ...programs.flatMap((program) => program.deeds)];
-  const last = deeds.findLast((deed) => DIMM_DEEDS.has(deed.do));
-  return last === undefined || vmm.dimms.isPlugged(0) === (last.do === "plug");
+  return Array.from({ length: vmm.dimms.count }, (_, slot) => slot).filter((slot) => {
+    const last = deeds.findLast((deed) => isAbout(deed, slot));
+    if (last === undefined || vmm.dimms.isPlugged(slot) === (last.do === "plug")) return false;
+    return !isRefused(vmm, slot);
+  });
+};
+
+/** Whether all devices have what the operator asked for last, or said why not. */
+export const isMet = (system: MachineSystem): boolean => {
+  const { devices } = system.machine.vmm;
+  if (devices.some(({ requestedSize, pluggedSize }) => requestedSize !== pluggedSize)) return false;
+  return unmetSlots(system).length === 0;
 };
 
 /** In place of invariants: what is looked at is whether all that is begun ends, and how the machine does. */
@@ -34,10 +49,6 @@ export const PROGRESS = "progress";
 
 export const looksAtEnds = ({ configuration: { rules } }: MachineSystem): boolean =>
   rules.length === 0 || rules.includes(PROGRESS);
-
-/** _OST: a DIMM that cannot leave is told so, and that is an answer. */
-const isRefused = ({ machine: { vmm } }: MachineSystem): boolean =>
-  vmm.dimms.count > 0 && vmm.dimms.isPlugged(0) && vmm.dimms.ostStatus(0) !== 0;
 
 /**
  * What is wrong where nobody has anything left to do. What the operator asked for has to be done unless something failed.
@@ -48,7 +59,7 @@ export const endOf = (system: MachineSystem, result = system.atRest()): number =
   const { configuration, programs, machine } = system;
   if (result !== TAKEN || !looksAtEnds(system) || configuration.fault !== null || !programs.done)
     return result;
-  return machine.halted || isRefused(system) || isMet(system) ? TAKEN : VIOLATION.UNMET;
+  return machine.halted || isMet(system) ? TAKEN : VIOLATION.UNMET;
 };
 
 /** Choices of the current state, those of the actor behind the last one first; of an actor's, the one without a fault. */

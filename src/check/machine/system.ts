@@ -1,7 +1,7 @@
 import type { Machine } from "../../machine/machine.ts";
 import { type System, TAKEN, UNFORESEEN } from "../system.ts";
 import type { MachineConfiguration } from "./configurations/configuration.ts";
-import { HIGH_BASE } from "./configurations/placement.ts";
+import { deviceUnits, HIGH_BASE } from "./configurations/placement.ts";
 import type { Programs } from "./configurations/programs.ts";
 import { Foresight } from "./foresight/foresight.ts";
 import { RuleCalls } from "./foresight/rule-calls.ts";
@@ -69,8 +69,8 @@ export class MachineSystem implements System {
     this.rules = new RuleCalls(machine);
     const aside = asideOf(programs.places, this.rules);
     const places = placesOf(machine, arena, knowledge, this.likeUsers.lines, aside);
-    const { staticUnits, device } = configuration;
-    this.met = new Goals(machine, this.goals, HIGH_BASE, staticUnits + device.units);
+    const units = configuration.staticUnits + deviceUnits(configuration);
+    this.met = new Goals(machine, this.goals, HIGH_BASE, units);
     this.signOf = signsOf(machine, configuration.rules);
     this.lines = places.lines;
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);

@@ -1,5 +1,7 @@
 import type { CheckedMachine } from "../machine/check-machine.ts";
+import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
 import type { Hazard } from "../machine/configurations/hazards.ts";
+import { deedText } from "../machine/configurations/programs.ts";
 import { GOAL_TABLES } from "../machine/goals.ts";
 import type { LiveMachine } from "../machine/liveness.ts";
 import type { Reductions } from "../machine/reductions/reductions.ts";
@@ -124,8 +126,13 @@ export const renderHazards = (hazards: readonly CheckedHazard[]): string =>
     "",
   ].join("\n");
 
+/** A machine that is broken before anybody chooses anything. */
+const beforehand = ({ before }: MachineConfiguration): string =>
+  ["  before the first step: the machine boots", ...before.map(deedText)].join(", ");
+
 /** A story as a transcript: one lane an actor, one row what others can see of it. */
-export const renderStory = (name: string, { violation, why, rows, path }: Story, shortest = true): string => {
+export const renderStory = (name: string, story: Story, shortest = true): string => {
+  const { violation, why, rows, path, configuration } = story;
   const actors = [...new Set(rows.map(({ actor }) => actor))];
   const lines = rows.map(({ step, steps, actor, what, effects }) => {
     const lane = actors.map((other) => (other === actor ? "*" : ".")).join(" ");
@@ -134,12 +141,14 @@ export const renderStory = (name: string, { violation, why, rows, path }: Story,
   });
   const lanes = actors.map((actor, lane) => `  lane ${lane + 1}: ${actor}`).join("\n");
   const longer = shortest ? "" : " (there may be a shorter story)";
-  return `${name}: ${path.length} steps to ${violation}${longer}\n${lanes}\n${padded(lines)}\n  ${why}\n`;
+  const told = rows.length === 0 ? beforehand(configuration) : `${lanes}\n${padded(lines)}`;
+  const steps = path.length === 1 ? "1 step" : `${path.length} steps`;
+  return `${name}: ${steps} to ${violation}${longer}\n${told}\n  ${why}\n`;
 };
 
 /** The same as a Mermaid sequence diagram. */
 export const renderMermaid = ({ rows, violation, roundFrom = Number.POSITIVE_INFINITY }: Story): string => {
-  const actors = [...new Set(rows.map(({ actor }) => actor))];
+  const actors = [...new Set(rows.length === 0 ? ["machine"] : rows.map(({ actor }) => actor))];
   const name = (actor: string): string => `a${actors.indexOf(actor)}`;
   const clean = (text: string): string => text.replaceAll(";", ",").replaceAll(":", " ");
   const noted = (isThere: (row: StoryRow) => boolean): string[] =>

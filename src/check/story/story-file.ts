@@ -26,8 +26,7 @@ const someUnits = z.int().min(1).max(64);
 const name = z.string().regex(/^[ -~]{1,64}$/, "1 to 64 printable ASCII characters");
 const deed = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("resize"), to: units }),
-  z.strictObject({ do: z.literal("plug") }),
-  z.strictObject({ do: z.literal("unplug") }),
+  z.strictObject({ do: z.enum(["plug", "unplug"]), slot: z.int().min(0).max(7).optional() }),
   z.strictObject({ do: z.literal("allocate"), units, as: name, pinned: z.boolean().optional() }),
   z.strictObject({ do: z.literal("free"), as: name }),
   z.strictObject({ do: z.enum(["share", "unshare"]), as: name }),
@@ -51,6 +50,7 @@ const saved = z.strictObject({
     blockUnits: z.literal([2, 4, 64]),
     device: z.strictObject({ kind: z.enum(["virtio-mem", "dimm"]), units: someUnits }),
     dimmUnits: units.optional(),
+    slots: z.int().min(1).max(8).optional(),
     accept: z.enum(["lazy", "eager"]),
     memmapOnMemory: z.boolean(),
     pageRelease: z.boolean(),

@@ -4,6 +4,7 @@ import {
   type Deed,
   type MachineConfiguration,
 } from "../machine/configurations/configuration.ts";
+import { deviceUnits, dimmUnits } from "../machine/configurations/placement.ts";
 import { type ForcedStory, NotForcible } from "./forced-deeds.ts";
 import type { Hold, Move } from "./forced-threads.ts";
 import type { GoesOn, HeldAt, ScheduledStep } from "./schedule.ts";
@@ -15,7 +16,6 @@ const MEMORY = 1 * GIB;
 const WINDOW = 4 * GIB;
 const FIRST_BLOCK = WINDOW / BLOCK;
 const DEVICE = "vm0";
-const DIMM = "dimm0";
 /** Units of a chunk of the story's page allocator. Whoever takes one of them has all accepted; a real block is many chunks. */
 const CHUNK_UNITS = 2;
 /** Longer than the driver's timer runs at first. */
@@ -42,8 +42,7 @@ const HOTPLUG_CALLS: ReadonlySet<string> = new Set([
 /** Bytes that a unit of the story stands for: so many that a memory block is a real one. */
 const unitOf = ({ blockUnits }: MachineConfiguration): number => BLOCK / blockUnits;
 
-const dimmUnits = ({ device, dimmUnits: beside = 0 }: MachineConfiguration): number =>
-  device.kind === "dimm" ? device.units : beside;
+const dimmOf = ({ slot = 0 }: Deed & { readonly do: "plug" | "unplug" }): object => ({ dimm: `dimm${slot}` });
 
 /** Allocations get names of their own; what is freed by a name are all that were made under it. */
 class StepText {
@@ -65,9 +64,17 @@ class StepText {
       case "resize":
         return [{ resize: { device: DEVICE, to: deed.to * unit } }];
       case "plug":
-        return [{ plug: { dimm: DIMM, size: dimmUnits(this.configuration) * unit } }];
+        return [
+          {
+            plug: {
+              ...dimmOf(deed),
+              ...(deed.slot !== undefined && { slot: deed.slot }),
+              size: dimmUnits(this.configuration) * unit,
+            },
+          },
+        ];
       case "unplug":
-        return [{ unplug: { dimm: DIMM } }];
+        return [{ unplug: dimmOf(deed) }];
       case "kexec":
         return [deed.syscall === undefined ? "kexec" : { kexec: { syscall: deed.syscall } }];
       case "allocate":
@@ -175,9 +182,9 @@ const faultsOf = ({ fault }: MachineConfiguration, { strikes }: ForcedStory): re
 };
 
 const machineOf = (configuration: MachineConfiguration): object => {
-  const { device, vcpus, placement } = configuration;
+  const { device, vcpus, placement, slots = 1 } = configuration;
   const unit = unitOf(configuration);
-  const [virtioMem, dimm] = [device.kind === "virtio-mem" ? device.units : 0, dimmUnits(configuration)];
+  const virtioMem = device.kind === "virtio-mem" ? device.units : 0;
   return {
     ...{
       memory: MEMORY,
@@ -185,7 +192,7 @@ const machineOf = (configuration: MachineConfiguration): object => {
       firmware: { unaccepted: "all", ...(placement === "outside table" && { srat: "none" }) },
     },
     ...(virtioMem > 0 && { virtioMem: [{ id: DEVICE, size: virtioMem * unit }] }),
-    ...(dimm > 0 && { slots: 1, maxmem: MEMORY + (virtioMem + dimm) * unit }),
+    ...(dimmUnits(configuration) > 0 && { slots, maxmem: MEMORY + deviceUnits(configuration) * unit }),
   };
 };
 

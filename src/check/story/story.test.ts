@@ -6,6 +6,7 @@ import { FootprintError } from "../machine/reductions/untouched.ts";
 import { MachineSystem } from "../machine/system.ts";
 import { numberOf } from "../machine/violations.ts";
 import { DISABLED, TAKEN } from "../system.ts";
+import { renderMermaid, renderStory } from "./render-check.ts";
 import { confirmedStory, storyOf } from "./story.ts";
 
 const LONG = { timeout: 600_000 };
@@ -41,6 +42,21 @@ it("a path with a choice that there is not is no story of this program", LONG, (
   expect(() => storyOf(system, { path: [...path.slice(0, 5), 7, ...path.slice(6)], atRest: false })).toThrow(
     /^step 6 of the story: expected a choice below [1-6], found 7; another version of the program saved it/,
   );
+});
+
+it("a machine that dies as it boots is broken before the first step, and said so", LONG, async () => {
+  const died = await checkMachine(standardConfiguration("dimm", "uhp")!, { limits: {} });
+  expect(died).toMatchObject({ verdict: "broken", broken: ["I2"], states: 1 });
+  expect(died.story!.path).toEqual([]);
+  expect(renderStory("dimm", died.story!)).toBe(
+    [
+      "dimm: 0 steps to I2: nothing is accepted that the VMM has not plugged",
+      "  before the first step: the machine boots",
+      "  0x100400000-0x1005fffff: accepted, and the VMM has not plugged it",
+      "",
+    ].join("\n"),
+  );
+  expect(renderMermaid(died.story!)).toContain("participant a0 as machine");
 });
 
 it("a path whose last step blocks comes to nothing that is wrong", LONG, () => {

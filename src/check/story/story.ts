@@ -1,9 +1,8 @@
 import { assert } from "../../assert.ts";
-import type { Machine } from "../../machine/machine.ts";
 import type { TraceEvent } from "../../machine/trace.ts";
 import { MIB } from "../../units.ts";
 import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
-import { isEndless, runFairly } from "../machine/progress.ts";
+import { isEndless, runFairly, unmetSlots } from "../machine/progress.ts";
 import { MachineSystem } from "../machine/system.ts";
 import { numberOf, VIOLATION, violationText } from "../machine/violations.ts";
 import type { Violation } from "../result.ts";
@@ -137,26 +136,28 @@ export const storyOf = (system: MachineSystem, run: Run): Story => {
     ...(roundFrom !== undefined && { roundFrom }),
     broken,
     violation: broken ? violationText(result) : "nothing that is wrong",
-    why: whyOf(machine, result, run),
+    why: whyOf(system, result, run),
     rows,
   };
 };
 
 /** What the operator asked for, and what there is. */
-const unmet = ({ vmm }: Machine): string => {
+const unmet = (system: MachineSystem): string => {
+  const { vmm } = system.machine;
   const device = vmm.devices.find(({ requestedSize, pluggedSize }) => requestedSize !== pluggedSize);
-  if (device === undefined) return `dimm0 is ${vmm.dimms.isPlugged(0) ? "still" : "not"} there`;
+  const [slot = 0] = unmetSlots(system);
+  if (device === undefined) return `dimm${slot} is ${vmm.dimms.isPlugged(slot) ? "still" : "not"} there`;
   return `${device.id} was asked for ${device.requestedSize / MIB}M and has ${device.pluggedSize / MIB}M`;
 };
 
 /** Place and term of the broken rule; without one, why the machine halted. */
-const whyOf = (machine: Machine, result: number, { path, roundFrom }: Run): string => {
-  const { watch, whyHalted } = machine;
+const whyOf = (system: MachineSystem, result: number, { path, roundFrom }: Run): string => {
+  const { watch, whyHalted } = system.machine;
   if (result === VIOLATION.ENDLESS)
     return roundFrom === undefined
       ? "from here on all that happened before happens again, for ever"
       : `steps ${roundFrom + 1} to ${path.length} happen again and again, for ever`;
-  if (result === VIOLATION.UNMET) return unmet(machine);
+  if (result === VIOLATION.UNMET) return unmet(system);
   const seen = watch?.violations.all.find(({ invariant }) => numberOf(invariant) === result);
   if (seen === undefined) return whyHalted;
   const { start, end, why } = seen;

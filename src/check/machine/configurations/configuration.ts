@@ -15,8 +15,8 @@ import { deviceBlock, HIGH_BASE, layoutOf, type Placement, sratOf, UNIT } from "
 /** Something that the operator or a user does. Sizes and places are counted in units of 2 MiB. */
 export type Deed =
   | { readonly do: "resize"; readonly to: number }
-  | { readonly do: "plug" }
-  | { readonly do: "unplug" }
+  /** Of the DIMM in this slot; left out: 0. */
+  | { readonly do: "plug" | "unplug"; readonly slot?: number | undefined }
   | {
       readonly do: "allocate";
       readonly units: number;
@@ -80,6 +80,8 @@ export interface MachineConfiguration {
   readonly bigBlocks?: boolean | undefined;
   /** Units of a DIMM that there may be beside a virtio-mem device, behind it; left out: none. */
   readonly dimmUnits?: number | undefined;
+  /** Slots for DIMMs, each with a DIMM of its own, of the same size; left out: one. */
+  readonly slots?: number | undefined;
   /** Zone that hot-added memory goes online to, or none: it stays offline until somebody asks. Left out: MOVABLE. */
   readonly zone?: "kernel" | "movable" | "none" | undefined;
   /** Where memory lies and what the SRAT says of it, if not as usual. */

@@ -28,17 +28,27 @@ const ODD_BLOCK = MIB;
 const oddBytes = ({ placement }: MachineConfiguration): number =>
   placement === "odd region" ? ODD_BLOCK : 0;
 
+/** Units of each DIMM; 0: there is none. */
+export const dimmUnits = ({ device, dimmUnits: beside = 0 }: MachineConfiguration): number =>
+  device.kind === "dimm" ? device.units : beside;
+
+/** Units that all devices may have together. */
+export const deviceUnits = (configuration: MachineConfiguration): number => {
+  const { device, slots = 1 } = configuration;
+  return (device.kind === "virtio-mem" ? device.units : 0) + slots * dimmUnits(configuration);
+};
+
 export const layoutOf = (configuration: MachineConfiguration): GuestLayout => {
-  const { staticUnits, device, dimmUnits = 0, before } = configuration;
+  const { staticUnits, slots = 1, before } = configuration;
   const low = before.some((deed) => deed.do === "kexec") ? LOW_MEMORY_FOR_KEXEC : LOW_MEMORY;
   const memory = low + staticUnits * UNIT;
-  const size = (device.units + dimmUnits) * UNIT + oddBytes(configuration);
+  const size = deviceUnits(configuration) * UNIT + oddBytes(configuration);
   return explicitLayout({
     ram: [
       { start: 0, size: low },
       { start: HIGH_BASE, size: staticUnits * UNIT },
     ],
-    slots: 1,
+    slots,
     maxmem: memory + size,
     deviceMemory: { start: HIGH_BASE + staticUnits * UNIT, size },
   });

@@ -11,9 +11,9 @@ import type { KernelTask } from "../../../machine/tasks.ts";
 import { allocatedRuns, allocateMemory, freeOwned, readAcross } from "../../../machine/workload.ts";
 import { plugDimm, requestUnplugDimm } from "../../../vmm/dimm.ts";
 import type { Deed, MachineConfiguration, Program } from "./configuration.ts";
-import { HIGH_BASE, UNIT } from "./placement.ts";
+import { dimmUnits, HIGH_BASE, UNIT } from "./placement.ts";
 
-const DIMM = "dimm0";
+const dimmIn = (slot: number): string => `dimm${slot}`;
 const PAGE = 4096;
 /** Bits of an allocation's owner below its order. */
 const OWNER_BITS = 2 ** 20;
@@ -35,15 +35,16 @@ export class Programs {
   private readonly blockBytes: number;
 
   constructor(machine: Machine, configuration: MachineConfiguration) {
-    const { programs, before, device, dimmUnits = 0, staticUnits, blockUnits } = configuration;
+    const { programs, before, staticUnits, blockUnits } = configuration;
     this.machine = machine;
     this.all = programs;
     this.places = new Int32Array(programs.length);
     this.owners = ownersOf(programs, before);
     this.blockBytes = blockUnits * UNIT;
     this.firstBlock = (HIGH_BASE + staticUnits * UNIT) / this.blockBytes;
-    const dimm = device.kind === "dimm" ? device.units : dimmUnits;
-    if (dimm > 0) machine.vmm.addBackend(DIMM, dimm * UNIT);
+    const size = dimmUnits(configuration) * UNIT;
+    for (let slot = 0; size > 0 && slot < machine.vmm.dimms.count; slot++)
+      machine.vmm.addBackend(dimmIn(slot), size);
   }
 
   private taskOf({ by }: Program): KernelTask | undefined {
@@ -97,7 +98,7 @@ export class Programs {
     const { machine } = this;
     const task = user ?? machine.tasks.users[0]!;
     if (deed.do === "resize") machine.vmm.setRequestedSize(0, deed.to * UNIT);
-    else if (deed.do === "plug" || deed.do === "unplug") this.dimm(deed.do === "plug");
+    else if (deed.do === "plug" || deed.do === "unplug") this.dimm(deed.do === "plug", deed.slot ?? 0);
     else if (deed.do === "free") this.free(deed.as);
     else if (deed.do === "read") this.read(task, HIGH_BASE + deed.across * UNIT);
     else if (deed.do === "allocate") this.allocate(task, deed);
@@ -109,10 +110,10 @@ export class Programs {
   }
 
   /** What is there is not plugged again, and what is not there not asked back: the operator sees that. */
-  private dimm(plug: boolean): void {
+  private dimm(plug: boolean, slot: number): void {
     const { vmm } = this.machine;
-    if (plug && !vmm.dimms.isPlugged(0)) plugDimm(vmm, { memdev: DIMM }, true);
-    else if (!plug && vmm.dimms.isPlugged(0)) requestUnplugDimm(vmm, 0);
+    if (plug && !vmm.dimms.isPlugged(slot)) plugDimm(vmm, { memdev: dimmIn(slot), slot }, true);
+    else if (!plug && vmm.dimms.isPlugged(slot)) requestUnplugDimm(vmm, slot);
   }
 
   private ownerOf(name: string): number {
@@ -194,7 +195,7 @@ export const deedText = (deed: Deed): string => {
       return `resize vm0 to ${deed.to * 2}M`;
     case "plug":
     case "unplug":
-      return `${deed.do} dimm0`;
+      return `${deed.do} ${dimmIn(deed.slot ?? 0)}`;
     case "allocate":
       return `allocate ${deed.units * 2}M as ${deed.as}`;
     case "free":

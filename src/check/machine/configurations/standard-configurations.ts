@@ -7,6 +7,8 @@ const user = (vcpu: number, ...deeds: readonly Deed[]): Program => ({
   deeds,
   when: "any time",
 });
+const plug = (slot: number): Deed => ({ do: "plug", slot });
+const unplug = (slot: number): Deed => ({ do: "unplug", slot });
 const heap: Deed = { do: "allocate", units: 1, as: "heap" };
 const ring: Deed = { do: "allocate", units: 1, as: "ring", pinned: true };
 /** Pinned memory comes from the boot memory below the device. */
@@ -177,6 +179,22 @@ const CONFIGURATIONS: Readonly<Record<string, Differences>> = {
   "dimm-above-use": {
     ...DIMM,
     programs: [operator({ do: "plug" }, { do: "unplug" }, { do: "plug" }), user(1, pinned)],
+  },
+  // Two DIMMs come, or go, on their own: a scan of all slots meets events of both.
+  "two-dimms": {
+    ...DIMM,
+    slots: 2,
+    programs: [
+      operator({ do: "plug" }, { do: "unplug" }),
+      { by: "operator", deeds: [plug(1)], when: "any time" },
+      user(1, heap),
+    ],
+  },
+  "two-dimms-leave": {
+    ...DIMM,
+    slots: 2,
+    before: [plug(0), plug(1)],
+    programs: [operator(unplug(0)), { by: "operator", deeds: [unplug(1)], when: "any time" }, user(1, heap)],
   },
   "accepts-meet": {
     device: { kind: "virtio-mem", units: 4 },

@@ -81,6 +81,15 @@ const smallerDimm = (configuration: MachineConfiguration): MachineConfiguration[
   return dimmUnits > blockUnits ? [{ ...machine, dimmUnits: dimmUnits - blockUnits }] : [];
 };
 
+/** A slot less, and its DIMM, where nobody speaks of it. */
+const fewerSlots = (configuration: MachineConfiguration): MachineConfiguration[] => {
+  const { slots = 1, before, programs } = configuration;
+  const deeds = [...before, ...programs.flatMap((program) => program.deeds)];
+  const last = slots - 1;
+  const isNeeded = deeds.some((deed) => "slot" in deed && deed.slot === last);
+  return slots === 1 || isNeeded ? [] : [{ ...configuration, slots: last }];
+};
+
 const fewerUnits = (configuration: MachineConfiguration): MachineConfiguration[] => {
   const { staticUnits, device, blockUnits } = configuration;
   const half = (units: number): number => Math.floor(units / blockUnits / 2) * blockUnits;
@@ -90,6 +99,7 @@ const fewerUnits = (configuration: MachineConfiguration): MachineConfiguration[]
     ...ofSize(configuration, half(staticUnits), device.units),
     ...ofSize(configuration, staticUnits - blockUnits, device.units),
     ...smallerDimm(configuration),
+    ...fewerSlots(configuration),
   ];
 };
 
