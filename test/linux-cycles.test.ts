@@ -58,6 +58,7 @@ describe.skipIf(!LAB_READY)(`an unmodified kernel under bitmaps${LAB_NEEDS}`, ()
         });
         if (status === "SUCCESS") await world.perform(step("free"));
         expect(world.fate()).toEqual({ state: "running", why: "" });
+        expect(world.oopses()).toEqual([]);
         expect(await world.violations()).toEqual([]);
         if (((await device("vm0"))?.plugged ?? 0) !== before) moved++;
       }

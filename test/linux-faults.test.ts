@@ -49,7 +49,7 @@ steps:
   - allocate: {name: heap, size: 300M}
   - free: {name: heap}
   - parallel: [{resize: {device: vm0, to: 0}}, {resize: {device: vm1, to: 0}}]
-  - wait: {for: {device: [{id: vm0, plugged: 0}, {id: vm1, plugged: 0}]}, timeout: 5m}
+  - wait: {for: {device: [{id: vm0, plugged: 0}, {id: vm1, plugged: 0}]}, timeout: 60m}
 expect: {machine: running}
 `;
 

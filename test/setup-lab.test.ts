@@ -40,7 +40,7 @@ it("what is missing is named with Debian's names where there is no apt-get", () 
   const { status, stderr } = setUpLab(machineWith({ xz: QUIET }));
   expect(stderr).toMatch(/^tidemark: needs qemu-system-x86, busybox-static, [^\n]* no apt-get[^\n]*\n$/);
   expect(status).toBe(3);
-}, 60_000);
+});
 
 it("a line that is none is refused before anything is done", () => {
   const { status, stderr } = setUpLab(machineWith({}), "latest");
@@ -48,7 +48,7 @@ it("a line that is none is refused before anything is done", () => {
     2,
     expect.stringMatching(/^tidemark: "latest" is no line of kernels[^\n]*\n$/),
   ]);
-}, 60_000);
+});
 
 it("only what is missing is installed, by root, and a refusal of apt-get is passed on", () => {
   const apt = `#!/bin/sh\necho "$@" >>"$LOG"\n[ "$1" = update ] || { echo "E: Unable to locate package"; exit 100; }\n`;
@@ -67,4 +67,4 @@ it("only what is missing is installed, by root, and a refusal of apt-get is pass
     );
     expect(existsSync(join(path, "log"))).toBe(false);
   }
-}, 60_000);
+});
