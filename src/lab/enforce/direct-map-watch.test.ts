@@ -29,15 +29,15 @@ const fakeControl = () => {
       return work(gdb);
     },
   };
-  const watches = (gpa: number): boolean =>
-    [...set.values()].some(({ start, end }) => start <= gpa && gpa < end);
-  return { control, watches };
+  const ranges = () => [...set.values()];
+  const watches = (gpa: number): boolean => ranges().some(({ start, end }) => start <= gpa && gpa < end);
+  return { control, ranges, watches };
 };
 
 const armed = async () => {
   const tables = new TablesForTest(4);
   tables.mapLarge(GIB, 6 * UNIT);
-  const { control, watches } = fakeControl();
+  const { control, ranges, watches } = fakeControl();
   const watch = new DirectMapWatch(control, tables.memory);
   await watch.forbid(GIB, END);
   await watch.arm(DIRECT_MAP);
@@ -46,7 +46,14 @@ const armed = async () => {
   const catches = async (gpa: number): Promise<boolean> => {
     const unit = gpa - (gpa % UNIT);
     const absent = unit < GIB + 6 * UNIT && (tables.entry(unit) & PRESENT) === 0n;
-    if (!absent) return watches(gpa);
+    if (!absent) {
+      const range = ranges().find(({ start, end }) => start <= gpa && gpa < end);
+      if (range === undefined) return false;
+      // The stop names where the watchpoint begins, and not which of its pages was touched.
+      expect(watch.rangeAt(DIRECT_MAP + BigInt(range.start))).toEqual(range);
+      await watch.giveParts(range);
+      return watches(gpa);
+    }
     expect(watch.absentAt(DIRECT_MAP + BigInt(gpa))).toBe(gpa);
     return !(await watch.givePart(gpa));
   };
@@ -72,6 +79,41 @@ it("a unit that is allowed page by page comes back whole with its last page", as
     await watch.allow(at, at + PAGE_SIZE);
   }
   expect(tables.entry(GIB) & PRESENT).toBe(PRESENT);
+  expect(control.stops).toBe(0);
+});
+
+it("a watched unit that is allowed page by page stops the guest once, with its last page", async () => {
+  const { control, watch, watches, catches } = await armed();
+  const unit = END - UNIT;
+  for (let at = unit; at < END; at += PAGE_SIZE) {
+    expect(control.stops).toBe(0);
+    expect(watches(at)).toBe(true);
+    await watch.allow(at, at + PAGE_SIZE);
+  }
+  expect(control.stops).toBe(1);
+  expect([await catches(unit), await catches(END - 1), await catches(unit - 1)]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+});
+
+it("of a watched unit a part that is allowed may be touched before the rest is", async () => {
+  const { control, watch, watches, catches } = await armed();
+  const unit = END - UNIT;
+  await watch.allow(unit + PAGE_SIZE, unit + 3 * PAGE_SIZE);
+  expect(await catches(unit + PAGE_SIZE)).toBe(false);
+  expect([unit, unit + PAGE_SIZE, unit + 2 * PAGE_SIZE, unit + 3 * PAGE_SIZE].map(watches)).toEqual([
+    true,
+    false,
+    false,
+    true,
+  ]);
+  // What was let go of is not let go of twice, and what is forbidden again is caught again.
+  expect(await watch.giveParts({ start: unit, end: unit + PAGE_SIZE })).toBe(false);
+  await watch.allow(unit + 4 * PAGE_SIZE, unit + 5 * PAGE_SIZE);
+  await watch.forbid(unit + 4 * PAGE_SIZE, unit + 5 * PAGE_SIZE);
+  expect(await catches(unit + 4 * PAGE_SIZE)).toBe(true);
   expect(control.stops).toBe(0);
 });
 

@@ -30,7 +30,10 @@ export class DirectMapWatch {
   /** What watchpoints are over, or will be once the mapping is known. */
   private readonly watched = new RangeSet();
   private readonly absent: DirectMapPages;
-  /** Parts of absent units that may be touched: the rest of the unit may not, so the whole is still absent. */
+  /**
+   * Parts of units that may be touched: the rest of the unit may not, so the whole is still absent or watched. A guest
+   * that accepts page by page would be stopped for each otherwise.
+   */
   private readonly parts = new RangeSet();
   private base: bigint | undefined;
 
@@ -50,13 +53,11 @@ export class DirectMapWatch {
     const { base } = this;
     if (base === undefined) return;
     const before = this.watched.ranges;
-    for (const range of before) this.absent.withdraw(range, tables, base);
+    this.giveWatchedParts({ start: 0, end: Number.POSITIVE_INFINITY });
+    for (const range of this.watched.ranges) this.absent.withdraw(range, tables, base);
     for (const { start, end } of this.absent.ranges) this.watched.subtract(start, end);
     const after = this.watched.ranges;
-    await this.apply(this.control.gdb, {
-      removed: before.filter((range) => !after.includes(range)),
-      added: after.filter((range) => !before.includes(range)),
-    });
+    await this.apply(this.control.gdb, differenceOf(before, after));
   }
 
   /** Takes every watchpoint away and keeps in mind what is forbidden: a new kernel decides anew where to map it. */
@@ -85,14 +86,43 @@ export class DirectMapWatch {
     for (const range of rest.ranges) await this.change(this.watched.add(range.start, range.end));
   }
 
+  /** An access to [start, end) may be made, though one to a part of a unit may still stop the guest. */
   async allow(start: number, end: number): Promise<void> {
     this.restore(start, end);
-    await this.change(this.watched.subtract(start, end));
+    if (this.base === undefined) this.watched.subtract(start, end);
+    else await this.change(this.allowWatched(start, end));
+  }
+
+  /** Of watched units those are let go of which all may be touched now; of others the parts are noted. */
+  private allowWatched(start: number, end: number): RangeChange {
+    let [from, to] = [start, end];
+    for (const unit of new Set([roundDown(start, UNIT), roundDown(end - 1, UNIT)])) {
+      if (start <= unit && unit + UNIT <= end) continue;
+      const rest = this.watchedIn(unit);
+      if (rest.ranges.length === 0) continue;
+      this.parts.add(Math.max(start, unit), Math.min(end, unit + UNIT));
+      for (const part of this.parts.ranges) rest.subtract(part.start, part.end);
+      const isWhole = rest.ranges.length === 0;
+      if (unit <= start) from = isWhole ? unit : unit + UNIT;
+      if (unit + UNIT >= end) to = isWhole ? unit + UNIT : unit;
+      if (isWhole) this.parts.subtract(unit, unit + UNIT);
+    }
+    return this.watched.subtract(from, to);
+  }
+
+  /** What is watched of a unit. */
+  private watchedIn(unit: number): RangeSet {
+    const set = new RangeSet();
+    for (const { start, end } of this.watched.ranges)
+      set.add(Math.max(start, unit), Math.min(end, unit + UNIT));
+    return set;
   }
 
   /** The same for a guest that stands still already. */
   async allowNow(start: number, end: number): Promise<void> {
     this.restore(start, end);
+    for (let unit = roundDown(start, UNIT); unit < end; unit += UNIT)
+      if (!this.absent.has(unit)) this.parts.subtract(Math.max(start, unit), Math.min(end, unit + UNIT));
     await this.apply(this.control.gdb, this.watched.subtract(start, end));
   }
 
@@ -126,6 +156,30 @@ export class DirectMapWatch {
     return true;
   }
 
+  /**
+   * Lets go of the parts of a watched range that may be touched. The guest must stand still.
+   *
+   * @returns whether there were any
+   */
+  async giveParts(range: Span): Promise<boolean> {
+    const before = this.watched.ranges;
+    this.giveWatchedParts(range);
+    const after = this.watched.ranges;
+    await this.apply(this.control.gdb, differenceOf(before, after));
+    return after !== before;
+  }
+
+  private giveWatchedParts(within: Span): void {
+    for (const part of this.parts.ranges)
+      for (const watched of this.watched.ranges) {
+        const start = Math.max(part.start, watched.start, within.start);
+        const end = Math.min(part.end, watched.end, within.end);
+        if (start >= end) continue;
+        this.watched.subtract(start, end);
+        this.parts.subtract(start, end);
+      }
+  }
+
   /** Of absent units those come back of which all may be touched now; of others the parts are noted. */
   private restore(start: number, end: number): void {
     for (let unit = roundDown(start, UNIT); unit < end; unit += UNIT) {
@@ -153,3 +207,9 @@ export class DirectMapWatch {
     );
   }
 }
+
+/** What became of a set's ranges; those that stayed are the same objects. */
+const differenceOf = (before: readonly Span[], after: readonly Span[]): RangeChange => ({
+  removed: before.filter((range) => !after.includes(range)),
+  added: after.filter((range) => !before.includes(range)),
+});

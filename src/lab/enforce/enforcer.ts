@@ -55,6 +55,8 @@ export class Enforcer {
     const range = watch.rangeAt(address);
     if (range === undefined) return;
     const pages = await this.forbiddenPages([range]);
+    // A page of a unit that the guest is still accepting page by page.
+    if (pages.length === 0 && (await watch.giveParts(range))) return;
     await this.caught(cpu, pages.length > 0 ? pages : [range]);
   }
 
