@@ -1,7 +1,11 @@
 import { expect, it } from "vitest";
+import { play } from "./player.ts";
 import type { RunReport } from "./report.ts";
+import type { Action } from "./scenario.ts";
 import { ScenarioError } from "./scenario-error.ts";
-import { MACHINE, playText } from "./testing/play-text.ts";
+import { FakeWorld } from "./testing/fake-world.ts";
+import { loadText, MACHINE, playText } from "./testing/play-text.ts";
+import type { Outcome, Violation } from "./world.ts";
 
 const run = async (rest: string): Promise<RunReport> => (await playText(MACHINE + rest)).report;
 
@@ -60,6 +64,28 @@ it("a broken invariant breaks the run, unless the scenario declares it", async (
     `${steps.replace("  - note", "  - expect: {status: TD_KILLED}\n  - note")}invariants: {broken: [I1]}\n`,
   );
   expect([shown.verdict, shown.violations[0]!.expected]).toEqual(["held", true]);
+});
+
+it("what breaks in a step of the machine that no event tells of is told at the line it was done for", async () => {
+  class Quiet extends FakeWorld {
+    private acted = 0;
+    override perform(action: Action): Outcome {
+      this.acted++;
+      return super.perform(action);
+    }
+    steps(): number {
+      return this.acted * 10_000;
+    }
+    override violations(): Violation[] {
+      return [9_999, 10_001].map((step) => ({ invariant: "I22", step, range: null, why: "" }));
+    }
+  }
+  const text = `${MACHINE}steps:\n  - boot\n  - resize: {device: vm0, to: 6M}\n`;
+  const { report } = await play(loadText(text), new Quiet(), { version: "test" });
+  expect(report.violations.map(({ step, line }) => [step, line])).toEqual([
+    [9_999, 7],
+    [10_001, 8],
+  ]);
 });
 
 it("an invariant that is declared broken and holds fails the run", async () => {

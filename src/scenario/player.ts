@@ -163,6 +163,7 @@ class Player {
     if (step.kind !== "note") {
       this.earlier = await this.world.counters();
       this.outcome = await this.act(step);
+      this.lastStep = Math.max(this.lastStep, this.world.steps?.() ?? 0);
     }
     const endNs = await this.world.now();
     const { status, detail } = step.kind === "note" ? { status: "", detail: "" } : this.outcome;

@@ -224,6 +224,8 @@ export interface World {
   idle(): Eventually<boolean>;
   /** Virtual nanoseconds since power-on. */
   now(): Eventually<number>;
+  /** Machine steps so far, those included that no event told of; absent where every step is told of. */
+  steps?(): number;
   fate(): Eventually<Fate>;
   /** The same names from `start` on. */
   counters(): Eventually<readonly Counter[]>;

@@ -7,6 +7,7 @@ import { designNamed } from "../../designs/designs.ts";
 import type { KernelOptions } from "../../linux/kernel.ts";
 import { VARIANTS, withoutFixes } from "../../linux/variant.ts";
 import type { DimmConfig, MachineConfig } from "../../machine/config.ts";
+import { KERNEL_BYTES, KERNEL_START } from "../../machine/hand-over.ts";
 import { NotModelled } from "../../not-modelled.ts";
 import { GIB, gpa, MIB, PAGE_SIZE } from "../../units.ts";
 import type { GpaRange, GuestLayout } from "../../vmm/layout.ts";
@@ -17,7 +18,7 @@ import { ADDRESS_LIMIT } from "../quantity.ts";
 import type { DimmSpec, EfiEntry, FirmwareSpec, Scenario } from "../scenario.ts";
 import { faultPlanOf } from "./model-faults.ts";
 
-/** RAM that firmware leaves unaccepted. */
+/** RAM that firmware leaves unaccepted: what it loads the kernel to is not, since it runs there. */
 const unacceptedOf = ({ unaccepted }: FirmwareSpec, layout: GuestLayout): GpaRange[] => {
   if (unaccepted === "none") return [];
   const wanted =
@@ -26,8 +27,12 @@ const unacceptedOf = ({ unaccepted }: FirmwareSpec, layout: GuestLayout): GpaRan
       : unaccepted === "all"
         ? [{ start: firstUnaccepted(layout), end: ADDRESS_LIMIT }]
         : unaccepted;
+  const apart = wanted.flatMap(({ start, end }) => [
+    { start, end: Math.min(end, KERNEL_START) },
+    { start: Math.max(start, KERNEL_START + KERNEL_BYTES), end },
+  ]);
   return layout.ram.flatMap((range) =>
-    wanted.flatMap(({ start, end }) => {
+    apart.flatMap(({ start, end }) => {
       const from = Math.max(start, range.start);
       const to = Math.min(end, range.start + range.size);
       return from < to ? [{ start: gpa(from), size: to - from }] : [];
@@ -37,7 +42,7 @@ const unacceptedOf = ({ unaccepted }: FirmwareSpec, layout: GuestLayout): GpaRan
 
 /**
  * Firmware cannot run in memory that it did not accept: of "all" it keeps the first quarter of the memory
- * below 4 GiB, at most 512 MiB, for itself, the kernel image and the tables.
+ * below 4 GiB, at most 512 MiB, for itself and the tables.
  */
 const firstUnaccepted = (layout: GuestLayout): number => {
   const low = layout.ram.find(({ start }) => start < 4 * GIB);

@@ -74,7 +74,7 @@ export class ModelWorld implements World {
     });
     const { host } = scenario.machine;
     if (host === null) return;
-    const moment = () => ({ step: this.past.steps + this.machine!.scheduler.steps, ns: this.now() });
+    const moment = () => ({ step: this.steps(), ns: this.now() });
     const tell = (event: TraceEvent) => this.listener(event);
     this.hostWorld = new HostWorld(host, scenario.platform, moment, tell, this.hostFaults());
   }
@@ -92,6 +92,10 @@ export class ModelWorld implements World {
 
   host(): HostFacts | null {
     return this.hostWorld?.facts() ?? null;
+  }
+
+  steps(): number {
+    return this.past.steps + this.machine!.scheduler.steps;
   }
 
   private build(): void {
