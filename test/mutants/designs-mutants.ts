@@ -1,5 +1,6 @@
 import { mutantsOf, on } from "./mutant.ts";
 
+const CONVERSION_FAILS = { call: "MapGPA", answer: "INVALID_OPERAND" };
 const RELEASE_FAILS = { call: "TDG.MEM.PAGE.RELEASE", answer: "OPERAND_BUSY" };
 
 export const DESIGNS_MUTANTS = [
@@ -81,6 +82,20 @@ export const DESIGNS_MUTANTS = [
   ]),
   ...mutantsOf("designs/tide/give-back.ts", [
     [
+      "tide-part-of-a-conversion-counts",
+      "error swallowed",
+      "if (reached !== f.get(v.end)) f.set(v.failed, 1);",
+      "",
+      on("replug-no-release", { fault: CONVERSION_FAILS }),
+    ],
+    [
+      "tide-failed-conversion-not-accepted-again",
+      "step left out",
+      "restore: (k, f) => f.call(k.platform.acceptMissing, at.accepted, f.get(v.start), f.get(v.end)),",
+      "restore: (_k, f) => f.returns(0),",
+      on("replug-no-release", { fault: CONVERSION_FAILS }),
+    ],
+    [
       "tide-failed-release-is-done",
       "error swallowed",
       "released: (_k, f) => f.returns(isDone(f.result) ? 1 : 0),",
@@ -97,6 +112,27 @@ export const DESIGNS_MUTANTS = [
     ],
   ]),
   ...mutantsOf("designs/tide/virtio.ts", [
+    [
+      "tide-mapped-without-a-guard",
+      "guard dropped",
+      "enter: (_k, f) => f.call(acceptGuard, mapped.at.show, f.get(mapped.v.start), f.get(mapped.v.size)),",
+      "enter: () => mapped.at.show,",
+      on("sub-blocks"),
+    ],
+    [
+      "tide-failed-release-stays-hidden",
+      "step left out",
+      "return f.call(map, unplug.at.restored, f.get(unplug.v.start), f.get(unplug.v.size));",
+      "return unplug.at.restored;",
+      on("grow-shrink", { fault: { ...RELEASE_FAILS, times: 2 } }),
+    ],
+    [
+      "tide-plugs-outside-the-table",
+      "guard dropped",
+      "return f.returns(known ? 0 : ERRNO.ENOSPC);",
+      "return f.returns(0);",
+      on("outside-table"),
+    ],
     [
       "tide-unplugs-mapped",
       "step left out",

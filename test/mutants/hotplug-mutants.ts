@@ -164,6 +164,15 @@ export const HOTPLUG_MUTANTS = [
       on("grow-shrink"),
     ],
   ]),
+  ...mutantsOf("linux/memory-hotplug/remove-memory.ts", [
+    [
+      "hotplug-lock-given-before-the-hook",
+      "lock",
+      "    k.blocks.tryOfflineNode(f.get(v.node));",
+      "    k.blocks.tryOfflineNode(f.get(v.node)); k.locks.release(MEM_HOTPLUG_LOCK, f.task);",
+      on("grow-shrink"),
+    ],
+  ]),
   ...mutantsOf("linux/memory-hotplug/offline-block.ts", [
     [
       "offline-block-too-soon",

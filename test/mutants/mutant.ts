@@ -62,7 +62,10 @@ export class MutantError extends Error {
 }
 
 /** The source of a mutant's file with the mutation in it. @throws MutantError unless its text occurs exactly once */
-export const mutated = (source: string, { name, file, from, to }: Mutant): string => {
+export const mutated = (
+  source: string,
+  { name, file, from, to }: Pick<Mutant, "name" | "file" | "from" | "to">,
+): string => {
   const count = source.split(from).length - 1;
   if (count !== 1)
     throw new MutantError(

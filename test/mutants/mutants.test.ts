@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { EQUIVALENT_MUTANTS } from "./equivalent-mutants.ts";
 import { type Attempt, MutantError, mutated } from "./mutant.ts";
 import { MUTANTS } from "./mutants.ts";
 import { bundled, judged, thrownAway } from "./program.ts";
+import { equivalentTable } from "./tables.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -29,6 +31,21 @@ describe("the table of mutants", () => {
     expect(() => mutated("c = d;", mutant)).toThrow(MutantError);
     expect(() => mutated("a = b; a = b;", mutant)).toThrow("expected its text once, found it 2 times");
     expect(mutated("a = b;", { ...mutant, to: "$&" })).toBe("$&");
+  });
+});
+
+describe("the table of equivalent mutants", () => {
+  it.each(EQUIVALENT_MUTANTS)(
+    "the text of $name, and the line that makes up for it, occur once",
+    (mutant) => {
+      const { file, by } = mutant;
+      expect(mutated(sourceOf(file), mutant)).not.toBe(sourceOf(file));
+      expect(sourceOf(by[0]).split(by[1])).toHaveLength(2);
+    },
+  );
+  it("is in docs/mutants.md as it is here", () => {
+    const document = readFileSync(join(ROOT, "docs/mutants.md"), "utf8");
+    expect(document).toContain(equivalentTable(EQUIVALENT_MUTANTS));
   });
 });
 

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { CONFIGURATION_NAMES } from "../../src/check/machine/configurations/standard-configurations.ts";
 import { type Bug, PLAYED_BUGS, SEARCHED_BUGS } from "./bug-corpus.ts";
+import { EQUIVALENT_MUTANTS } from "./equivalent-mutants.ts";
 import type { Attempt, Mutant } from "./mutant.ts";
 import { MUTANTS } from "./mutants.ts";
 import { bundled, judged, thrownAway } from "./program.ts";
@@ -12,6 +13,7 @@ import {
   attemptName,
   bugsTable,
   code,
+  equivalentTable,
   type JudgedBug,
   type JudgedMutant,
   mutantsTable,
@@ -106,7 +108,9 @@ const writeDocument = (root: string, mutants: readonly JudgedMutant[], bugs: rea
   const names = MUTANTS.map(({ name }) => code(name));
   const ids = [...new Set([...SEARCHED_BUGS, ...PLAYED_BUGS].map(({ id }) => id))];
   const withMutants = placed(before, "mutants", mutantsTable(mutants), names);
-  const document = placed(withMutants, "bugs", bugsTable(bugs), ids);
+  const withBugs = placed(withMutants, "bugs", bugsTable(bugs), ids);
+  const equivalent = EQUIVALENT_MUTANTS.map(({ name }) => code(name));
+  const document = placed(withBugs, "equivalent", equivalentTable(EQUIVALENT_MUTANTS), equivalent);
   if (document !== before) writeFileSync(path, document);
   say(`${PATH} ${document === before ? "was up to date" : "written"}`);
 };

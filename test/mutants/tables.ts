@@ -1,4 +1,5 @@
 import type { Bug } from "./bug-corpus.ts";
+import type { EquivalentMutant } from "./equivalent-mutants.ts";
 import type { Attempt, Mutant } from "./mutant.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -48,6 +49,15 @@ export const mutantsTable = (judged: readonly JudgedMutant[]): string =>
       found ? cell(by) : "NOT FOUND",
       steps === 0 ? "" : String(steps),
       states === 0 ? "" : grouped(states),
+    ]),
+  );
+
+export const equivalentTable = (mutants: readonly EquivalentMutant[]): string =>
+  table(
+    ["mutant", "file", "text", "instead", "what makes up for it", "why"],
+    mutants.map(({ name, file, from, to, by, why }) => [
+      ...[code(name), file, code(from), to === "" ? "nothing" : code(to)],
+      ...[`${by[0]}: ${code(by[1])}`, why],
     ]),
   );
 

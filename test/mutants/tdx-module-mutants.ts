@@ -3,6 +3,13 @@ import { mutantsOf, on } from "./mutant.ts";
 export const TDX_MODULE_MUTANTS = [
   ...mutantsOf("tdx-module/tdg/mem-page-accept.ts", [
     [
+      "accept-of-a-smaller-page-says-accepted",
+      "wrong state",
+      "if (state !== SEPT_FREE && isTable(state)) return SIZE_MISMATCH[lo & 7]!;",
+      "if (state !== SEPT_FREE && isTable(state)) return ALREADY_ACCEPTED[lo & 7]!;",
+      { scenario: "field/dstack-1220-bring-up" },
+    ],
+    [
       "accept-leaves-pending",
       "step left out",
       "m.pages.zero(pages, level === 0 ? 1 : CHUNKS);\n  sept.mapPending();",

@@ -48,6 +48,13 @@ export const VMM_MUTANTS = [
   ]),
   ...mutantsOf("vmm/requests.ts", [
     [
+      "unplug-all-discards-nothing",
+      "step left out",
+      "if (all && device.pluggedSize === 0) return r.at.commit;",
+      "if (all) return r.at.commit;",
+      { config: "kexec", design: "notifier", rules: ["I3"] },
+    ],
+    [
       "plug-answered-before-it-is-done",
       "order",
       "return r.at.commit;\n};",
