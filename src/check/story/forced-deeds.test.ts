@@ -1,51 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { KERNEL_PROCEDURES } from "../../linux/kernel.ts";
-import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
-import { standardConfiguration } from "../machine/configurations/standard-configurations.ts";
-import { MachineSystem } from "../machine/system.ts";
 import { forcedStory } from "./forced-deeds.ts";
 import { HOLD_ROWS } from "./hold-points.ts";
 import { scheduleOfStory } from "./story-scenario.ts";
+import { asked, isAccepting, isSettled, MACHINE } from "./testing/amid-accept.ts";
 
 const MIB = 2 ** 20;
 const LONG = { timeout: 600_000 };
-
-const MACHINE: MachineConfiguration = {
-  ...standardConfiguration("accept-below-offline", "bitmaps")!,
-  rules: ["I2"],
-};
-const machine = new MachineSystem(MACHINE);
-const [worker, user] = [machine.machine.tasks.workers[0]!, machine.machine.tasks.users[1]!];
-const loop = machine.machine.tasks.deviceLoops[0]!;
-
-/** A way through the machine: whoever is named takes steps until something is so. */
-class Way {
-  readonly path: number[] = [];
-
-  constructor() {
-    machine.reset();
-  }
-
-  until(who: RegExp, isSo: () => boolean): this {
-    while (!isSo()) this.step(who);
-    return this;
-  }
-
-  step(who: RegExp): this {
-    const labels = Array.from({ length: machine.choices() }, (_, choice) => machine.label(choice));
-    const choice = labels.findIndex((label) => who.test(label));
-    if (choice < 0) throw new Error(`nobody called ${who} can go: ${labels.join(", ")}`);
-    this.path.push(choice);
-    machine.choose(choice);
-    return this;
-  }
-}
-
-const SENDS = "virtio_mem_send_request:send";
-const isAt = (where: string) => (): boolean => worker.frame.where === where;
-const asked = (): Way => new Way().step(/^operator/).until(/^virtio-mem/, isAt(SENDS));
-const isAccepting = (): boolean => user.frame.where === "tdx_accept_memory:page";
-const isSettled = (): boolean => loop.frame.where === "answer a virtio-mem request:settled";
 
 describe("a deed that begins amid another", LONG, () => {
   it("has the other held where the story has it", async () => {

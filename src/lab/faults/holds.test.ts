@@ -65,6 +65,18 @@ it("calls since a deed began count for all places that its thread is held at", a
   expect(await cpu.at(MSLEEP, { rsp: STACK + 8n })).toEqual({ rip: CALLER, rax: 7n });
 });
 
+it("a thread that is held before a call may be held once more when that call comes back", async () => {
+  const points = [point("send", "entry"), point("send", "return")] as const;
+  const { cpu, holds } = await made(...points);
+  const first = holds.hold({ point: points[0], nth: 1, text: "" }, {});
+  expect(await cpu.at(SEND, { rsp: STACK })).toMatchObject({ rip: MSLEEP });
+  const second = holds.hold({ point: points[1], nth: 1, text: "" }, {});
+  first.letGo();
+  expect(await cpu.at(MSLEEP, { rsp: STACK })).toMatchObject({ rip: SEND });
+  expect(await cpu.at(CALLER, { rsp: STACK + 8n, rax: 7n })).toMatchObject({ rip: MSLEEP });
+  expect(second.isReached).toBe(true);
+});
+
 it("a thread that may not sleep spins, in the call that is about the memory that is meant", async () => {
   const entry = point("tdx_accept_memory", "entry", false);
   const { cpu, holds } = await made(entry);

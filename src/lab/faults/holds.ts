@@ -1,4 +1,4 @@
-import { type HoldPoint, isByMemory } from "../../check/story/hold-points.ts";
+import type { HoldPoint } from "../../check/story/hold-points.ts";
 import type { HeldAt, ScheduledStep } from "../../check/story/schedule.ts";
 import { Call } from "../design/kernel-hooks.ts";
 import { LabError } from "../lab-error.ts";
@@ -40,10 +40,34 @@ export interface Calls {
 
 type Stopped = Call["cpu"];
 
+/** A thread that is to be held. */
+interface Armed {
+  readonly at: HeldAt;
+  readonly held: HeldThread;
+  /** Number of the call that is meant, of all there were. */
+  readonly nth: number;
+}
+
+/** A call that is made, or comes back. */
+interface Made {
+  readonly name: string;
+  readonly nth: number;
+  /** Its first two arguments. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Whether a call, of (start, end) in guest-physical bytes where memory counts, is the one that is meant. */
+const isMeant = ({ at, nth }: Armed, when: HoldPoint["at"], made: Made): boolean => {
+  const { point, address } = at;
+  if (point.function !== made.name || point.at !== when) return false;
+  return address === undefined ? nth === made.nth : made.start <= address && address < made.end;
+};
+
 /** Where threads of a real kernel are held: at functions that they are stopped at, until they are let go. */
 export class Holds {
   private readonly points: readonly HoldPoint[];
-  private readonly armed = new Set<{ readonly at: HeldAt; readonly held: HeldThread; left: number }>();
+  private readonly armed = new Set<Armed>();
   private counts: Record<string, number> = {};
   private sleep: KernelSleep | undefined;
 
@@ -107,10 +131,8 @@ export class Holds {
 
   /** Has a thread held. @param since calls that were made before its deed began */
   hold(at: HeldAt, since: Calls): HeldThread {
-    const name = at.point.function;
-    const made = isByMemory(at.point) ? 0 : (this.counts[name] ?? 0) - (since[name] ?? 0);
     const held = new HeldThread();
-    this.armed.add({ at, held, left: at.nth - made });
+    this.armed.add({ at, held, nth: (since[at.point.function] ?? 0) + at.nth });
     return held;
   }
 
@@ -121,35 +143,35 @@ export class Holds {
   }
 
   private async called(name: string, call: Call): Promise<RegisterValues> {
-    this.counts[name] = (this.counts[name] ?? 0) + 1;
-    for (const one of this.armed) {
-      const { at, held } = one;
-      if (at.point.function !== name || !isAbout(at, call) || --one.left > 0) continue;
-      this.armed.delete(one);
-      if (at.point.at === "entry") return this.keep(at.point, held, call.cpu);
-      await call.onReturn(async (cpu) =>
-        this.keep(at.point, held, cpu, { rip: cpu.registers.read("rip"), rax: cpu.registers.read("rax") }),
-      );
-      return {};
-    }
-    return {};
+    const nth = (this.counts[name] ?? 0) + 1;
+    this.counts[name] = nth;
+    if (this.armed.size === 0) return {};
+    const made = { name, nth, start: call.number(0), end: call.number(1) };
+    // Who is held before the call may be held once more when it comes back.
+    if (this.points.some((point) => point.function === name && point.at === "return"))
+      await call.onReturn(async (cpu) => {
+        const { registers } = cpu;
+        return this.meet("return", made, cpu, { rip: registers.read("rip"), rax: registers.read("rax") });
+      });
+    return this.meet("entry", made, call.cpu);
   }
 
-  private keep(
-    { sleeps }: HoldPoint,
-    held: HeldThread,
+  /** Keeps a thread that is to be held here, and lets every other go on. */
+  private async meet(
+    when: HoldPoint["at"],
+    made: Made,
     cpu: Stopped,
     then?: RegisterValues,
   ): Promise<RegisterValues> {
+    const met = [...this.armed].find((one) => isMeant(one, when, made));
+    if (met === undefined) return {};
+    this.armed.delete(met);
+    const { at, held } = met;
     held.arrives();
     const isOver = (): boolean => {
       held.looks++;
       return held.isFree;
     };
-    return this.sleep!.until(cpu, isOver, sleeps, then);
+    return this.sleep!.until(cpu, isOver, at.point.sleeps, then);
   }
 }
-
-/** Whether a call of (start, end) in guest-physical bytes is about what is meant. */
-const isAbout = ({ address }: HeldAt, call: Call): boolean =>
-  address === undefined || (call.number(0) <= address && address < call.number(1));
