@@ -90,6 +90,15 @@ const writeAll = (file: number, header: Header, checkpoint: Checkpoint): void =>
   fsyncSync(file);
 };
 
+/** Where a process writes a checkpoint before it takes the other's place. */
+const draftOf = (path: string): string => `${path}.${process.pid}.new`;
+
+/** The process that writes a file which is a draft of a checkpoint; undefined for any other file. @param name the checkpoint's */
+export const draftWriter = (name: string, file: string): number | undefined => {
+  const writer = file.startsWith(`${name}.`) ? /^(\d{1,9})\.new$/.exec(file.slice(name.length + 1)) : null;
+  return writer === null ? undefined : Number(writer[1]);
+};
+
 /**
  * Writes a checkpoint: all of it or nothing, so that one that was there stays until the new one is whole.
  *
@@ -98,7 +107,7 @@ const writeAll = (file: number, header: Header, checkpoint: Checkpoint): void =>
  * @throws CheckpointError
  */
 export const writeCheckpoint = (path: string, identity: string, checkpoint: Checkpoint, note = ""): void => {
-  const draft = `${path}.${process.pid}.new`;
+  const draft = draftOf(path);
   try {
     const file = openSync(draft, "w");
     try {

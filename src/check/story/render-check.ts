@@ -1,3 +1,4 @@
+import { wrap } from "../../scenario/render/paint.ts";
 import type { CheckedMachine } from "../machine/check-machine.ts";
 import type { MachineConfiguration } from "../machine/configurations/configuration.ts";
 import type { Hazard } from "../machine/configurations/hazards.ts";
@@ -21,7 +22,19 @@ const padded = (rows: readonly (readonly string[])[]): string =>
 /** Numbers with a blank between groups of three digits. */
 export const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
 
-const endOf = (end: string): string => (end === "interrupted" ? "stopped by you" : `ended by ${end}`);
+/** A count and what is counted. */
+const several = (count: number, what: string): string => `${grouped(count)} ${what}${count === 1 ? "" : "s"}`;
+
+/** What a user raises to see more, by what ended a search. */
+const ENDS: { readonly [end: string]: string } = {
+  interrupted: "stopped by you",
+  depth: "ended by --max-depth",
+  states: "ended by --max-states",
+  memory: "ended by --max-memory",
+  walks: "ended by --walks",
+};
+
+const endOf = (end: string): string => ENDS[end] ?? `ended by ${end}`;
 
 const verdictOf = ({ verdict, broken, end }: CheckedMachine | WalkedMachine): string => {
   if (verdict === "broken") return `broken: ${broken.join(", ")}`;
@@ -35,14 +48,22 @@ const timeOf = (ms: number): string => {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 };
 
-/** What the counts of a table are made with. Where something broke, partial order is off. */
-export const renderReductions = ({ symmetry, partialOrder, disjoint }: Reductions): string => {
+const namesOf = ({ symmetry, partialOrder, disjoint }: Reductions): string => {
   const used = [
     ...(symmetry ? ["symmetry"] : []),
     ...(partialOrder ? ["partial order"] : []),
     ...(disjoint === true ? ["disjoint steps"] : []),
   ];
-  return `reductions: ${used.length === 0 ? "none" : used.join(", ")}\n`;
+  return used.length === 0 ? "none" : used.join(", ");
+};
+
+/** What the counts of a table are made with. Where something broke they are of another search, mostly without partial order. */
+export const renderReductions = (asked: Reductions, checked: readonly CheckedMachine[] = []): string => {
+  const others = checked
+    .filter(({ verdict }) => verdict === "broken")
+    .map(({ reductions }) => namesOf(reductions));
+  const other = others.find((names) => names !== namesOf(asked));
+  return `reductions: ${namesOf(asked)}${other === undefined ? "" : `; where something broke: ${other}`}\n`;
 };
 
 /** One row a configuration: states, steps to the farthest, time, verdict. */
@@ -80,13 +101,18 @@ export const renderWalks = (walked: readonly (WalkedMachine & { readonly ms: num
     }),
   ])}\n`;
 
-const endingOf = ({ verdict, broken }: LiveMachine): string => {
+/** Whether all that is begun ends, and what ended the look at it. */
+export interface EndedLive extends LiveMachine {
+  readonly end: "complete" | "violation" | "states" | "interrupted";
+}
+
+const endingOf = ({ verdict, broken, end }: EndedLive): string => {
   if (verdict === "broken") return `broken: ${broken.join(", ")}`;
-  return verdict === "ends" ? "all ends" : "not known, ended by states";
+  return verdict === "ends" ? "all ends" : `not known, ${endOf(end)}`;
 };
 
 /** One row a configuration: states, steps between them, waits for memory in use that may last, time, verdict. */
-export const renderLive = (live: readonly (LiveMachine & { readonly ms: number })[]): string =>
+export const renderLive = (live: readonly (EndedLive & { readonly ms: number })[]): string =>
   `${padded([
     ["configuration", "states", "steps", "waits", "time", "verdict"],
     ...live.map((one) => {
@@ -108,7 +134,7 @@ const foundOf = ({ hazard, checked }: CheckedHazard): readonly string[] => {
     return [
       checked.configuration.name,
       grouped(states),
-      `${broken.join(", ")} in ${story.path.length} steps`,
+      `${broken.join(", ")} in ${several(story.path.length, "step")}`,
     ];
   return [
     checked.configuration.name,
@@ -128,41 +154,75 @@ export const renderHazards = (hazards: readonly CheckedHazard[]): string =>
 
 /** A machine that is broken before anybody chooses anything. */
 const beforehand = ({ before }: MachineConfiguration): string =>
-  ["  before the first step: the machine boots", ...before.map(deedText)].join(", ");
+  ["before the first step: the machine boots", ...before.map(deedText)].join(", ");
 
-/** A story as a transcript: one lane an actor, one row what others can see of it. */
-export const renderStory = (name: string, story: Story, shortest = true): string => {
-  const { violation, why, rows, path, configuration } = story;
-  const actors = [...new Set(rows.map(({ actor }) => actor))];
-  const lines = rows.map(({ step, steps, actor, what, effects }) => {
-    const lane = actors.map((other) => (other === actor ? "*" : ".")).join(" ");
-    const before = steps > 1 ? ` (${steps} steps)` : "";
-    return [String(step).padStart(4), lane, actor, `${what}${before}`, effects.join("; ")];
-  });
-  const lanes = actors.map((actor, lane) => `  lane ${lane + 1}: ${actor}`).join("\n");
-  const longer = shortest ? "" : " (there may be a shorter story)";
-  const told = rows.length === 0 ? beforehand(configuration) : `${lanes}\n${padded(lines)}`;
-  const steps = path.length === 1 ? "1 step" : `${path.length} steps`;
-  return `${name}: ${steps} to ${violation}${longer}\n${told}\n  ${why}\n`;
+/** Columns of a mail. */
+const WIDTH = 80;
+/** Before what a row shows, where it does not fit beside it. */
+const BELOW = " ".repeat(8);
+
+const wrapped = (text: string, width: number, before: string): string[] =>
+  wrap(text, width - before.length).map((line) => `${before}${line}`);
+
+const titleOf = (name: string, { broken, violation, rows }: Story, shortest: boolean): string => {
+  const steps = several(rows.at(-1)?.step ?? 0, "step");
+  if (!broken) return `${name}: ${steps}, and nothing is wrong`;
+  return `${name}: ${steps} to ${violation}${shortest ? "" : " (there may be a shorter story)"}`;
 };
 
-/** The same as a Mermaid sequence diagram. */
-export const renderMermaid = ({ rows, violation, roundFrom = Number.POSITIVE_INFINITY }: Story): string => {
-  const actors = [...new Set(rows.length === 0 ? ["machine"] : rows.map(({ actor }) => actor))];
+/**
+ * A story as a transcript: one lane an actor, one row what others can see of it.
+ *
+ * @param width columns; what rows show stands below them where it does not fit
+ */
+export const renderStory = (name: string, story: Story, shortest = true, width = WIDTH): string => {
+  const { rows, why, configuration } = story;
+  const actors = [...new Set(rows.map(({ actor }) => actor))];
+  const cells = rows.map(({ step, steps, actor, what }) => {
+    const lane = actors.map((other) => (other === actor ? "*" : ".")).join(" ");
+    return [String(step).padStart(4), lane, actor, `${what}${steps > 1 ? ` (${steps} steps)` : ""}`];
+  });
+  const beside = padded(cells.map((row, at) => [...row, rows[at]!.effects.join("; ")])).split("\n");
+  const alone = padded(cells).split("\n");
+  const fits = beside.every(({ length }) => length <= width);
+  const below = (at: number) => (rows[at]?.effects ?? []).flatMap((effect) => wrapped(effect, width, BELOW));
+  const lines = fits ? beside : alone.flatMap((line, at) => [line, ...below(at)]);
+  const told = rows.length === 0 ? wrapped(beforehand(configuration), width, "  ") : lines;
+  const [title = "", ...rest] = wrap(titleOf(name, story, shortest), width);
+  const head = [title, ...rest.map((line) => `  ${line}`)];
+  const legend = actors.map((actor, lane) => `  lane ${lane + 1}: ${actor}`);
+  const all = [...head, ...legend, ...told, ...wrapped(why, width, "  ")];
+  return `${all.join("\n")}\n`;
+};
+
+/** What would end a text of a diagram. */
+const clean = (text: string): string => text.replaceAll(";", ",").replaceAll("#", "");
+
+/** The same as a Mermaid sequence diagram: a note a row, and over all lanes what is broken and why. */
+export const renderMermaid = ({
+  rows,
+  violation,
+  why,
+  roundFrom = Number.POSITIVE_INFINITY,
+}: Story): string => {
+  const actors = [...new Set(rows.map(({ actor }) => actor))];
   const name = (actor: string): string => `a${actors.indexOf(actor)}`;
-  const clean = (text: string): string => text.replaceAll(";", ",").replaceAll(":", " ");
   const noted = (isThere: (row: StoryRow) => boolean): string[] =>
     rows
-      .filter((row) => row.effects.length > 0 && isThere(row))
-      .map(({ actor, effects }) => `  Note over ${name(actor)}: ${clean(effects.join(", "))}`);
+      .filter(isThere)
+      .map(({ actor, effects, what }) => [name(actor), effects.length === 0 ? what : effects.join(", ")])
+      .map(([over, text]) => `  Note over ${over}: ${clean(text!)}`);
   const round = noted(({ step }) => step > roundFrom);
-  const heads = actors.map((actor) => `  participant ${name(actor)} as ${clean(actor)}`);
+  // Nobody took a step where the first state is wrong.
+  const lanes = actors.length === 0 ? ["machine"] : actors;
+  const heads = lanes.map((lane, at) => `  participant a${at} as ${clean(lane).replaceAll(":", " ")}`);
+  const all = lanes.length === 1 ? "a0" : `a0,a${lanes.length - 1}`;
   return [
     "sequenceDiagram",
     ...heads,
     ...noted(({ step }) => step <= roundFrom),
     ...(round.length === 0 ? [] : ["  loop for ever", ...round, "  end"]),
-    `  Note over ${name(actors[0]!)}: ${clean(violation)}`,
+    `  Note over ${all}: ${clean([violation, why].filter((text) => text !== "").join("<br/>"))}`,
     "",
   ].join("\n");
 };

@@ -1,7 +1,8 @@
 import type { CheckedMachine } from "../../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../../check/machine/configurations/configuration.ts";
-import { hazardsOf } from "../../check/machine/configurations/hazards.ts";
+import { type Hazard, hazardsOf } from "../../check/machine/configurations/hazards.ts";
 import { standardConfiguration } from "../../check/machine/configurations/standard-configurations.ts";
+import type { WalkedMachine } from "../../check/machine/walk-machine.ts";
 import {
   type CheckedHazard,
   neverSeen,
@@ -13,13 +14,14 @@ import {
   renderTable,
   renderWalks,
 } from "../../check/story/render-check.ts";
+import { suggest } from "../../scenario/nearest-name.ts";
 import { renderJson } from "../../scenario/render/json.ts";
 import { wrap } from "../../scenario/render/paint.ts";
 import { EXIT } from "../exit-status.ts";
 import { screenOf } from "../screen.ts";
 import type { System } from "../system.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import { type CheckOptions, configurationsOf, settingsOf } from "./options.ts";
+import { type CheckOptions, configurationsOf, type SearchSettings, settingsOf, wrong } from "./options.ts";
 import { Search } from "./search.ts";
 import { replay, saveFirst, type Told } from "./story-files.ts";
 
@@ -78,8 +80,11 @@ const tableOf = async (
   const searched = walks ? [] : await inTurn(configurations, (one) => search.explore(one));
   const checked = [...walked, ...searched];
   const left = configurations.slice(checked.length).map(({ name }) => name);
-  const table = walks ? renderWalks(walked) : `${renderReductions(reductions)}${renderTable(searched)}`;
-  system.stdout.write(shown(table, checked, left, options, search));
+  const table = walks
+    ? renderWalks(walked)
+    : `${renderReductions(reductions, searched)}${renderTable(searched)}`;
+  const goOn = search.stopped === undefined ? "" : howToGoOn(options, search.settings, left, walked.at(-1));
+  system.stdout.write(shown(`${table}${notSearched(left)}${goOn}`, checked, left, options, system));
   // A search that was stopped has not seen what it can.
   if (search.stopped === undefined && options.json !== true && options.mermaid !== true)
     system.stdout.write(unseen(searched, system));
@@ -104,20 +109,29 @@ const tableOfProgress = async (
   system: System,
 ): Promise<boolean> => {
   const live = await inTurn(configurations, (one) => search.live(one));
-  const notSearched = configurations.slice(live.length).map(({ name }) => name);
-  const stories = live.flatMap(({ story }) =>
-    story === null
-      ? []
-      : [options.mermaid === true ? renderMermaid(story) : renderStory(story.configuration.name, story)],
-  );
-  const left = notSearched.length === 0 ? "" : `not searched: ${notSearched.join(", ")}\n`;
+  const left = configurations.slice(live.length).map(({ name }) => name);
+  const stories = live.flatMap((told) => storyIn(told, options, system));
   system.stdout.write(
     options.json === true
-      ? renderJson({ progress: live.map(({ ms, ...result }) => result), notSearched })
-      : [`${renderLive(live)}${left}`, ...stories].join("\n"),
+      ? renderJson({ progress: live.map(({ ms, ...result }) => result), notSearched: left })
+      : [`${renderLive(live)}${notSearched(left)}`, ...stories].join("\n"),
   );
   saveFirst(live, options, system);
   return live.some(({ story }) => story !== null);
+};
+
+/** A design's hazards, of the configurations that were asked for. @throws UsageError if there is none in them */
+const hazardsIn = (design: string, { config }: CheckOptions): readonly Hazard[] => {
+  const asked = config?.split(",").map((name) => name.trim());
+  const hazards = hazardsOf(design).filter(({ config: own = "" }) => asked?.includes(own) ?? true);
+  if (hazards.length > 0) return hazards;
+  const known = [...new Set(hazardsOf(design).flatMap(({ config: own }) => own ?? []))];
+  throw wrong(
+    "--config",
+    `configurations of hazards of ${design}`,
+    config ?? "",
+    suggest(config ?? "", known),
+  );
 };
 
 /** Searches for each hazard by the rules it breaks, and prints a table. @returns whether one was found */
@@ -129,14 +143,10 @@ const tableOfHazards = async (
 ): Promise<boolean> => {
   const hazards: CheckedHazard[] = [];
   const [{ design } = { design: "" }] = configurations;
-  for (const hazard of hazardsOf(design)) {
-    const configuration =
-      options.config === undefined
-        ? standardConfiguration(hazard.config ?? "", design)
-        : configurations.find(({ name }) => name === hazard.config);
+  for (const hazard of hazardsIn(design, options)) {
+    const configuration = standardConfiguration(hazard.config ?? "", design);
     const checked = configuration && (await search.explore({ ...configuration, rules: hazard.rules ?? [] }));
-    const why = hazard.why ?? (search.stopped === undefined ? "not asked for" : "stopped by you");
-    hazards.push({ hazard: { ...hazard, why }, checked: checked ?? null });
+    hazards.push({ hazard: { ...hazard, why: hazard.why ?? "stopped by you" }, checked: checked ?? null });
   }
   const searched = hazards.flatMap(({ checked }) => (checked === null ? [] : [checked]));
   system.stdout.write(options.json === true ? renderJson({ hazards }) : renderHazards(hazards));
@@ -144,30 +154,42 @@ const tableOfHazards = async (
   return searched.some(({ verdict }) => verdict === "broken");
 };
 
+const notSearched = (names: readonly string[]): string =>
+  names.length === 0 ? "" : `not searched: ${names.join(", ")}\n`;
+
 const shown = (
-  table: string,
+  head: string,
   checked: readonly (Told & { readonly ms: number })[],
-  notSearched: readonly string[],
+  left: readonly string[],
   options: CheckOptions,
-  search: Search,
+  system: System,
 ): string => {
   if (options.json === true)
-    return renderJson({ checked: checked.map(({ ms, ...result }) => result), notSearched });
-  const stories = checked.flatMap(({ story, shortest }) => {
-    if (story === null) return [];
-    return options.mermaid === true
-      ? renderMermaid(story)
-      : renderStory(story.configuration.name, story, shortest);
-  });
-  const left = notSearched.length === 0 ? "" : `not searched: ${notSearched.join(", ")}\n`;
-  const goOn = search.stopped === undefined ? "" : howToGoOn(options);
-  return [`${table}${left}${goOn}`, ...stories].join("\n");
+    return renderJson({ checked: checked.map(({ ms, ...result }) => result), notSearched: left });
+  return [head, ...checked.flatMap((told) => storyIn(told, options, system))].join("\n");
 };
 
-const howToGoOn = ({ checkpoint, search, seed }: CheckOptions): string => {
-  if (search === "walks" || search === "pct")
-    return `to go on, add the walks of the last row to --seed ${seed}\n`;
-  return checkpoint === undefined
-    ? "to be able to go on after Ctrl-C, begin with --checkpoint FILE\n"
-    : `the same command goes on from ${checkpoint}\n`;
+/** The story of what broke, as wide as the screen. */
+const storyIn = ({ story, shortest }: Told, { mermaid }: CheckOptions, system: System): string[] => {
+  if (story === null) return [];
+  if (mermaid === true) return [renderMermaid(story)];
+  return [renderStory(story.configuration.name, story, shortest, screenOf(system.stdout, system).width)];
+};
+
+/** Walks go on with the seed behind the last; only breadth first keeps what it knows. */
+const howToGoOn = (
+  { checkpoint }: CheckOptions,
+  { search, seed, exact, walks, reductions }: SearchSettings,
+  left: readonly string[],
+  last: WalkedMachine | undefined,
+): string => {
+  if (search === "walks" || search === "pct") {
+    if (last?.end !== "interrupted") return `to go on: --config ${left.join(",")}\n`;
+    const there = `--config ${last.configuration.name} --seed ${seed + last.walks} --walks ${walks - last.walks}`;
+    return `to go on: ${there}${left.length === 0 ? "" : `; then --config ${left.join(",")}`}\n`;
+  }
+  if (checkpoint !== undefined) return `the same command goes on from ${checkpoint}\n`;
+  if (search === "depth" || exact || reductions.disjoint === true)
+    return `this search begins anew each time; breadth first without ${search === "depth" ? "more" : exact ? "--exact" : "--disjoint-steps"} takes --checkpoint FILE\n`;
+  return "to be able to go on after Ctrl-C, begin with --checkpoint FILE\n";
 };

@@ -5,7 +5,9 @@ import type { MachineConfiguration } from "../../check/machine/configurations/co
 import type { Story } from "../../check/story/story.ts";
 import { readStory, storyFile } from "../../check/story/story-file.ts";
 import { keepMachine, type MachineKeep, programIdentity } from "../../check-run/machine-search.ts";
+import { oneLine } from "../../scenario/scenario-error.ts";
 import { UsageError } from "../exit-status.ts";
+import { reason } from "../read-scenario.ts";
 import type { System } from "../system.ts";
 import { VERSION } from "../version.ts";
 import type { SearchSettings } from "./options.ts";
@@ -44,13 +46,14 @@ export class Checkpoints {
   private readonly done: Map<string, Result>;
   private partial = false;
 
-  /** @throws UsageError for a file that is no checkpoint */
+  /** @throws UsageError for a file that is no checkpoint, or that cannot be written: nobody searches an hour for nothing */
   constructor(path: string, everyMs: number, settings: SearchSettings, system: System) {
     this.path = path;
     this.everyMs = everyMs;
     this.settings = settings;
     this.system = system;
     this.done = new Map(Object.entries(this.read()));
+    this.write();
   }
 
   private read(): { readonly [name: string]: Result } {
@@ -61,6 +64,20 @@ export class Checkpoints {
       if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return {};
       throw new UsageError(
         `--checkpoint ${this.path}: expected what a check kept there, found another file; name another one, or delete it`,
+        { cause },
+      );
+    }
+  }
+
+  private write(): void {
+    const done = Object.fromEntries(this.done);
+    try {
+      this.system.writeText(this.path, `${JSON.stringify({ format: FORMAT, done })}\n`);
+    } catch (cause) {
+      throw new UsageError(
+        oneLine(
+          `--checkpoint ${this.path}: expected a file that can be written, found one that ${reason(cause)}; name another one`,
+        ),
         { cause },
       );
     }
@@ -106,8 +123,7 @@ export class Checkpoints {
       seen: [...counts.seen],
       story: told,
     });
-    const done = Object.fromEntries(this.done);
-    this.system.writeText(this.path, `${JSON.stringify({ format: FORMAT, done })}\n`);
+    this.write();
     keep.file.remove();
   }
 

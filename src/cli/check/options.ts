@@ -62,20 +62,28 @@ export interface SearchSettings {
 }
 
 const MIB = 2 ** 20;
+/** Bytes stay whole numbers. */
+const MOST_MIB = 2 ** 32;
 /** More threads than this only wait for one another. */
 const MOST_THREADS = 64;
 
-export const wrong = (where: string, expected: string, found: string, advice: string): UsageError =>
+export const wrong = (
+  where: string,
+  expected: string,
+  found: string | undefined,
+  advice: string,
+): UsageError =>
   new UsageError(oneLine(`${where}: expected ${expected}, found ${describe(found)}; ${advice}`));
 
 const ADVICE = "see tidemark check --help";
 
-const whole = (option: string, text: string, least: number, most = 1e12 - 1): number => {
+/** A bound that nobody comes to. */
+const MOST = 1e12 - 1;
+
+const whole = (option: string, text: string, least: number, most = MOST, unit = ""): number => {
   const number = Number(text);
   if (/^\d{1,12}$/.test(text) && least <= number && number <= most) return number;
-  const range =
-    most < 1e12 - 1 ? `a whole number from ${least} to ${most}` : `a whole number from ${least} on`;
-  throw wrong(option, least === 1 && most === 1e12 - 1 ? "a whole number above 0" : range, text, ADVICE);
+  throw wrong(option, `a whole number${unit} from ${least} to ${most}`, text, ADVICE);
 };
 
 /** How the options ask to search. @throws UsageError */
@@ -84,7 +92,7 @@ export const settingsOf = (options: CheckOptions): SearchSettings => {
   const depth = maxDepth === undefined ? undefined : whole("--max-depth", maxDepth, 1, 65_535);
   const limits = {
     states: whole("--max-states", options.maxStates, 1),
-    bytes: whole("--max-memory", options.maxMemory, 1) * MIB,
+    bytes: whole("--max-memory", options.maxMemory, 1, MOST_MIB, " of MiB") * MIB,
     ...(depth === undefined ? {} : { depth }),
   };
   const cores = Math.min(MOST_THREADS, availableParallelism());
@@ -108,7 +116,7 @@ export const settingsOf = (options: CheckOptions): SearchSettings => {
 
 /** What one search has and another has not is refused rather than left out. */
 const refuseCombinations = (options: CheckOptions, walks: boolean): void => {
-  const { search, exact, checkpoint, hazards, mermaid, symmetry, partialOrder } = options;
+  const { search, exact, checkpoint, hazards, rules, mermaid, symmetry, partialOrder } = options;
   const breadth = search === "breadth";
   refuseDisjoint(options);
   if (hazards === true && !breadth)
@@ -118,6 +126,8 @@ const refuseCombinations = (options: CheckOptions, walks: boolean): void => {
       search,
       "leave one out",
     );
+  if (hazards === true && rules !== undefined)
+    throw wrong("--rules", "no --hazards, which has rules of its own", "both", "leave one out");
   if (hazards === true && mermaid === true)
     throw wrong("--mermaid", "no --hazards, which prints a table only", "both", "leave one out");
   if (exact === true && walks)
@@ -156,19 +166,21 @@ const refuseDisjoint = ({
     throw wrong("--disjoint-steps", "breadth first with partial order only", found[0]!, "leave one out");
 };
 
-/** Configurations to search. @throws UsageError */
+const RULE_NAMES: readonly string[] = INVARIANTS.map(({ id }) => id);
+
+/** Configurations to search, each once. @throws UsageError */
 export const configurationsOf = (
   design: string | undefined,
   options: CheckOptions,
 ): MachineConfiguration[] => {
   if (design === undefined || !DESIGNS.includes(design))
-    throw wrong("design", "a design", design ?? "nothing", suggest(design ?? "", DESIGNS));
+    throw wrong("design", "a design", design, suggest(design ?? "", DESIGNS));
   const rules = options.rules?.split(",").map((rule) => rule.trim()) ?? [];
   for (const rule of rules)
-    if (!INVARIANTS.some(({ id }) => id === rule))
-      throw wrong("--rules", "invariants such as I2,I11", rule, "docs/hazards.md lists them");
+    if (!RULE_NAMES.includes(rule))
+      throw wrong("--rules", "invariants such as I2,I11", rule, suggest(rule, RULE_NAMES));
   const names = options.config?.split(",").map((name) => name.trim()) ?? CONFIGURATION_NAMES;
-  return names.map((name) => {
+  return [...new Set(names)].map((name) => {
     const configuration = standardConfiguration(name, design);
     if (configuration === undefined)
       throw wrong("--config", "a standard configuration", name, suggest(name, CONFIGURATION_NAMES));

@@ -1,10 +1,11 @@
 import { type CheckedMachine, checkMachine, type MachineSearch } from "../../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../../check/machine/configurations/configuration.ts";
 import { learnPatiently } from "../../check/machine/learn.ts";
-import { type LiveMachine, livenessOf } from "../../check/machine/liveness.ts";
+import { livenessOf } from "../../check/machine/liveness.ts";
 import { shrinkStory } from "../../check/machine/shrinking/shrink-machine.ts";
 import { type WalkedMachine, walkMachine } from "../../check/machine/walk-machine.ts";
 import type { Counts } from "../../check/result.ts";
+import type { EndedLive } from "../../check/story/render-check.ts";
 import type { Story } from "../../check/story/story.ts";
 import { type MachineSearchOptions, machineDive, machineSearch } from "../../check-run/machine-search.ts";
 import { Interruption } from "../interruption.ts";
@@ -119,7 +120,7 @@ export class Search {
   }
 
   /** Whether all that is begun ends. @returns undefined if a signal came before it began */
-  async live(configuration: MachineConfiguration): Promise<Timed<LiveMachine> | undefined> {
+  async live(configuration: MachineConfiguration): Promise<Timed<EndedLive> | undefined> {
     const { system, progress, settings } = this;
     if (!(await this.goesOn())) return undefined;
     const begun = system.clock();
@@ -132,7 +133,9 @@ export class Search {
       },
     });
     progress.clear();
-    return { ...live, ms: system.clock() - begun };
+    const short = this.stopped === undefined ? "states" : "interrupted";
+    const end = ({ ends: "complete", broken: "violation", partial: short } as const)[live.verdict];
+    return { ...live, end, ms: system.clock() - begun };
   }
 
   /** Hears signals. After one it waits no more: what is known is to be printed at once. */
