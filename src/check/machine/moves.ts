@@ -39,7 +39,7 @@ export class MachineMoves {
   looksAtRest = true;
   /** Is told each actor that takes a step of its own accord, before it does. */
   moves: (actor: number) => void = () => undefined;
-  private readonly localSteps: LocalSteps;
+  readonly localSteps: LocalSteps;
   /** Which steps are part of the choice before them. */
   readonly merged: MergedSteps;
   private readonly normalForm: NormalForm;

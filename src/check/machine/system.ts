@@ -47,7 +47,7 @@ export class MachineSystem implements System {
   /** Which sign shows that the configuration's rules ask for: its number, or TAKEN. */
   private readonly signOf: () => number;
   private readonly rules: RuleCalls;
-  /** Absent where steps are not foreseeable; and with reductions: local steps of others are part of a step then, and a fingerprint is no sum. */
+  /** Absent where steps are not foreseeable; and with disjoint steps, which are tried anyhow. */
   private foresight: Foresight | undefined;
   /** Lines that steps change. */
   private readonly lines: readonly number[];
@@ -74,7 +74,7 @@ export class MachineSystem implements System {
     this.signOf = signsOf(machine, configuration.rules);
     this.lines = places.lines;
     this.untouched = new Untouched(machine, arena, knowledge, places.untouched);
-    this.cells = new Cells(arena, places);
+    this.cells = new Cells(arena, places, this.likeUsers.parts);
     this.moves.moves = (actor) => this.cells.moves(groupOfActor(actor));
     this.foresight = this.newForesight();
     this.stateBytes = this.cells.stateBytes;
@@ -121,8 +121,8 @@ export class MachineSystem implements System {
 
   fingerprint(halves: Uint32Array): void {
     this.cells.fingerprint(halves);
-    this.foresight?.came(halves);
     this.likeUsers.addTo(halves, this.cells);
+    this.foresight?.came();
   }
 
   choices(): number {
@@ -194,7 +194,7 @@ export class MachineSystem implements System {
     }
     this.moves.mergesLocalSteps = partialOrder;
     this.moves.merged.independent = partialOrder && disjoint ? this.independentSteps() : undefined;
-    this.foresight = symmetry || partialOrder ? undefined : this.newForesight();
+    this.foresight = this.moves.merged.independent === undefined ? this.newForesight() : undefined;
   }
 
   /** None where signs are looked for: they show in states between steps, on any memory at once, and are no part of a step. */
@@ -206,10 +206,12 @@ export class MachineSystem implements System {
   }
 
   private newForesight(): Foresight | undefined {
-    const { machine, cells, knowledge, rules, configuration } = this;
+    const { machine, cells, moves, knowledge, rules, configuration } = this;
     // A sign may be looked for in the stacks of all.
     if (knowledge.unforeseeable || asksForSigns(configuration.rules)) return undefined;
-    return new Foresight(cells, new StepKeys(machine, cells, rules), rules, MOVE_KINDS, () => {
+    const goesAlong = moves.mergesLocalSteps ? (actor: number) => moves.localSteps.isLocal(actor) : undefined;
+    const keys = new StepKeys(machine, cells, rules, goesAlong);
+    return new Foresight(cells, keys, rules, this.likeUsers, MOVE_KINDS, () => {
       const what = "a step did something else than before, with the same memory of its own and of all";
       throw new FootprintError({ ...knowledge, unforeseeable: true }, what);
     });

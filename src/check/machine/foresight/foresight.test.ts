@@ -1,18 +1,40 @@
 import { expect, it } from "vitest";
 import { BreadthFirst } from "../../breadth-first.ts";
 import { TAKEN, UNFORESEEN } from "../../system.ts";
-import { standardConfiguration } from "../configurations/standard-configurations.ts";
-import { NO_REDUCTIONS } from "../reductions/reductions.ts";
+import type { MachineConfiguration } from "../configurations/configuration.ts";
+import { SMALLEST, standardConfiguration } from "../configurations/standard-configurations.ts";
+import { ALL_REDUCTIONS, NO_REDUCTIONS, type Reductions } from "../reductions/reductions.ts";
 import { searchMachine } from "../search-machine.ts";
 import type { MachineSystem } from "../system.ts";
 
 const LONG = { timeout: 1_800_000 };
 
 /** Nothing is known of any step, nor of what was seen. */
-const forget = (system: MachineSystem): void => {
+const forget = (system: MachineSystem, reductions: Reductions): void => {
   system.goals.fill(0);
-  system.reduce(NO_REDUCTIONS);
+  system.reduce(reductions);
 };
+
+/** Two users take plugged memory and give it back, while the operator takes some away. */
+const twoUsers = (design: string): MachineConfiguration => ({
+  ...SMALLEST,
+  ...{ name: "two-users", design, vcpus: 3, before: [{ do: "resize", to: 3 }] },
+  device: { kind: "virtio-mem", units: 3 },
+  programs: [
+    { by: "operator", deeds: [{ do: "resize", to: 2 }], when: "any time" },
+    ...[1, 2].map(
+      (user) =>
+        ({
+          by: { user },
+          deeds: [
+            { do: "allocate", units: 1, as: `memory of ${user}` },
+            { do: "free", as: `memory of ${user}` },
+          ],
+          when: "any time",
+        }) as const,
+    ),
+  ],
+});
 
 /** All that a search finds but the memory it takes. */
 const found = (system: MachineSystem) => {
@@ -24,12 +46,32 @@ const found = (system: MachineSystem) => {
 
 const SMALL = ["grow-shrink", "dimm-add-fails", "accept-beside-unplug", "snp-dimm"];
 const DESIGNS = ["tide", "bitmaps", "notifier"];
+const SYMMETRY: Reductions = { symmetry: true, partialOrder: false };
+const REDUCED: readonly (readonly [string, Reductions])[] = [
+  ["no reductions", NO_REDUCTIONS],
+  ["symmetry", SYMMETRY],
+  ["partial order", { symmetry: false, partialOrder: true }],
+  ["all reductions", ALL_REDUCTIONS],
+];
 
-it.each(SMALL.flatMap((name) => DESIGNS.map((design) => [name, design] as const)))(
-  "%s of %s: a search finds the same whether it takes all choices or goes by what is foreseen",
+const searched = [...SMALL.map((name) => (design: string) => standardConfiguration(name, design)!), twoUsers];
+const SEARCHES = searched
+  .flatMap((configuration) => DESIGNS.map(configuration))
+  .flatMap((configuration) =>
+    REDUCED.filter(([, { symmetry }]) => !symmetry || configuration.name === "two-users").map(
+      ([reduced, reductions]) =>
+        [configuration.name, configuration.design, reduced, configuration, reductions] as const,
+    ),
+  );
+
+it.each(SEARCHES)(
+  "%s of %s with %s: a search finds the same whether it takes all choices or goes by what is foreseen",
   LONG,
-  async (name, design) => {
-    await searchMachine(standardConfiguration(name, design)!, (system) => {
+  async (_name, _design, _reduced, configuration, reductions) => {
+    let searches = 0;
+    await searchMachine(configuration, (system) => {
+      searches++;
+      forget(system, reductions);
       let foreseen = 0;
       // It is asked, and so holds what it knows of each choice against what comes out.
       const takesAll: MachineSystem = Object.create(system);
@@ -39,19 +81,23 @@ it.each(SMALL.flatMap((name) => DESIGNS.map((design) => [name, design] as const)
         results.fill(UNFORESEEN, 0, count);
       };
       const all = found(takesAll);
-      forget(system);
+      forget(system, reductions);
       expect(found(system)).toEqual(all);
       expect(all.end).toBe("complete");
       expect(foreseen).toBeGreaterThan(100);
     });
+    expect(searches).toBe(1);
   },
 );
 
-it.each(SMALL.flatMap((name) => DESIGNS.map((design) => [name, design] as const)))(
-  "%s of %s: a state that is foreseen is saved as the one that its choice comes to",
+it.each(SEARCHES)(
+  "%s of %s with %s: a state that is foreseen is saved as the one that its choice comes to",
   LONG,
-  async (name, design) => {
-    await searchMachine(standardConfiguration(name, design)!, (system) => {
+  async (_name, _design, _reduced, configuration, reductions) => {
+    let searches = 0;
+    await searchMachine(configuration, (system) => {
+      searches++;
+      forget(system, reductions);
       const saved = [0, 1].map(() => new Uint8Array(system.stateBytes));
       const held = (place: number) => saved[place]!.subarray(0, system.save(saved[place]!, 0));
       let foreseen = 0;
@@ -70,6 +116,7 @@ it.each(SMALL.flatMap((name) => DESIGNS.map((design) => [name, design] as const)
       expect(all.end).toBe("complete");
       expect(foreseen).toBeGreaterThan(100);
     });
+    expect(searches).toBe(1);
   },
 );
 

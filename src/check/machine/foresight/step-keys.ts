@@ -8,6 +8,12 @@ export const MOST_KEYS = 256;
 /** Tells keys with what rules keep for themselves from those without. */
 const RULED = 0x2545_f491;
 
+/** Words of what is mixed: a sum, what it is for, and then bits of the actors whose stacks count, by kind, 32 actors at a time. */
+const SUM_WORDS = 3;
+/** Who has no work, users among them, and who goes along with others' steps. */
+const KIND = { IDLE: 0, USER: 1, ALONG: 2 } as const;
+const KINDS = 3;
+
 /** What is hashed apart beside stacks, see gatesOf: memory that only programs look at, and memory that only rules do that tell of it. */
 export const asideOf = (programs: ArrayBufferView, { views }: RuleCalls): readonly ArrayBufferView[] => [
   programs,
@@ -17,7 +23,8 @@ export const asideOf = (programs: ArrayBufferView, { views }: RuleCalls): readon
 /**
  * Tells in 64 bits what a step depends on. An actor's step depends on its own stack and on what all share: not on the stacks of
  * others who have work, nor on whether users have any, nor on how far programs are; and on what rules keep for themselves only where
- * it tells them something. What a program does next depends on these too, but for the stacks of who has work.
+ * it tells them something. What a program does next depends on these too, but for the stacks of who has work. Where other actors go on
+ * as part of a step, it also depends on the stacks of those who would, if they were ready.
  */
 export class StepKeys {
   /** By choice of the origin: what it depends on, unless it tells rules something. */
@@ -38,8 +45,13 @@ export class StepKeys {
   private readonly shared = new Uint32Array(2);
   private readonly whole = new Uint32Array(2);
   private readonly words: Uint32Array;
+  /** Whether an actor with work goes on as part of whoever's step, once it is ready; that follows from its stack. */
+  private readonly goesAlong: ((actor: number) => boolean) | undefined;
+  /** By owner of memory: 1 for an actor of whom that is so at the origin. */
+  private readonly along: Uint8Array;
 
-  constructor(machine: Machine, cells: Cells, rules: RuleCalls) {
+  /** @param goesAlong left out: nobody does */
+  constructor(machine: Machine, cells: Cells, rules: RuleCalls, goesAlong?: (actor: number) => boolean) {
     const { actors, users } = machine.tasks;
     const owning = cells.stacks.sums.length / 2;
     this.machine = machine;
@@ -50,7 +62,10 @@ export class StepKeys {
     for (const { index } of users) this.isUser[index] = 1;
     this.ofActors = new Uint8Array(owning);
     this.ofPrograms = new Uint8Array(owning).fill(1, actors.length);
-    this.words = new Uint32Array(3 + 2 * Math.ceil(actors.length / 32));
+    this.words = new Uint32Array(SUM_WORDS + KINDS * Math.ceil(actors.length / 32));
+    this.goesAlong = goesAlong;
+    this.along = new Uint8Array(owning);
+    cells.stacks.moved.fill(1);
   }
 
   /** The machine is at the origin, and has these choices: pairs of actor and fault. */
@@ -80,20 +95,18 @@ export class StepKeys {
     words.fill(0);
     for (let actor = 0; actor < actors; actor++) {
       const isIdle = tasks[actor]!.idle;
-      ofPrograms[actor] = isIdle ? 1 : 0;
-      ofActors[actor] = isIdle && isUser[actor] === 0 ? 1 : 0;
-      if (!isIdle) {
-        busy++;
+      const isAlong = !isIdle && this.isAlong(actor);
+      ofPrograms[actor] = isIdle || isAlong ? 1 : 0;
+      ofActors[actor] = isAlong || (isIdle && isUser[actor] === 0) ? 1 : 0;
+      if (!isIdle) busy++;
+      if (!isIdle && !isAlong) {
         low ^= sums[2 * actor]!;
         high ^= sums[2 * actor + 1]!;
-      } else if (isUser[actor] === 1) {
+      } else if (isIdle && isUser[actor] === 1) {
         usersLow ^= sums[2 * actor]!;
         usersHigh ^= sums[2 * actor + 1]!;
       }
-      const bit = 1 << (actor & 31);
-      const word = 3 + 2 * (actor >>> 5);
-      if (ofActors[actor] === 1) words[word]! |= bit;
-      else if (isIdle) words[word + 1]! |= bit;
+      if (isIdle || isAlong) this.noteKind(actor, isAlong);
     }
     this.mix(low, high, 2, this.whole);
     ruled[0] = RULED;
@@ -104,9 +117,24 @@ export class StepKeys {
     }
     low ^= ruled[0]! ^ sums[2 * actors]! ^ usersLow;
     high ^= ruled[1]! ^ sums[2 * actors + 1]! ^ usersHigh;
-    for (let word = 4; word < words.length; word += 2) words[word] = 0;
+    for (let word = SUM_WORDS + KIND.USER; word < words.length; word += KINDS) words[word] = 0;
     // The last who has work leaves a machine at rest, which is looked at as a whole.
     this.mix(low, high, busy === 1 ? 1 : 0, this.shared);
+  }
+
+  /** The stack of an actor counts. */
+  private noteKind(actor: number, isAlong: boolean): void {
+    const kind = isAlong ? KIND.ALONG : this.isUser[actor] === 1 ? KIND.USER : KIND.IDLE;
+    this.words[SUM_WORDS + KINDS * (actor >>> 5) + kind]! |= 1 << (actor & 31);
+  }
+
+  private isAlong(actor: number): boolean {
+    const { goesAlong, along } = this;
+    if (goesAlong === undefined) return false;
+    const { moved } = this.cells.stacks;
+    if (moved[actor] === 1) along[actor] = goesAlong(actor) ? 1 : 0;
+    moved[actor] = 0;
+    return along[actor] === 1;
   }
 
   private mix(low: number, high: number, kind: number, halves: Uint32Array): void {

@@ -14,8 +14,12 @@ const SLOT = {
   /** Where what it changed lies in the log, twice; plus 1 if it was written in an odd round. */
   PLACE: 6,
   WORDS: 7,
+  /** What else the fingerprint changes; not in all memories. */
+  MORE: 8,
 } as const;
-const SLOT_WORDS = 8;
+const SLOT_WORDS = { few: 8, more: 16 } as const;
+/** Room for what else the fingerprint changes. */
+export const MORE_WORDS = SLOT_WORDS.more - SLOT_WORDS.few;
 /** What a slot holds of a step: nothing, what it changed, that there is no such step, or that it depends on more. */
 export const KNOWN = { NOTHING: 0, TAKEN: 1, DISABLED: 2, MORE: 3 } as const;
 /** Words of what steps changed. The newest drive out the oldest. */
@@ -27,7 +31,8 @@ const FEWEST_STEPS = 16;
 export class StepMemory {
   /** From `begin` to `end` of it lies what a step changed. */
   readonly log: Uint32Array;
-  private readonly slots = new Uint32Array(SLOTS * SLOT_WORDS);
+  readonly slots: Uint32Array;
+  private readonly slotWords: number;
   private readonly longest: number;
   /** Where the log goes on. */
   private head = 0;
@@ -35,9 +40,14 @@ export class StepMemory {
   /** Somewhere for what was touched to go, so that the reads are not left out. */
   protected touched = 0;
 
-  /** @param longest words that a step changes at most, and what is written with them */
-  constructor(longest: number) {
+  /**
+   * @param longest words that a step changes at most, and what is written with them
+   * @param more whether the fingerprint changes in more ways than one
+   */
+  constructor(longest: number, more = false) {
     this.longest = longest;
+    this.slotWords = more ? SLOT_WORDS.more : SLOT_WORDS.few;
+    this.slots = new Uint32Array(SLOTS * this.slotWords);
     this.log = new Uint32Array(Math.max(LOG_WORDS, FEWEST_STEPS * longest));
   }
 
@@ -46,7 +56,7 @@ export class StepMemory {
   }
 
   private slotOf(low: number): number {
-    return (low % SLOTS) * SLOT_WORDS;
+    return (low % SLOTS) * this.slotWords;
   }
 
   /** Reads where some steps belong, so that their slots are in the cache. */
@@ -87,6 +97,11 @@ export class StepMemory {
     return this.slots[slot + SLOT.CHANGE_HIGH]!;
   }
 
+  /** Place among the slots of what else the fingerprint changes. */
+  more(slot: number): number {
+    return slot + SLOT.MORE;
+  }
+
   begin(slot: number): number {
     return this.slots[slot + SLOT.PLACE]! >>> 1;
   }
@@ -103,10 +118,10 @@ export class StepMemory {
 
   /** Of what was written in the round before last nothing is left. */
   private beginRound(): void {
-    const { slots } = this;
+    const { slots, slotWords } = this;
     this.head = 0;
     this.round = 1 - this.round;
-    for (let slot = 0; slot < slots.length; slot += SLOT_WORDS)
+    for (let slot = 0; slot < slots.length; slot += slotWords)
       if ((slots[slot + SLOT.PLACE]! & 1) === this.round) slots[slot + SLOT.WHAT] = KNOWN.NOTHING;
   }
 
@@ -116,8 +131,8 @@ export class StepMemory {
     this.slots[this.slotOf(low) + SLOT.WHAT] = what;
   }
 
-  /** Remembers what a step changed. @param end of what was written where there was room */
-  keep(low: number, high: number, kind: number, changeLow: number, changeHigh: number, end: number): void {
+  /** Remembers what a step changed. @param end of what was written where there was room @returns its slot */
+  keep(low: number, high: number, kind: number, changeLow: number, changeHigh: number, end: number): number {
     const { slots, head } = this;
     const slot = this.slotOf(low);
     slots[slot + SLOT.LOW] = low;
@@ -129,5 +144,6 @@ export class StepMemory {
     slots[slot + SLOT.PLACE] = head * 2 + this.round;
     slots[slot + SLOT.WORDS] = end - head;
     this.head = end;
+    return slot;
   }
 }

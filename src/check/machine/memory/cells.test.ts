@@ -4,7 +4,7 @@ import { Arena } from "./arena.ts";
 import { Cells } from "./cells.ts";
 import { LINE_WORDS } from "./line.ts";
 
-const LINES = { inKey: [true, true, false], apart: [0, 1, 0] };
+const LINES = { inKey: [true, true, false], apart: [false, true, false] };
 
 /** Four lines: the second is not saved, the third can be left out, the last one is no part of the key. */
 const make = () => {

@@ -1,6 +1,7 @@
 import { assert } from "../../../assert.ts";
 import { writeKey } from "../foresight/cell-key.ts";
 import { takeChange, writeChange } from "../foresight/changes.ts";
+import { type ApartTeller, NO_TELLER } from "./apart.ts";
 import type { Arena } from "./arena.ts";
 import { GatedCompare } from "./gated-compare.ts";
 import { type Gates, openGates } from "./gates.ts";
@@ -9,7 +10,6 @@ import { Mirror } from "./mirror.ts";
 import { BlockWriter, blockWords, MOST_SAVED_LINES, SAVED_HEADER, takeBlock } from "./saved-state.ts";
 import { StackHashes } from "./stack-hashes.ts";
 import { Tail } from "./tail.ts";
-import { Tellers } from "./tellers.ts";
 import { WordsOf } from "./words-of.ts";
 
 /** Lines of the machine's memory: what of it is saved, and what of that tells states from one another. */
@@ -18,8 +18,8 @@ export interface CellLines {
   readonly lines: readonly number[];
   /** By place in `lines`: whether the line tells states apart; false for what no later step looks at. */
   readonly inKey: readonly boolean[];
-  /** By place in `lines`: bits of who can tell the line apart, so that the key leaves it out; 0: nobody. Left out: nobody any. */
-  readonly apart?: readonly number[];
+  /** By place in `lines`: whether it can be told in another way, so that the key leaves it out. Left out: none can. */
+  readonly apart?: readonly boolean[];
   /** Left out: all lines are always compared. */
   readonly gates?: Gates;
 }
@@ -35,10 +35,10 @@ export class Cells {
   private readonly words: Uint32Array;
   /** By line: 1 if it is part of the key. */
   private readonly keyed: Uint8Array;
-  /** Lines of the key that can be left out of it, whether they are, and by line the bits of who tells it then. */
+  /** Lines of the key that can be left out of it, whether they are, and who tells them then. */
   private readonly apart: readonly number[];
   private leavesOut = false;
-  private readonly tellers: Tellers;
+  private readonly teller: ApartTeller;
   readonly stacks: StackHashes;
   private readonly base: Mirror;
   private readonly origin: Mirror;
@@ -56,14 +56,18 @@ export class Cells {
   private readonly halves = new Uint32Array(2);
   private readonly views = new WordsOf();
 
-  /** The base is what the lines hold now. */
-  constructor(arena: Arena, { lines, inKey, apart = [], gates = openGates(lines) }: CellLines) {
+  /** The base is what the lines hold now. @param teller of what the key can leave out */
+  constructor(
+    arena: Arena,
+    { lines, inKey, apart = [], gates = openGates(lines) }: CellLines,
+    teller = NO_TELLER,
+  ) {
     this.count = lines.length * LINE_WORDS;
     assert(lines.length < MOST_SAVED_LINES, "the lines of a machine fit a block's header");
     this.words = arena.words;
     this.keyed = Uint8Array.from(inKey, Number);
-    this.apart = [...lines.keys()].filter((line) => inKey[line] === true && (apart[line] ?? 0) !== 0);
-    this.tellers = new Tellers(lines.map((_, line) => apart[line] ?? 0));
+    this.apart = [...lines.keys()].filter((line) => inKey[line] === true && apart[line] === true);
+    this.teller = teller;
     this.stacks = new StackHashes(gates);
     this.base = new Mirror(arena, lines, undefined, inKey);
     this.origin = new Mirror(arena, lines, gates.groups, inKey);
@@ -130,24 +134,21 @@ export class Cells {
     base.compare();
     originHalves.fill(0);
     this.stacks.clear();
+    this.teller.clear();
     for (const mirror of [base, origin]) {
       mirror.hash(originHalves);
       this.stacks.take(mirror);
+      if (out) this.teller.take(mirror);
     }
     this.hashed = false;
     this.savedLength = 0;
     this.leavesOut = out;
-    this.tellers.moveAll();
   }
 
-  /** Bits of who tells lines apart in which the machine differs from the origin. */
-  changedApart(): number {
+  /** Knows in which lines the machine differs from the origin. Good until the machine moves. */
+  differing(): Mirror {
     this.compare();
-    return this.tellers.of(this.origin);
-  }
-
-  takeMovedApart(): number {
-    return this.tellers.takeMoved();
+    return this.origin;
   }
 
   /** Whether nothing that is owned differs from the origin but what those own that are marked with 1. */
@@ -158,7 +159,7 @@ export class Cells {
 
   /** Machine and copy are an old and a new origin, and it is known where they differ. */
   private originMoves(): void {
-    if (this.leavesOut) this.tellers.move(this.origin);
+    if (this.leavesOut) this.teller.take(this.origin);
     this.stacks.take(this.origin);
   }
 

@@ -10,7 +10,7 @@ export class GatedCompare {
   private readonly tellers: Gates["tellers"];
   /** By teller: what it told at the origin. */
   private readonly told: Float64Array;
-  /** Groups that are compared beside group 0: the first `count` of the list, and 1 at each of them. */
+  /** Groups that are compared beside group 0: the first `count` of the list, ascending, and 1 at each of them. */
   private readonly list: Uint16Array;
   private readonly isOpen: Uint8Array;
   private count = 0;
@@ -62,8 +62,12 @@ export class GatedCompare {
 
   private open(group: number): void {
     if (this.isOpen[group] === 1) return;
+    const { list } = this;
     this.isOpen[group] = 1;
-    this.list[this.count++] = group;
+    // In the order of their numbers, so that the same changes are listed in the same order, whoever moved first.
+    let at = this.count++;
+    for (; at > 0 && list[at - 1]! > group; at--) list[at] = list[at - 1]!;
+    list[at] = group;
   }
 
   /** Leaves the lines that differ in the origin's list. */

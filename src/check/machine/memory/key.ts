@@ -58,14 +58,14 @@ export interface Places extends CellLines {
 /**
  * What of a machine is saved, and what of that tells states from one another.
  *
- * @param apart by line of the arena that can be told in a way of its own, and left out of the key then: bits of who tells it
+ * @param apart lines of the arena that can be told in a way of their own, and left out of the key then
  * @param aside see gatesOf
  */
 export const placesOf = (
   machine: Machine,
   arena: Arena,
   knowledge: Knowledge,
-  apart: ReadonlyMap<number, number> = new Map(),
+  apart: ReadonlySet<number> = new Set(),
   aside: readonly ArrayBufferView[] = [],
 ): Places => {
   const history = piecesOf(arena, historyOf(machine));
@@ -78,7 +78,7 @@ export const placesOf = (
   return {
     lines,
     inKey: lines.map((line) => !implied.has(pieceOf[line]!)),
-    apart: lines.map((line) => apart.get(line) ?? 0),
+    apart: lines.map((line) => apart.has(line)),
     gates: gatesOf(machine, arena, lines, groupOf, aside),
     untouched: linesOf(arena, (piece) => !history.has(piece)).filter((line) => !saved.has(line)),
   };
