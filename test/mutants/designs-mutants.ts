@@ -120,6 +120,14 @@ export const DESIGNS_MUTANTS = [
       on("sub-blocks"),
     ],
     [
+      "tide-unplug-all-forgets-nothing",
+      "step left out",
+      "if (f.get(response) === VIRTIO_MEM_RESPONSE.ACK) forget(k, f.get(start), f.get(size));",
+      "",
+      // What is plugged again at once has its bits again before anybody could tell.
+      on("kexec", { programs: [{ by: "operator", deeds: [{ do: "resize", to: 0 }], when: "any time" }] }),
+    ],
+    [
       "tide-failed-release-stays-hidden",
       "step left out",
       "return f.call(map, unplug.at.restored, f.get(unplug.v.start), f.get(unplug.v.size));",
