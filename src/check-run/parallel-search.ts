@@ -83,9 +83,10 @@ class ParallelSearch {
     this.slots = table === undefined ? FEWEST_SLOTS * threads : table.length / 2;
     this.shared = sharedTable(this.slots, partialOrder, control);
     if (options.resume !== undefined) this.load(options.resume);
-    this.boundFrontier();
-    const data = { kind: SEARCH_THREAD, configuration, after, partialOrder, seed } as const;
+    const bytes = (options.limits?.bytes ?? UNBOUNDED) / threads;
+    const data = { kind: SEARCH_THREAD, configuration, after, partialOrder, seed, bytes } as const;
     this.threads = Array.from({ length: threads }, () => new Thread(module, data, heard));
+    this.boundFrontier();
   }
 
   async run(): Promise<ParallelResult> {
@@ -149,10 +150,11 @@ class ParallelSearch {
     if (this.interrupted || keeps) Atomics.store(this.control, CONTROL.PAUSE, 1);
   }
 
-  /** Threads pause by themselves before the frontier takes more than the tables leave of the memory. */
+  /** Threads pause by themselves before the frontier takes more than the tables, and what they remember, leave of the memory. */
   private boundFrontier(): void {
     const { bytes = UNBOUNDED } = this.options.limits ?? {};
-    const left = Math.floor((bytes - this.tableBytes) / KIB);
+    const systems = this.sum(({ systemBytes }) => systemBytes);
+    const left = Math.floor((bytes - this.tableBytes - systems) / KIB);
     Atomics.store(this.control, CONTROL.MOST_FRONTIER, Math.max(0, Math.min(MOST_KIB, left)));
   }
 
@@ -195,6 +197,7 @@ class ParallelSearch {
   }
 
   private async round(): Promise<void> {
+    this.boundFrontier();
     const { pieces, left } = cutLevel(this.level, this.threads.length);
     Atomics.store(this.control, CONTROL.NEXT_PIECE, 0);
     const reports = await this.all(() => ({ kind: "expand", level: this.depth + 1, pieces, left }));
@@ -234,7 +237,7 @@ class ParallelSearch {
   }
 
   private get bytes(): number {
-    return this.tableBytes + this.sum(({ frontierBytes }) => frontierBytes);
+    return this.tableBytes + this.sum(({ frontierBytes, systemBytes }) => frontierBytes + systemBytes);
   }
 
   private sum(of: (report: Report) => number): number {

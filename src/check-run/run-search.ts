@@ -48,7 +48,8 @@ const onOneThread = async <C>(options: RunOptions<C>, most: number): Promise<Alo
   let [turnEnds, looked] = [0, 1];
   // A short search ends within a turn: it is looked at whenever its states have doubled.
   const between = ({ states }: Counts) => Date.now() < turnEnds && states < Math.min(most, 2 * looked);
-  const search = new BreadthFirst(open(configuration), { ...options, between });
+  const system = open(configuration);
+  const search = new BreadthFirst(system, { ...options, between });
   if (keep?.resume === undefined) search.begin();
   else search.resume(keep.resume);
   for (let kept = Date.now(); ; ) {
@@ -56,7 +57,11 @@ const onOneThread = async <C>(options: RunOptions<C>, most: number): Promise<Alo
     const result = search.run(limits);
     looked = result.states;
     const stopped = result.end !== "interrupted" || !(await progress(result));
-    if (!stopped && result.states >= most) return { handOver: search.capture() };
+    if (!stopped && result.states >= most) {
+      // The threads remember for themselves, and share what memory there is.
+      system.boundMemory?.(0);
+      return { handOver: search.capture() };
+    }
     const due = keep !== undefined && (stopped || Date.now() - kept >= keep.everyMs);
     if (due && !exact && result.end !== "complete") {
       keep.take(search.capture());

@@ -11,6 +11,8 @@ export interface ThreadData {
   readonly after: AfterViolation;
   readonly partialOrder: boolean;
   readonly seed: number;
+  /** Bytes of the search that are this thread's part. */
+  readonly bytes: number;
 }
 
 /** A stretch of the frontier in shared memory; bytes [begin, used) are still to do. */
@@ -59,6 +61,8 @@ export interface Report {
   readonly appended: number;
   readonly deepest: number;
   readonly frontierBytes: number;
+  /** Of what its system remembers. */
+  readonly systemBytes: number;
   /** Numbers of the violations that it met. */
   readonly violations: readonly number[];
   readonly goals: Uint32Array;

@@ -18,7 +18,8 @@ class SearchThread {
   private readonly expander: Expander;
   private control: Int32Array = new Int32Array(CONTROL.WORDS);
 
-  constructor(system: System, { after, partialOrder, seed }: ThreadData) {
+  constructor(system: System, { after, partialOrder, seed, bytes }: ThreadData) {
+    system.boundMemory?.(bytes);
     this.system = system;
     this.visited = new SharedFingerprintSet(new Fingerprinter(system.keyBytes, seed));
     this.frontier = new FrontierWriter(system.stateBytes, (bytes) => this.allocate(bytes));
@@ -79,11 +80,12 @@ class SearchThread {
     this.system.verify?.();
     const { transitions, resting, expanded, deepest, found } = this.expander;
     const { appended, bytes } = this.frontier;
+    const systemBytes = this.system.memoryBytes ?? 0;
     const produced = this.frontier.take().map(({ bytes: { buffer }, begin, used }) => {
       assert(buffer instanceof SharedArrayBuffer, "a thread's frontier lies in shared memory");
       return { buffer, begin, used };
     });
-    const counts = { transitions, resting, expanded, appended, deepest, frontierBytes: bytes };
+    const counts = { transitions, resting, expanded, appended, deepest, frontierBytes: bytes, systemBytes };
     const violations = [...found.keys()];
     return { kind: "report", produced, unfinished, ...counts, violations, goals: this.system.goals };
   }

@@ -53,6 +53,7 @@ export class BreadthFirst {
   constructor(system: System, options: SearchOptions = {}) {
     const { after = "stop", partialOrder = false, exact = false, seed = 0 } = options;
     const { keyBytes } = system;
+    system.boundMemory?.(options.limits?.bytes ?? UNBOUNDED);
     this.system = system;
     this.options = options;
     this.visited = exact
@@ -156,13 +157,14 @@ export class BreadthFirst {
     return undefined;
   }
 
-  /** Bytes that each of its parts takes now. */
+  /** Bytes that each of its parts takes now; the system's own memory is beside them. */
   get memory(): { readonly visited: number; readonly links: number; readonly frontier: number } {
     return { visited: this.visited.bytes, links: this.links.bytes, frontier: this.frontier.bytes };
   }
 
   private get bytes(): number {
-    return this.visited.bytes + this.links.bytes + this.frontier.bytes;
+    const { visited, links, frontier, system } = this;
+    return visited.bytes + links.bytes + frontier.bytes + (system.memoryBytes ?? 0);
   }
 
   counts(): Counts {

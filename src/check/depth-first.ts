@@ -103,6 +103,7 @@ export class DepthFirst {
     this.options = options;
     this.longest = depth;
     const { keyBytes } = system;
+    system.boundMemory?.(options.limits?.bytes ?? UNBOUNDED);
     const levels = depth !== UNBOUNDED;
     this.visited = exact
       ? new ExactSet({ keyBytes, levels })
@@ -193,13 +194,16 @@ export class DepthFirst {
     const { visited } = this;
     if (visited.size >= states) return "states";
     const growth = visited.crowded ? visited.growthBytes : 0;
-    if (visited.bytes + this.path.bytes.length + growth > bytes) return "memory";
+    if (this.bytes + growth > bytes) return "memory";
     return between(this.counts()) ? undefined : "interrupted";
   }
 
+  private get bytes(): number {
+    return this.visited.bytes + this.path.bytes.length + (this.system.memoryBytes ?? 0);
+  }
+
   private counts(): Counts {
-    const { transitions, resting, deepest: depth, visited, path } = this;
-    const bytes = visited.bytes + path.bytes.length;
+    const { transitions, resting, deepest: depth, visited, path, bytes } = this;
     return { states: visited.size, transitions, depth, resting, frontier: path.length, bytes };
   }
 

@@ -106,6 +106,11 @@ export interface System {
    */
   ample?(marks: Uint8Array): boolean;
 
+  /** Bytes that it takes for what it remembers of states and choices, which grow as it is searched. Absent: none. */
+  readonly memoryBytes?: number;
+  /** Is told how many bytes a search may take, so that it remembers no more than its part of them. Called before the search. */
+  boundMemory?(bytes: number): void;
+
   /**
    * Looks whether `save` has saved all that choices changed so far. A search asks now and then, and in the end.
    *

@@ -26,6 +26,8 @@ const CLOSELY = 32;
 const SELDOM = 4096;
 /** Moves between two looks at what has grown, which stays as it is, and takes long to look at. */
 const RARELY = 2 ** 17;
+/** Of the memory that a search may take, what may be remembered of its steps. */
+const REMEMBERED = 1 / 4;
 
 /** A machine as something to explore. */
 export class MachineSystem implements System {
@@ -49,6 +51,7 @@ export class MachineSystem implements System {
   private readonly rules: RuleCalls;
   /** Absent where steps are not foreseeable; and with disjoint steps, which are tried anyhow. */
   private foresight: Foresight | undefined;
+  private mostBytes = Number.POSITIVE_INFINITY;
   /** Lines that steps change. */
   private readonly lines: readonly number[];
   private independent: IndependentSteps | undefined;
@@ -197,6 +200,18 @@ export class MachineSystem implements System {
     this.foresight = this.moves.merged.independent === undefined ? this.newForesight() : undefined;
   }
 
+  /** What is remembered of steps: what foresight knows, which steps are local, and which are disjoint. */
+  get memoryBytes(): number {
+    const { foresight, moves, independent } = this;
+    return (foresight?.bytes ?? 0) + moves.localSteps.bytes + (independent?.bytes ?? 0);
+  }
+
+  boundMemory(bytes: number): void {
+    if (bytes === this.mostBytes) return;
+    this.mostBytes = bytes;
+    this.foresight &&= this.newForesight();
+  }
+
   /** None where signs are looked for: they show in states between steps, on any memory at once, and are no part of a step. */
   private independentSteps(): IndependentSteps | undefined {
     const { moves, knowledge, lines, configuration } = this;
@@ -211,7 +226,7 @@ export class MachineSystem implements System {
     if (knowledge.unforeseeable || asksForSigns(configuration.rules)) return undefined;
     const goesAlong = moves.mergesLocalSteps ? (actor: number) => moves.localSteps.isLocal(actor) : undefined;
     const keys = new StepKeys(machine, cells, rules, goesAlong);
-    return new Foresight(cells, keys, rules, this.likeUsers, MOVE_KINDS, () => {
+    return new Foresight(cells, keys, rules, this.likeUsers, MOVE_KINDS, this.mostBytes * REMEMBERED, () => {
       const what = "a step did something else than before, with the same memory of its own and of all";
       throw new FootprintError({ ...knowledge, unforeseeable: true }, what);
     });

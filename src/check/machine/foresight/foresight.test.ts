@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { BreadthFirst } from "../../breadth-first.ts";
 import { TAKEN, UNFORESEEN } from "../../system.ts";
+import { checkMachine } from "../check-machine.ts";
 import type { MachineConfiguration } from "../configurations/configuration.ts";
 import { SMALLEST, standardConfiguration } from "../configurations/standard-configurations.ts";
 import { ALL_REDUCTIONS, NO_REDUCTIONS, type Reductions } from "../reductions/reductions.ts";
@@ -117,6 +118,35 @@ it.each(SEARCHES)(
       expect(foreseen).toBeGreaterThan(100);
     });
     expect(searches).toBe(1);
+  },
+);
+
+it(
+  "what is remembered of steps counts as memory of a search, and where there is little it is less",
+  LONG,
+  async () => {
+    const configuration = standardConfiguration("grow-shrink", "tide")!;
+    let [tables, remembered] = [0, 0];
+    await searchMachine(configuration, (system) => {
+      const search = new BreadthFirst(system);
+      search.begin();
+      expect(search.run().end).toBe("complete");
+      const { visited, links, frontier } = search.memory;
+      tables = visited + links + frontier;
+      remembered = system.memoryBytes;
+    });
+    // Room for the tables, and next to none for anything else.
+    const little = await checkMachine(configuration, { limits: { bytes: tables + 4096 } });
+    expect([little.verdict, little.end]).toEqual(["partial", "memory"]);
+    const enough = await checkMachine(configuration, { limits: { bytes: tables + remembered } });
+    expect([enough.verdict, enough.end]).toEqual(["held", "complete"]);
+    await searchMachine(configuration, (system) => {
+      const search = new BreadthFirst(system, { limits: { bytes: tables } });
+      search.begin();
+      search.run({});
+      expect(system.memoryBytes).toBeGreaterThan(0);
+      expect(system.memoryBytes).toBeLessThan(remembered / 2);
+    });
   },
 );
 

@@ -52,6 +52,7 @@ export class Foresight {
   /**
    * @param apart stays one that tells something, or nothing
    * @param kinds of steps: numbers below this
+   * @param most bytes for what is remembered
    * @param surprised what to do when a step comes to something else than it came to before: all that was foreseen is doubtful
    */
   constructor(
@@ -60,6 +61,7 @@ export class Foresight {
     rules: RuleCalls,
     apart: ToldApart,
     kinds: number,
+    most: number,
     surprised: () => never,
   ) {
     this.cells = cells;
@@ -68,7 +70,7 @@ export class Foresight {
     this.surprised = surprised;
     this.change = new Uint32Array(cells.stateBytes / 4);
     this.apart = apart;
-    this.memory = new StepMemory(this.change.length, apart.tells);
+    this.memory = new StepMemory(this.change.length, apart.tells, most);
     this.times = new Uint32Array(kinds);
   }
 

@@ -1,5 +1,6 @@
-/** Steps that are remembered; one drives out another. */
-const SLOTS = 2 ** 18;
+/** Steps that are remembered; one drives out another. Fewer where there is less memory, but no fewer than that. */
+const MOST_SLOTS = 2 ** 18;
+const FEWEST_SLOTS = 2 ** 12;
 /** Words of a slot. */
 const SLOT = {
   LOW: 0,
@@ -22,10 +23,12 @@ const SLOT_WORDS = { few: 8, more: 16 } as const;
 export const MORE_WORDS = SLOT_WORDS.more - SLOT_WORDS.few;
 /** What a slot holds of a step: nothing, what it changed, that there is no such step, or that it depends on more. */
 export const KNOWN = { NOTHING: 0, TAKEN: 1, DISABLED: 2, MORE: 3 } as const;
-/** Words of what steps changed. The newest drive out the oldest. */
-const LOG_WORDS = 2 ** 23;
+/** Words of what steps changed, by slot. The newest drive out the oldest. */
+const LOGGED = 32;
 /** For so many of the longest there is always room. */
 const FEWEST_STEPS = 16;
+/** Memory that is taken at once when some of it is written. */
+const PAGE = 4096;
 
 /** What steps did, by 64 bits of what they depend on. A slot is named by its first word. */
 export class StepMemory {
@@ -33,30 +36,40 @@ export class StepMemory {
   readonly log: Uint32Array;
   readonly slots: Uint32Array;
   private readonly slotWords: number;
+  private readonly count: number;
   private readonly longest: number;
   /** Where the log goes on. */
   private head = 0;
   private round = 0;
+  /** How often a slot was written, and how much of the log ever was. */
+  private kept = 0;
+  private written = 0;
   /** Somewhere for what was touched to go, so that the reads are not left out. */
   protected touched = 0;
 
   /**
    * @param longest words that a step changes at most, and what is written with them
    * @param more whether the fingerprint changes in more ways than one
+   * @param most bytes that it takes, unless it can do with no fewer
    */
-  constructor(longest: number, more = false) {
+  constructor(longest: number, more = false, most = Number.POSITIVE_INFINITY) {
     this.longest = longest;
     this.slotWords = more ? SLOT_WORDS.more : SLOT_WORDS.few;
-    this.slots = new Uint32Array(SLOTS * this.slotWords);
-    this.log = new Uint32Array(Math.max(LOG_WORDS, FEWEST_STEPS * longest));
+    const bytesOf = (slots: number): number => 4 * slots * (this.slotWords + LOGGED);
+    let count = MOST_SLOTS;
+    while (count > FEWEST_SLOTS && bytesOf(count) > most) count /= 2;
+    this.count = count;
+    this.slots = new Uint32Array(count * this.slotWords);
+    this.log = new Uint32Array(Math.max(LOGGED * count, FEWEST_STEPS * longest));
   }
 
+  /** What of its memory was ever written, in pages. */
   get bytes(): number {
-    return this.slots.byteLength + this.log.byteLength;
+    return Math.min(this.slots.byteLength, this.kept * PAGE) + 4 * this.written;
   }
 
   private slotOf(low: number): number {
-    return (low % SLOTS) * this.slotWords;
+    return (low % this.count) * this.slotWords;
   }
 
   /** Reads where some steps belong, so that their slots are in the cache. */
@@ -144,6 +157,8 @@ export class StepMemory {
     slots[slot + SLOT.PLACE] = head * 2 + this.round;
     slots[slot + SLOT.WORDS] = end - head;
     this.head = end;
+    this.kept++;
+    if (end > this.written) this.written = end;
     return slot;
   }
 }

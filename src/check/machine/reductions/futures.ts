@@ -69,6 +69,11 @@ export class Futures {
     }
   }
 
+  /** Bytes of what is known, about: two rows a location, and two of what may follow. */
+  get bytes(): number {
+    return 4 * this.count * this.locations.length;
+  }
+
   /** Number of a location. @param path who, then by frame of the stack the step that runs next */
   at(path: readonly number[], length = path.length): number {
     let branch = this.root;

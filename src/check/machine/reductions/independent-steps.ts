@@ -71,6 +71,11 @@ export class IndependentSteps {
     this.there = new Locations(this.twin.machine, this.twin.programs, this.futures);
   }
 
+  /** Bytes of what was found out of steps, about. */
+  get bytes(): number {
+    return this.memory.bytes + this.futures.bytes;
+  }
+
   /** Whether all that was decided so far still stands. */
   get stands(): boolean {
     return !(this.doubtful || this.futures.surprised || !this.twin.isWhole);

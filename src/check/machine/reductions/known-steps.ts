@@ -14,6 +14,10 @@ interface Fork {
   readonly some: KnownStep;
 }
 
+/** Bytes of a step's objects, and of all that is known of one word that it touched, about. */
+const STEP_BYTES = 600;
+const WORD_BYTES = 32;
+
 const isFork = (node: Fork | KnownStep): node is Fork => "ways" in node;
 
 /** Place of the first word in whose value two steps differ; -1: they look at other words although they saw the same before. */
@@ -30,6 +34,8 @@ const parting = (one: KnownStep, other: KnownStep): number => {
  * value decides at which it looks next.
  */
 export class KnownSteps {
+  /** Bytes of what is known, about. */
+  bytes = 0;
   private readonly roots = new Map<number, Fork | KnownStep>();
   private readonly valueNow: (number: number) => number;
 
@@ -53,6 +59,7 @@ export class KnownSteps {
   /** @returns false if what is known of a choice does not decide what it looks at */
   add(choice: number, step: KnownStep): boolean {
     const { roots } = this;
+    this.bytes += STEP_BYTES + WORD_BYTES * step.numbers.length;
     let put = (node: Fork | KnownStep): void => {
       roots.set(choice, node);
     };

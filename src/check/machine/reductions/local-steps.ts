@@ -55,6 +55,8 @@ const kernelStandIn = (kernel: Kernel): Kernel => {
   return standIn(kernel, new Map([["table", standIn(table, window)]]));
 };
 
+/** Bytes of what is known of a stack beside its words: objects and a place in a list. */
+const TRIED_BYTES = 320;
 /** More local steps in a row than any task takes; one that spins is looked at in between. */
 const MOST_IN_A_ROW = 1000;
 
@@ -83,6 +85,8 @@ interface Stack {
 export class LocalSteps {
   private readonly machine: Machine;
   private readonly stacks: readonly Stack[];
+  /** Bytes of what was found out, about. */
+  bytes = 0;
 
   /** @param machine its memory stays where it is, and its kernel the same */
   constructor(machine: Machine) {
@@ -133,6 +137,7 @@ export class LocalSteps {
     for (const one of there) if (isSame(one.before, words, count)) return one;
     const fresh: Tried = { before: words.slice(0, count), after: trial(stack) };
     tried.set(hash, [...there, fresh]);
+    this.bytes += TRIED_BYTES + fresh.before.byteLength + (fresh.after?.byteLength ?? 0);
     return fresh;
   }
 }
