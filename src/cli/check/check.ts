@@ -2,6 +2,7 @@ import type { CheckedMachine } from "../../check/machine/check-machine.ts";
 import type { MachineConfiguration } from "../../check/machine/configurations/configuration.ts";
 import { type Hazard, hazardsOf } from "../../check/machine/configurations/hazards.ts";
 import { standardConfiguration } from "../../check/machine/configurations/standard-configurations.ts";
+import { type Reductions, sorted } from "../../check/machine/reductions/reductions.ts";
 import type { WalkedMachine } from "../../check/machine/walk-machine.ts";
 import {
   type CheckedHazard,
@@ -157,6 +158,12 @@ const tableOfHazards = async (
 const notSearched = (names: readonly string[]): string =>
   names.length === 0 ? "" : `not searched: ${names.join(", ")}\n`;
 
+/** What is told of a search as JSON: not how long it took. */
+const result = ({ ms, ...told }: Told & { readonly ms: number; readonly reductions?: Reductions }): object =>
+  told.reductions === undefined
+    ? told
+    : { ...told, reductions: { ...told.reductions, ...sorted(told.reductions) } };
+
 const shown = (
   head: string,
   checked: readonly (Told & { readonly ms: number })[],
@@ -164,8 +171,7 @@ const shown = (
   options: CheckOptions,
   system: System,
 ): string => {
-  if (options.json === true)
-    return renderJson({ checked: checked.map(({ ms, ...result }) => result), notSearched: left });
+  if (options.json === true) return renderJson({ checked: checked.map(result), notSearched: left });
   return [head, ...checked.flatMap((told) => storyIn(told, options, system))].join("\n");
 };
 

@@ -7,6 +7,9 @@ The machine is the program itself, made as small as it gets: a few units of 2 Mi
 ready may go next; the clocks do not count. Ctrl-C ends the search and prints what is known; with --checkpoint the same
 command goes on later, also after the process was killed.
 
+vCPUs whose users do the same are interchangeable: states that differ only in which of them is where count as one, but for
+--no-symmetry. Units of memory and DIMM slots are places, one above the other, and always told apart.
+
 Examples:
   tidemark check tide
   tidemark check tide --config three-vcpus --max-states 10000000 --checkpoint three.checkpoint
@@ -64,7 +67,7 @@ const addSearchOptions = (command: Command): Command =>
     .option("--max-depth <n>", "length of the longest story that is tried; any if absent")
     .option("--max-memory <MiB>", "memory of a search after which it ends", "1024")
     .option("--exact", "keep whole states instead of 64 bits of each; one thread, much memory")
-    .option("--no-symmetry", "count states apart that differ only in who of like users did what")
+    .option("--no-symmetry", "tell vCPUs apart whose users do the same; units and DIMM slots always are")
     .option("--no-partial-order", "count steps apart that nobody else can tell of; with --max-depth it is so")
     .option(
       "--disjoint-steps",

@@ -8,6 +8,12 @@ export interface Reductions {
   readonly disjoint?: boolean | undefined;
 }
 
+/** What a search takes for interchangeable, and what it tells apart whoever asks: a place is above one and below another (docs/decisions/0012). */
+export const sorted = ({ symmetry }: Reductions) => ({
+  interchangeable: symmetry ? ["vCPUs whose users do the same"] : [],
+  toldApart: ["units of memory", "DIMM slots", ...(symmetry ? [] : ["vCPUs"])],
+});
+
 export const NO_REDUCTIONS: Reductions = { symmetry: false, partialOrder: false };
 /** What costs little, on any number of threads. */
 export const ALL_REDUCTIONS: Reductions = { symmetry: true, partialOrder: true };
