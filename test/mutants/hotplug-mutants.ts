@@ -190,5 +190,12 @@ export const HOTPLUG_MUTANTS = [
       "return eject.at.detached;",
       on("dimm"),
     ],
+    [
+      "only-the-first-slot-is-scanned",
+      "off by one",
+      "if (slot === acpi.slots) return f.returns(0);",
+      "if (slot === 1) return f.returns(0);",
+      on("two-dimms"),
+    ],
   ]),
 ];

@@ -30,6 +30,7 @@ it(
 const HELD = [
   ...["dimm-refused", "snp-dimm", "kexec-dimm", "kexec-dimm-as-ram", "convert-refused"],
   ...["accept-below-offline", "accept-below-offline-no-release"],
+  ...["two-dimms", "two-dimms-leave"],
   ...["outside-table", "table-end", "outside-table-dimm", "kexec-odd-region"],
 ];
 
