@@ -69,9 +69,9 @@ it.each(SEARCHES)(
   "%s of %s with %s: a search finds the same whether it takes all choices or goes by what is foreseen",
   LONG,
   async (_name, _design, _reduced, configuration, reductions) => {
-    let searches = 0;
+    let surprised: true | undefined;
     await searchMachine(configuration, (system) => {
-      searches++;
+      surprised = system.knowledge.unforeseeable;
       forget(system, reductions);
       let foreseen = 0;
       // It is asked, and so holds what it knows of each choice against what comes out.
@@ -85,9 +85,10 @@ it.each(SEARCHES)(
       forget(system, reductions);
       expect(found(system)).toEqual(all);
       expect(all.end).toBe("complete");
-      expect(foreseen).toBeGreaterThan(100);
+      expect(foreseen).toBeGreaterThan(0);
     });
-    expect(searches).toBe(1);
+    // It may be made again with more memory known, and not because a step came to something else.
+    expect(surprised).toBe(undefined);
   },
 );
 
@@ -95,9 +96,9 @@ it.each(SEARCHES)(
   "%s of %s with %s: a state that is foreseen is saved as the one that its choice comes to",
   LONG,
   async (_name, _design, _reduced, configuration, reductions) => {
-    let searches = 0;
+    let surprised: true | undefined;
     await searchMachine(configuration, (system) => {
-      searches++;
+      surprised = system.knowledge.unforeseeable;
       forget(system, reductions);
       const saved = [0, 1].map(() => new Uint8Array(system.stateBytes));
       const held = (place: number) => saved[place]!.subarray(0, system.save(saved[place]!, 0));
@@ -115,9 +116,10 @@ it.each(SEARCHES)(
       };
       const all = found(both);
       expect(all.end).toBe("complete");
-      expect(foreseen).toBeGreaterThan(100);
+      expect(foreseen).toBeGreaterThan(0);
     });
-    expect(searches).toBe(1);
+    // It may be made again with more memory known, and not because a step came to something else.
+    expect(surprised).toBe(undefined);
   },
 );
 
