@@ -49,6 +49,14 @@ describe.skipIf(!LAB_READY)(`enforcement${LAB_NEEDS}`, () => {
     async () => {
       const report = await playWith(load(STOCK), { onViolation: "report" });
       expect([report.verdict, report.fate.state]).toEqual(["broken", "running"]);
+      expect(report.played.map(({ what, status, detail }) => `${what}: ${status}${detail}`)).toEqual([
+        "boot: SUCCESS",
+        "plug d0 128M: SUCCESS",
+        "allocate heap 500M: SUCCESS",
+        "write heap: SUCCESS",
+      ]);
+      // Each access is told of where it was, and nothing else with it.
+      expect(report.violations.filter(({ range }) => range!.end - range!.start > 2 * MIB)).toEqual([]);
       const units = report.violations.map(({ range }) => Math.floor(range!.start / (2 * MIB)));
       const again = report.violations.filter((_, at) => units.indexOf(units[at]!) !== at);
       expect(again).toEqual([]);

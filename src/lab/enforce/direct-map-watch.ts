@@ -126,6 +126,11 @@ export class DirectMapWatch {
     await this.apply(this.control.gdb, this.watched.subtract(start, end));
   }
 
+  /** What the direct mapping has at a virtual address above its start; undefined before that is known. */
+  gpaOf(address: bigint): number | undefined {
+    return this.base === undefined || address < this.base ? undefined : Number(address - this.base);
+  }
+
   /** Where a watched range starts, by the address that a stop names. */
   rangeAt(address: bigint): Span | undefined {
     if (this.base === undefined) return undefined;
@@ -135,9 +140,8 @@ export class DirectMapWatch {
 
   /** What an access to an absent page was meant for; undefined if the page at a virtual address is not absent. */
   absentAt(address: bigint): number | undefined {
-    if (this.base === undefined || address < this.base) return undefined;
-    const gpa = Number(address - this.base);
-    return this.absent.has(gpa) ? gpa : undefined;
+    const gpa = this.gpaOf(address);
+    return gpa !== undefined && this.absent.has(gpa) ? gpa : undefined;
   }
 
   /**

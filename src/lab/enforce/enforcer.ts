@@ -10,6 +10,11 @@ import { RangeSet } from "./range-set.ts";
 import type { CodePlace, LabViolation } from "./violation.ts";
 
 const UNIT = 2 * MIB;
+/** Those that an instruction may address memory by. */
+const POINTERS = [
+  ...["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"],
+  ...["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"],
+] as const;
 
 /** What becomes of a guest that touched memory it may not touch: it ends as on hardware, goes on, or is helped. */
 export const ON_VIOLATION = ["stop", "report", "accept"] as const;
@@ -57,7 +62,24 @@ export class Enforcer {
     const pages = await this.forbiddenPages([range]);
     // A page of a unit that the guest is still accepting page by page.
     if (pages.length === 0 && (await watch.giveParts(range))) return;
-    await this.caught(cpu, pages.length > 0 ? pages : [range]);
+    const found = pages.length > 0 ? pages : this.pagesNamed(cpu, range);
+    await this.caught(cpu, found.length > 0 ? found : [range]);
+  }
+
+  /**
+   * Pages of a watched range that registers point to, ascending. A stop names a range and no page; where the access made
+   * none, the rest of the range must stay watched.
+   */
+  private pagesNamed({ registers }: CpuInKernel, { start, end }: Span): Span[] {
+    const { watch, rights } = this.parts;
+    const named = new RangeSet();
+    for (const name of POINTERS) {
+      const gpa = watch.gpaOf(registers.read(name));
+      if (gpa === undefined || gpa < start || end <= gpa) continue;
+      const page = roundDown(gpa, PAGE_SIZE);
+      if (!this.known.has(page) && !rights.mayTouch(page)) named.add(page, page + PAGE_SIZE);
+    }
+    return [...named.ranges];
   }
 
   /**
