@@ -150,13 +150,6 @@ export const HOTPLUG_MUTANTS = [
   ]),
   ...mutantsOf("linux/memory-hotplug/add-memory.ts", [
     [
-      "failed-add-not-undone",
-      "step left out",
-      "const hook = k.design.hooks.addMemoryFailed;",
-      "const hook = undefined;",
-      on("dimm-add-fails"),
-    ],
-    [
       "hotplug-lock-kept-after-add",
       "lock",
       "k.locks.release(DEVICE_HOTPLUG_LOCK, f.task);",

@@ -205,7 +205,7 @@ export const TIDE_MUTANTS = [
       "tide-dimm-stays-plugged",
       "step left out",
       "setPlugged(k, f.get(remove.v.start), f.get(remove.v.size), false);",
-      "",
+      "{}",
       on("dimm"),
     ],
     [
@@ -230,13 +230,6 @@ export const TIDE_MUTANTS = [
       "fakeOnlineContiguous: acceptMemory,",
       "",
       on("unplug-busy"),
-    ],
-    [
-      "tide-failed-add-stays-plugged",
-      "step left out",
-      "addMemoryFailed: removeMemory,",
-      "",
-      on("dimm-add-fails"),
     ],
   ]),
 ] as const;
