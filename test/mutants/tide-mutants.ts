@@ -202,13 +202,6 @@ export const TIDE_MUTANTS = [
   ]),
   ...mutantsOf("designs/tide/core.ts", [
     [
-      "tide-dimm-stays-plugged",
-      "step left out",
-      "setPlugged(k, f.get(remove.v.start), f.get(remove.v.size), false);",
-      "{}",
-      on("dimm"),
-    ],
-    [
       "tide-dimm-leaves-unreleased",
       "step left out",
       "return f.call(leave, remove.at.left, f.get(remove.v.start), f.get(remove.v.size));",
